@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The admin front of a daemon: HTTP over TCP for /metrics and /healthz, and the same plus commands over a unix socket
+ * (HTTP too: `nacre` POSTs to /v1/NAME and gets JSON). libevent's evhttp; runs on the loop. */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/env.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+
+struct admin;
+/* A handler writes its answer (JSON) to OUT and returns the HTTP status; BODY is NUL-terminated. */
+typedef int admin_fn(void *arg, const char *body, FILE *out);
+
+struct admin *admin_new(struct loop *loop, struct metrics *metrics);
+void admin_free(struct admin *a);
+int admin_listen_http(struct admin *a, const struct netaddr *addr); /* 0 or -errno; only /metrics and /healthz here */
+int admin_listen_unix(struct admin *a, const char *path);           /* mode 0600; a stale socket file is replaced */
+void admin_command(struct admin *a, const char *name, admin_fn *fn, void *arg); /* unix socket only: /v1/NAME */
+/* What /healthz answers: 200 "ok" when FN returns NULL, else 503 and the text. */
+void admin_health(struct admin *a, const char *(*fn)(void *arg), void *arg);
+/* Called before each /metrics answer, to refresh gauges. */
+void admin_before_metrics(struct admin *a, void (*fn)(void *arg), void *arg);
+
+/* Write TEXT as a JSON string, with quotes. */
+void json_string(FILE *out, const char *text);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Local files without blocking the loop: six calls, done by io_uring (disk_uring.c), by threads where io_uring is refused
+ * (disk_threads.c), or by the simulator's disk. Requests are members of whoever waits; done() runs on the loop, never
+ * from inside disk_submit(). Requests on one fd may complete in any order. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/loop.h"
+
+enum disk_op {
+        DISK_OPEN,     /* path relative to the disk's directory, flags, mode -> fd */
+        DISK_READ,     /* fd, data, length, offset -> bytes (short only at end of file) */
+        DISK_WRITE,    /* fd, data, length, offset -> bytes (short only on error: then result is the -errno) */
+        DISK_SYNC,     /* fd: fdatasync */
+        DISK_TRUNCATE, /* fd, offset = new length */
+        DISK_UNLINK,   /* path */
+};
+
+struct disk_req {
+        enum disk_op op;
+        int fd;
+        int open_flags;
+        uint32_t mode;
+        const char *path; /* stays valid until done */
+        void *data;
+        uint32_t length;
+        uint64_t offset;
+        int64_t result;   /* as above, or -errno */
+        void (*done)(struct disk_req *);
+        /* private to the engine */
+        struct list node;
+        struct offload_job job;
+        uint32_t moved;
+};
+
+struct disk;
+struct disk_ops {
+        void (*submit)(struct disk *, struct disk_req *);
+        void (*close_fd)(struct disk *, int fd);                 /* no request may be under way on it */
+        int (*file_size)(struct disk *, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes, uint64_t *ret_mtime_ns); /* fstat: does not block */
+        int (*space)(struct disk *, uint64_t *ret_total, uint64_t *ret_free); /* statfs */
+        int (*list)(struct disk *, const char *dir, void (*each)(void *arg, const char *name), void *arg); /* at start, blocks */
+        int (*mkdir)(struct disk *, const char *path);           /* existing is fine; blocks shortly */
+        void (*free)(struct disk *);
+};
+struct disk {
+        const struct disk_ops *ops;
+};
+
+static inline void disk_submit(struct disk *d, struct disk_req *r) { d->ops->submit(d, r); }
+
+/* A disk rooted at directory ROOT_FD (kept open by the disk). NULL with errno when the kernel refuses io_uring. */
+struct disk *disk_uring_new(struct loop *loop, int root_fd, unsigned entries);
+struct disk *disk_threads_new(struct loop *loop, int root_fd, unsigned threads);
