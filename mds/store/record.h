@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of the metadata store and their keys (all integers big-endian, every value starts with a version byte):
+ *
+ *   i fileid                      inode
+ *   t fileid                      target of a symlink
+ *   d parent cookie               directory entry: fileid, type, name. cookie = hash of the name with its low 8 bits
+ *                                 counting collisions; it is the READDIR cookie. A removed entry in the middle of a
+ *                                 collision run stays as a hole (type 0).
+ *   l fileid client-tag           a write layout is out: epoch it was granted under
+ *   c client-owner                client that may reclaim: verifier, tag, principal
+ *   o fileid                      orphan (unlinked, still open) or objects to be removed from data servers
+ *   s server-id                   data server: name, uuid, state, last addresses
+ *   p generation                  pool generation: the server ids in order
+ *   m name                        single values: format, fsid, boot, next-fileid, epoch, hash key
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "include/nfs4.h"
+
+enum { ROOT_FILEID = 1 };
+enum { KEY_MAX = 1100, RECORD_MAX = 8192 };
+
+struct inode {
+        uint64_t fileid;
+        uint32_t generation;       /* random, never changes */
+        uint8_t type;              /* enum nfs_ftype4 */
+        uint8_t flags;             /* INODE_* */
+        uint16_t mode;             /* permission bits and set-id, 07777 */
+        uint32_t uid, gid, nlink;
+        uint32_t rdev_major, rdev_minor;
+        uint64_t size;             /* files: what the MDS knows; write layouts may have moved it. Directories: entries */
+        uint64_t used;             /* bytes allocated on data servers, as last heard */
+        uint64_t change;           /* rises with every change: max(change + 1, wall clock in ns) */
+        int64_t atime, mtime, ctime, btime; /* ns since 1970 */
+        uint64_t parent;           /* directories: the one parent; files: 0 */
+        /* regular files: stripes (include/stripe.h) */
+        uint32_t unit;
+        uint16_t width, pool;
+        uint8_t first, start;
+        uint8_t verifier[NFS4_VERIFIER_SIZE]; /* of EXCLUSIVE4_1, while INODE_EXCLUSIVE */
+};
+enum {
+        INODE_EXCLUSIVE = 1, /* verifier is valid (until the first SETATTR or write open by another) */
+        INODE_DATA = 2,      /* objects may exist on data servers: a write layout or a write through the MDS was given */
+        INODE_LAYOUT_SET = 4 /* directories: unit and width are a policy for what is made inside */
+};
+
+struct dirent_record {
+        uint64_t fileid;
+        uint8_t type;              /* enum nfs_ftype4; 0 = hole */
+        uint8_t name_length;
+        char name[NFS4_MAXNAME];
+};
+
+struct orphan_record {
+        bool open;                 /* true: inode still exists for its openers; false: only the objects are left */
+        uint32_t generation, unit;
+        uint16_t width, pool;
+        uint8_t first, start;
+};
+
+/* Keys: write into OUT (KEY_MAX) and return the slice of it. */
+struct slice key_inode(uint8_t *out, uint64_t fileid);
+struct slice key_symlink(uint8_t *out, uint64_t fileid);
+struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie);
+struct slice key_dirents(uint8_t *out, uint64_t parent);               /* prefix of all entries */
+struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag);
+struct slice key_layouts(uint8_t *out, uint64_t fileid);               /* prefix */
+struct slice key_client(uint8_t *out, struct slice owner);
+struct slice key_orphan(uint8_t *out, uint64_t fileid);
+struct slice key_server(uint8_t *out, uint32_t server_id);
+struct slice key_pool(uint8_t *out, uint32_t generation);
+struct slice key_meta(uint8_t *out, const char *name);
+struct slice key_kind(uint8_t *out, char kind);                        /* prefix of all records of a kind: 'i', 'd' … */
+/* The number(s) behind the kind letter; false when KEY is not of that form. */
+bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first);
+bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second);
+bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second);
+
+/* Values: write into OUT (RECORD_MAX) and return the slice; read with total checks: false = damaged or too new. */
+struct slice inode_encode(uint8_t *out, const struct inode *inode);
+bool inode_decode(struct slice value, struct inode *ret);
+struct slice dirent_encode(uint8_t *out, const struct dirent_record *d);
+bool dirent_decode(struct slice value, struct dirent_record *ret);
+struct slice orphan_encode(uint8_t *out, const struct orphan_record *o);
+bool orphan_decode(struct slice value, struct orphan_record *ret);
