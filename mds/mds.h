@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The metadata server: what its parts share. One loop owns all of it; there are no locks. */
+#pragma once
+
+#include "base/admin.h"
+#include "base/loop.h"
+#include "mds/conf.h"
+#include "mds/ns/export.h"
+#include "mds/store/txn.h"
+#include "nfs4/server.h"
+
+struct fleet;   /* fleet/fleet.h: data servers, pools, fences */
+struct opens;   /* state/open.h */
+struct layouts; /* state/layout.h */
+struct sizes;   /* pnfs/size.h */
+struct proxy;   /* pnfs/proxy.h */
+struct reaper;  /* fleet/reaper.h */
+struct ctl_server;
+
+struct mds {
+        struct nfs4_server nfs;          /* nfs.role is this struct */
+        struct env *env;
+        struct loop *loop;               /* NULL in the simulator */
+        const struct mds_conf *conf;
+        struct exports *exports;         /* swapped whole on reload */
+        struct store *store;
+        struct meta *meta;
+        struct fleet *fleet;
+        struct opens *opens;
+        struct layouts *layouts;
+        struct sizes *sizes;
+        struct proxy *proxy;
+        struct reaper *reaper;
+        struct ctl_server *ctl;
+        struct rpc_server *rpc;          /* NFS */
+        struct bufpool *pool;
+        struct metrics metrics;
+        struct admin *admin;
+        struct list committing;          /* compounds that wait for the store, by commit_seq */
+        uint8_t cluster_key[32];
+        uint64_t started_ns;
+};
+
+static inline struct mds *mds_of(const struct compound *c) { return c->server->role; }
+
+/* The hooks table and the table of operations: mds/ops.c, mds/hooks.c. */
+extern const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT];
+extern const struct nfs4_hooks mds_hooks;
+
+/* The export rule that holds for the caller on the current (or given) handle, by handle, peer address and flavour; NULL:
+ * no access (the operation answers NFS4ERR_ACCESS, or WRONGSEC when only the flavour is wrong). ns/access.c */
+const struct export_rule *caller_rule(const struct compound *c, const struct fh *fh);
+
+/* Who the caller is after squashing. */
+struct caller { uint32_t uid, gid, gid_count; uint32_t gids[RPC_MAX_GIDS]; const struct export_rule *rule; };
+enum nfsstat4 caller_of(const struct compound *c, const struct fh *fh, struct caller *ret);
+/* POSIX permission check: WANT = bits R 4, W 2, X 1. uid 0 passes (X on files needs one x bit). */
+bool perm_ok(const struct caller *who, const struct inode *inode, unsigned want);
+bool perm_owner(const struct caller *who, const struct inode *inode); /* owner or root */
