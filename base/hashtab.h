@@ -29,8 +29,8 @@ struct hnode *hashtab_next(const struct hnode *node);
 #define HASHTAB_FOR_EACH(node, table, hash) \
         for (struct hnode *node = hashtab_first((table), (hash)); node; node = hashtab_next(node))
 
-/* Walk over all: call with *cursor = 0 first; the table must not change meanwhile, but the node returned may be removed
- * after the next call. */
+/* Walk over all: first with *bucket = 0 and PREVIOUS = NULL, then with the node returned last; NULL at the end. Nothing may
+ * be inserted meanwhile; a node that was returned may be removed once the next one is in hand. */
 struct hnode *hashtab_walk(const struct hashtab *t, uint32_t *bucket, struct hnode *previous);
 
 /* A mixer for integer keys (splitmix64's finaliser). */

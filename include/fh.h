@@ -36,9 +36,7 @@ struct fh {
         uint8_t start;         /* pool position of device index 0 */
 };
 
-struct cluster_key; /* base/siphash.h: struct siphash_key */
-
-/* Write FH into OUT, signed. Every field must be in range (asserted). */
+/* Write FH into OUT, signed. Every field must be in range, and zero or unset what its kind does not have (asserted). */
 void fh_encode(const struct fh *fh, const uint8_t key[16], uint8_t out[FH_BYTES]);
 
 /* Read a handle: false unless LENGTH is FH_BYTES, the MAC is right and every field is in range; *ret untouched then. */
