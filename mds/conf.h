@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration of nacre-mds: docs/examples/mds.yaml says what each key means. */
+#pragma once
+
+#include "base/conf.h"
+
+struct mds_limits {
+        uint64_t clients;      /* client records */
+        uint64_t connections;  /* NFS connections */
+        uint64_t memory_bytes; /* I/O buffers */
+};
+
+struct mds_conf {
+        struct conf_addrs listen;   /* NFS */
+        struct netaddr control;     /* data servers dial it */
+        struct netaddr metrics;     /* family 0: no HTTP */
+        char *admin_socket;
+        char *store;                /* directory */
+        struct conf_path cluster_key_file, exports_file;
+        uint8_t cluster_key[CONF_KEY_BYTES];
+        uint64_t lease_seconds;
+        uint64_t stripe_unit;       /* bytes, for directories without a policy of their own */
+        uint64_t stripe_count;      /* 0: all data servers */
+        uint64_t cache_inodes;
+        int log_level;              /* enum log_level */
+        struct mds_limits limits;
+};
+
+/* 0, or -1 with "FILE:LINE: what is wrong; allowed: …" in ERROR and *ret untouched. The cluster key is read and the
+ * exports file must be readable; neither store nor exports are opened. */
+int mds_conf_load(const char *file, struct mds_conf *ret, char *error, size_t error_bytes);
+/* The same from memory and without looking at other files: cluster_key stays zero. */
+int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error, size_t error_bytes);
+void mds_conf_free(struct mds_conf *conf);
