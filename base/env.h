@@ -81,7 +81,7 @@ static inline uint64_t env_wall(struct env *env) { return env->ops->wall_ns(env)
 static inline void env_random(struct env *env, void *out, uint32_t bytes) { env->ops->random(env, out, bytes); }
 uint64_t env_random_u64(struct env *env);
 
-/* (Re)start T to fire once, DELAY_NS from now, at the earliest. T->fire must be set. */
+/* (Re)start T to fire once, DELAY_NS from now at the earliest (at least 1 ns). T->fire must be set. */
 void timer_start(struct env *env, struct timer *t, uint64_t delay_ns);
 void timer_stop(struct timer *t); /* not running is fine */
 static inline bool timer_running(const struct timer *t) { return t->heap_index != 0; }

@@ -20,9 +20,11 @@ void loop_stop(struct loop *loop); /* from its own thread or a signal handler se
 
 /* Call FN on the loop when SIGNUM arrives. */
 int loop_signal(struct loop *loop, int signum, void (*fn)(void *arg, int signum), void *arg);
-/* Call FN whenever FD is readable, until loop_free(). */
+/* Call FN whenever FD is readable, until loop_unwatch() (before FD is closed) or loop_free(). 0 or -errno. */
 int loop_watch(struct loop *loop, int fd, void (*fn)(void *arg), void *arg);
-/* Call FN at the end of every turn. */
+void loop_unwatch(struct loop *loop, int fd);
+/* Call FN at the end of every turn, until list_remove(&hook->node). Work that it defers runs in the same turn, and then FN
+ * again, a few times over: a hook with nothing to do must be cheap. */
 struct turn_hook {
         struct list node;
         void (*fn)(struct turn_hook *);
@@ -36,5 +38,11 @@ struct message {
 };
 void loop_post(struct loop *loop, struct message *msg);
 
-/* Longest a turn has taken since the last call, in ns: for the loop lag metric. */
+/* Hand a TCP stream of this env to another loop (a data server deals its connections out so): it stops wanting, and
+ * ARRIVED runs on TO's thread with the stream, which is TO's from then on. Called on the loop that has it. */
+void loop_stream_move(struct stream *stream, struct loop *to, accept_fn *arrived, void *arg);
+/* Where a listener of this env really listens: the port the kernel chose for port 0. */
+struct netaddr loop_listener_address(const struct listener *listener);
+
+/* Longest a turn has taken since the last call, in ns: for the loop lag metric. From any thread. */
 uint64_t loop_lag_ns(struct loop *loop);
