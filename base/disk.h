@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "base/loop.h"
+#include "base/offload.h"
 
 enum disk_op {
         DISK_OPEN,     /* path relative to the disk's directory, flags, mode -> fd */
@@ -29,6 +29,7 @@ struct disk_req {
         int64_t result;   /* as above, or -errno */
         void (*done)(struct disk_req *);
         /* private to the engine */
+        struct disk *disk;
         struct list node;
         struct offload_job job;
         uint32_t moved;
@@ -37,12 +38,13 @@ struct disk_req {
 struct disk;
 struct disk_ops {
         void (*submit)(struct disk *, struct disk_req *);
-        void (*close_fd)(struct disk *, int fd);                 /* no request may be under way on it */
+        /* No request may be under way on FD. Close before unlinking: the last close of an unlinked file frees its blocks. */
+        void (*close_fd)(struct disk *, int fd);
         int (*file_size)(struct disk *, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes, uint64_t *ret_mtime_ns); /* fstat: does not block */
         int (*space)(struct disk *, uint64_t *ret_total, uint64_t *ret_free); /* statfs */
         int (*list)(struct disk *, const char *dir, void (*each)(void *arg, const char *name), void *arg); /* at start, blocks */
         int (*mkdir)(struct disk *, const char *path);           /* existing is fine; blocks shortly */
-        void (*free)(struct disk *);
+        void (*free)(struct disk *); /* no request may be under way; before the loop's end */
 };
 struct disk {
         const struct disk_ops *ops;
@@ -50,6 +52,7 @@ struct disk {
 
 static inline void disk_submit(struct disk *d, struct disk_req *r) { d->ops->submit(d, r); }
 
-/* A disk rooted at directory ROOT_FD (kept open by the disk). NULL with errno when the kernel refuses io_uring. */
+/* A disk rooted at directory ROOT_FD, which it takes and closes when freed. NULL with errno (and ROOT_FD still the
+ * caller's) when the kernel refuses io_uring or lacks a call. ENTRIES: requests handed to the kernel at a time; more wait. */
 struct disk *disk_uring_new(struct loop *loop, int root_fd, unsigned entries);
 struct disk *disk_threads_new(struct loop *loop, int root_fd, unsigned threads);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two disks of a real machine do alike: the calls that do not block for long. */
+#pragma once
+
+#include "base/disk.h"
+
+void posix_close_fd(struct disk *disk, int fd);
+int posix_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes, uint64_t *ret_mtime_ns);
+int posix_space(int root_fd, uint64_t *ret_total, uint64_t *ret_free);
+int posix_list(int root_fd, const char *dir, void (*each)(void *arg, const char *name), void *arg);
+int posix_mkdir(int root_fd, const char *path);
+/* Is a read that ended at OFFSET at the end of the file? True also when that cannot be said. */
+bool posix_at_end(int fd, uint64_t offset);

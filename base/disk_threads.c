@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk for kernels and containers that refuse io_uring: each request is a job for a few threads. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/disk_posix.h"
+
+struct threads_disk {
+        struct disk disk; /* first */
+        struct offload *offload;
+        int root_fd;
+};
+
+static struct threads_disk *disk_of(struct disk *disk)
+{
+        return CONTAINER(disk, struct threads_disk, disk);
+}
+
+static int64_t negative_errno(int64_t result)
+{
+        return result < 0 ? -errno : result;
+}
+
+/* All that READ and WRITE have in common: go on after a short answer. */
+static int64_t transfer(struct disk_req *r)
+{
+        while (r->moved < r->length) {
+                char *data = (char *)r->data + r->moved;
+                size_t left = r->length - r->moved;
+                off_t at = (off_t)(r->offset + r->moved);
+                ssize_t n = r->op == DISK_READ ? pread(r->fd, data, left, at) : pwrite(r->fd, data, left, at);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        return r->op == DISK_READ ? (int64_t)r->moved : -EIO;
+                if (n > 0)
+                        r->moved += (uint32_t)n;
+        }
+        return r->moved;
+}
+
+static int64_t perform(struct disk_req *r, int root_fd)
+{
+        switch (r->op) {
+        case DISK_OPEN:
+                return negative_errno(openat(root_fd, r->path, r->open_flags | O_CLOEXEC, r->mode));
+        case DISK_READ:
+        case DISK_WRITE:
+                return transfer(r);
+        case DISK_SYNC:
+                return negative_errno(fdatasync(r->fd));
+        case DISK_TRUNCATE:
+                return negative_errno(ftruncate(r->fd, (off_t)r->offset));
+        case DISK_UNLINK:
+                return negative_errno(unlinkat(root_fd, r->path, 0));
+        }
+        return -EINVAL;
+}
+
+static void work(struct offload_job *job)
+{
+        struct disk_req *r = CONTAINER(job, struct disk_req, job);
+
+        r->result = perform(r, disk_of(r->disk)->root_fd);
+}
+
+static void done(struct offload_job *job)
+{
+        struct disk_req *r = CONTAINER(job, struct disk_req, job);
+
+        r->done(r);
+}
+
+static void threads_submit(struct disk *disk, struct disk_req *r)
+{
+        r->disk = disk;
+        r->moved = 0;
+        r->job.work = work;
+        r->job.done = done;
+        offload_submit(disk_of(disk)->offload, &r->job);
+}
+
+static int threads_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_free)
+{
+        return posix_space(disk_of(disk)->root_fd, ret_total, ret_free);
+}
+
+static int threads_list(struct disk *disk, const char *dir, void (*each)(void *arg, const char *name), void *arg)
+{
+        return posix_list(disk_of(disk)->root_fd, dir, each, arg);
+}
+
+static int threads_mkdir(struct disk *disk, const char *path)
+{
+        return posix_mkdir(disk_of(disk)->root_fd, path);
+}
+
+static void threads_free(struct disk *disk)
+{
+        struct threads_disk *d = disk_of(disk);
+
+        offload_free(d->offload);
+        close(d->root_fd);
+        free(d);
+}
+
+static const struct disk_ops threads_ops = {
+        .submit = threads_submit,
+        .close_fd = posix_close_fd,
+        .file_size = posix_file_size,
+        .space = threads_space,
+        .list = threads_list,
+        .mkdir = threads_mkdir,
+        .free = threads_free,
+};
+
+struct disk *disk_threads_new(struct loop *loop, int root_fd, unsigned threads)
+{
+        struct threads_disk *d = malloc(sizeof(*d));
+
+        if (!d)
+                return NULL;
+        *d = (struct threads_disk){ .disk.ops = &threads_ops, .root_fd = root_fd, .offload = offload_new(loop, threads) };
+        if (!d->offload) {
+                free(d);
+                errno = ENOMEM;
+                return NULL;
+        }
+        return &d->disk;
+}
