@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers: a Nacre cluster, or Debian's nfs-ganesha as a peer. Both run inside a Network."""
+import glob
+import os
+import signal
+
+import stats
+from proc import LabError, TREE, end, need, wait_exit, wait_until
+
+MDS = "192.0.2.1"
+PORT = 2049
+
+
+def data_server_addresses(count):
+    return [f"192.0.2.{11 + i}" for i in range(count)]
+
+
+def nacre_binary():
+    """The admin command: $NACRE_BIN (its folder), else the newest build/PRESET/nacre."""
+    folder = os.environ.get("NACRE_BIN")
+    found = [os.path.join(folder, "nacre")] if folder else glob.glob(os.path.join(TREE, "build", "*", "nacre"))
+    found = [path for path in found if os.access(path, os.X_OK)]
+    if not found:
+        raise LabError("no nacre: build first (cmake --preset release && cmake --build --preset release), or set NACRE_BIN to the folder")
+    return max(found, key=os.path.getmtime)
+
+
+class Nacre:
+    """`nacre dev` under FOLDER."""
+
+    kind = "nacre"
+
+    def __init__(self, network, folder, data_servers=4, stripe_unit=None, stripe_count=None, exports=None):
+        self.network, self.folder = network, folder
+        self.nacre = nacre_binary()
+        self.addresses = data_server_addresses(data_servers)
+        self.arguments = ["--dir", folder, "--mds", MDS]
+        for address in self.addresses:
+            self.arguments += ["--ds", address]
+        if stripe_unit:
+            self.arguments += ["--stripe-unit", str(stripe_unit)]
+        if stripe_count:
+            self.arguments += ["--stripe-count", str(stripe_count)]
+        if exports:
+            self.arguments += ["--exports", exports]
+
+    @property
+    def names(self):
+        return ["mds"] + [f"ds{i}" for i in range(len(self.addresses))]
+
+    def command(self, *argv, timeout=60, check=True):
+        return self.network.run(self.nacre, *argv, timeout=timeout, check=check)
+
+    def up(self):
+        self.command("dev", "up", *self.arguments, timeout=120)
+        for address in (MDS, *self.addresses):
+            wait_until(f"{address}:{PORT} listens", lambda a=address: self.network.listening(a, PORT))
+
+    def down(self):
+        if os.path.isdir(self.folder):
+            self.command("dev", "down", "--dir", self.folder, check=False)
+
+    def restart(self, name):
+        self.command("dev", "restart", "--dir", self.folder, name)
+        address = MDS if name == "mds" else self.addresses[int(name[2:])]
+        wait_until(f"{name} listens", lambda: self.network.listening(address, PORT))
+
+    def kill(self, name):
+        """kill -9, and wait until the process is gone."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        if not wait_exit(pid, 10):
+            raise LabError(f"{name} (pid {pid}) survives SIGKILL")
+
+    def pid(self, name):
+        for pattern in (f"{name}.pid", f"*/{name}.pid", f"{name}/*.pid"):
+            for path in glob.glob(os.path.join(self.folder, pattern)):
+                with open(path, encoding="ascii") as f:
+                    return int(f.read())
+        raise LabError(f"no pid file of {name} under {self.folder}")
+
+    def pids(self):
+        return [self.pid(name) for name in self.names]
+
+    def data_folder(self, name):
+        return os.path.join(self.folder, name)
+
+    def stored_bytes(self):
+        """[(apparent, used)] per data server, from the files of its store: nobody's claim."""
+        return [stats.tree_bytes(self.data_folder(f"ds{i}")) for i in range(len(self.addresses))]
+
+    def metrics(self, name):
+        for pattern in (f"{name}.sock", f"*/{name}.sock", f"{name}/*.sock"):
+            for path in glob.glob(os.path.join(self.folder, pattern)):
+                return stats.scrape_unix(path)
+        raise LabError(f"no admin socket of {name} under {self.folder}")
+
+    def config(self, name):
+        for pattern in (f"{name}.yaml", f"*/{name}.yaml", f"{name}/*.yaml"):
+            for path in glob.glob(os.path.join(self.folder, pattern)):
+                return path
+        raise LabError(f"no configuration of {name} under {self.folder}")
+
+    def fsck(self):
+        """What `nacre-mds --fsck` says about the stopped store; LabError when it is not clean."""
+        return self.network.run(os.path.join(os.path.dirname(self.nacre), "nacre-mds"), "--fsck", "--config", self.config("mds"), timeout=300)
+
+    def logs(self):
+        text = ""
+        for path in sorted(glob.glob(os.path.join(self.folder, "**", "*.log"), recursive=True)):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                text += f"--- {os.path.relpath(path, self.folder)}\n{f.read()[-1500:]}"
+        return text
+
+
+GANESHA = """
+NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = {port}; Bind_addr = {address}; Enable_NLM = false; Enable_RQUOTA = false; }}
+NFSv4 {{ Graceless = true; Minor_Versions = 1, 2; RecoveryBackend = fs; RecoveryRoot = "{folder}/recovery"; Allow_Numeric_Owners = true; Only_Numeric_Owners = true; }}
+EXPORT {{ Export_Id = 1; Path = "{data}"; Pseudo = "/"; Access_Type = RW; Squash = None; SecType = sys; Protocols = 4; Transports = TCP; FSAL {{ Name = VFS; }} }}
+LOG {{ Default_Log_Level = WARN; }}
+"""
+
+
+class Ganesha:
+    """Debian's nfs-ganesha with its VFS back end on FOLDER/data, at the MDS's address."""
+
+    kind = "ganesha"
+
+    def __init__(self, network, folder, **_):
+        self.network, self.folder = network, folder
+        self.addresses = []
+
+    def up(self):
+        program = need("ganesha.nfsd", "nfs-ganesha nfs-ganesha-vfs")
+        data = os.path.join(self.folder, "data")
+        os.makedirs(data, exist_ok=True)
+        os.makedirs(os.path.join(self.folder, "recovery"), exist_ok=True)
+        with open(self._file("conf"), "w", encoding="ascii") as f:
+            f.write(GANESHA.format(port=PORT, address=MDS, folder=self.folder, data=data))
+        self.network.run(program, "-f", self._file("conf"), "-L", self._file("log"), "-p", self._file("pid"))
+        wait_until("nfs-ganesha listens", lambda: self.network.listening(MDS, PORT))
+
+    def _file(self, suffix):
+        return os.path.join(self.folder, f"ganesha.{suffix}")
+
+    def pid(self, _name="mds"):
+        with open(self._file("pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def pids(self):
+        return [self.pid()]
+
+    def kill(self, name):
+        end(self.pid(name), signal.SIGKILL)
+
+    def restart(self, name):
+        self.kill(name)
+        self.up()
+
+    def down(self):
+        if os.path.exists(self._file("pid")):
+            end(self.pid(), signal.SIGTERM, 10)
+
+    def fsck(self):
+        return ""
+
+    def logs(self):
+        with open(self._file("log"), encoding="utf-8", errors="replace") as f:
+            return f.read()[-3000:]

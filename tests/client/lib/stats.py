@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading what the kernel and the daemons say about themselves."""
+import os
+import re
+import socket
+
+
+class Mountstats:
+    """One mount's part of /proc/self/mountstats (fs/nfs/super.c:nfs_show_stats)."""
+
+    def __init__(self, text, where):
+        parts = re.split(r"^device ", text, flags=re.M)
+        found = [p for p in parts if f" mounted on {where} with fstype nfs4" in p]
+        if not found:
+            raise ValueError(f"{where} is not mounted")
+        self.text = found[-1]
+        self.ops = {}
+        for name, numbers in re.findall(r"^\t\s*([A-Z_0-9]+): ([\d ]+)$", self.text, re.M):
+            self.ops[name] = [int(n) for n in numbers.split()]
+        self.events = [int(n) for n in self._line("events").split()]
+        self.bytes = [int(n) for n in self._line("bytes").split()]
+
+    def _line(self, name):
+        m = re.search(rf"^\t{name}:\s*(.*)$", self.text, re.M)
+        return m[1] if m else ""
+
+    def count(self, op):
+        """Calls of OP that were sent for this mount (READ and WRITE: to data servers too)."""
+        return self.ops.get(op, [0])[0]
+
+    def errors(self, op):
+        return self.ops[op][8] if len(self.ops.get(op, [])) > 8 else 0
+
+    @property
+    def pnfs_reads(self):
+        return self.events[-2]
+
+    @property
+    def pnfs_writes(self):
+        return self.events[-1]
+
+    @property
+    def layout(self):
+        """LAYOUT_NFSV4_1_FILES, or "not configured"."""
+        m = re.search(r"pnfs=(.*?)(,|$)", self._line("nfsv4"))
+        return m[1].strip() if m else ""
+
+    def option(self, name):
+        m = re.search(rf"[,\s]{name}=([^,\s]+)", self._line("opts"))
+        return m[1] if m else None
+
+
+def nfs_servers(text):
+    """/proc/fs/nfsfs/servers: `v4 c000020b 801 1 name` → [(address, port)]."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) >= 4 and len(fields[1]) == 8:
+            found.append((socket.inet_ntoa(bytes.fromhex(fields[1])), int(fields[2], 16)))
+    return found
+
+
+def parse_metrics(text):
+    """Prometheus text → {name: {labels text: value}}."""
+    found = {}
+    for name, labels, value in re.findall(r"^([a-zA-Z_:][\w:]*)(?:\{(.*?)\})?\s+(\S+)", text, re.M):
+        found.setdefault(name, {})[labels] = float(value)
+    return found
+
+
+def scrape_unix(path, timeout=5):
+    """GET /metrics over a unix socket."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(timeout)
+        s.connect(path)
+        s.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = b"".join(iter(lambda: s.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n")[0]:
+        raise ValueError(f"{path}: {head[:100]!r}")
+    return parse_metrics(body.decode())
+
+
+def cpu_seconds(pids):
+    """User and system time of the processes so far."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            fields = f.read().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory_bytes(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            total += int(re.search(r"VmHWM:\s+(\d+) kB", f.read())[1]) * 1024
+    return total
+
+
+def tree_bytes(folder):
+    """(apparent size, blocks used) of all regular files under FOLDER."""
+    size = used = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                st = os.lstat(os.path.join(root, name))
+            except FileNotFoundError:
+                continue
+            size += st.st_size
+            used += st.st_blocks * 512
+    return size, used
