@@ -8,7 +8,8 @@
 struct callback {
         struct rpc_req rpc;
         struct nfs4_server *server;
-        struct session *session;
+        struct session *session;         /* NULL: nothing under way */
+        struct list in_session;
         uint32_t slot;
         /* status: of the operation, or of CB_SEQUENCE; NFS4ERR_CB_PATH_DOWN: could not be sent or no answer. */
         void (*done)(struct callback *, enum nfsstat4 status);

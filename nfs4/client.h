@@ -48,6 +48,7 @@ struct session {
         struct list conns;            /* struct session_conn */
         uint32_t cb_program, cb_flavor, cb_uid, cb_gid;
         struct cb_slot cb_slots[SESSION_BACK_SLOTS];
+        struct list callbacks;        /* struct callback: calls under way */
         bool has_back_channel;        /* asked for and granted */
         bool back_fault;
         uint32_t executing;           /* compounds inside: the session is freed when it is 0 */
@@ -56,7 +57,8 @@ struct session {
 
 /* A connection that serves a session: one node a (connection, session) pair. */
 struct session_conn {
-        struct list in_session, in_conn;
+        struct list in_session;
+        struct session_conn *next_in_conn; /* head: conn_data() */
         struct session *session;
         struct conn *conn;
         bool fore, back;
@@ -70,8 +72,10 @@ struct client {
         uint8_t *owner;               /* co_ownerid, malloc'd */
         uint32_t owner_length;
         uint32_t flavor, uid;         /* principal of EXCHANGE_ID */
+        uint32_t minor;               /* version that made its first session */
         uint32_t tag;                 /* client_tag(): what layouts' handles carry */
         bool confirmed, expired /* courtesy */, reclaim_complete;
+        bool gone;                    /* destroyed, freed when references is 0 */
         uint32_t create_seqid;        /* csa_sequence expected next, §18.36 */
         bool create_replay_valid;     /* the last CREATE_SESSION's result, for its retry */
         enum nfsstat4 create_status;
@@ -92,12 +96,23 @@ struct clients {
         struct timer lease_timer;
 };
 
+int clients_init(struct nfs4_server *s);       /* 0 or -ENOMEM; starts the lease timer */
+void clients_destroy(struct nfs4_server *s);
+/* A new unconfirmed client; NULL: at the limit or out of memory. */
+struct client *client_new(struct nfs4_server *s, struct slice owner, const uint8_t verifier[NFS4_VERIFIER_SIZE], const struct compound *from);
+/* A compound holds its client and session from SEQUENCE to its reply. */
+void client_hold(struct client *c);
+void client_release(struct nfs4_server *s, struct client *c);
 struct client *client_by_id(struct nfs4_server *s, uint64_t clientid);
 /* Confirmed (or not) client of OWNER; NULL. */
 struct client *client_by_owner(struct nfs4_server *s, struct slice owner, bool confirmed);
 void client_renew(struct nfs4_server *s, struct client *c);
 /* Drop CLIENT with its sessions and (hook) its state. */
 void client_destroy(struct nfs4_server *s, struct client *c);
+/* A session with these (already negotiated) attributes; NULL: out of memory or at the limit. */
+struct session *session_new(struct nfs4_server *s, struct client *client, const struct channel_attrs *fore, const struct channel_attrs *back);
+void callbacks_session_gone(struct nfs4_server *s, struct session *session); /* callback.c: fail what waits on it */
+void session_release(struct nfs4_server *s, struct session *session); /* after executing-- */
 struct session *session_by_id(struct nfs4_server *s, const uint8_t id[NFS4_SESSIONID_SIZE]);
 void session_destroy(struct nfs4_server *s, struct session *session);
 /* A connection closed: rpc_program.conn_closed. */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Client records and leases: RFC 8881 §2.4, §8.3. */
+#include "nfs4/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/siphash.h"
+#include "nfs4/server.h"
+
+static uint64_t owner_hash(const struct nfs4_server *s, const void *owner, uint32_t length)
+{
+        return siphash(owner, length, s->key);
+}
+
+struct client *client_by_id(struct nfs4_server *s, uint64_t clientid)
+{
+        HASHTAB_FOR_EACH(node, &s->clients.by_id, hash_u64(clientid)) {
+                struct client *c = CONTAINER(node, struct client, by_id);
+
+                if (c->clientid == clientid)
+                        return c;
+        }
+        return NULL;
+}
+
+struct client *client_by_owner(struct nfs4_server *s, struct slice owner, bool confirmed)
+{
+        HASHTAB_FOR_EACH(node, &s->clients.by_owner, owner_hash(s, owner.data, owner.length)) {
+                struct client *c = CONTAINER(node, struct client, by_owner);
+
+                if (c->confirmed == confirmed && slice_equal(owner, slice_of(c->owner, c->owner_length)))
+                        return c;
+        }
+        return NULL;
+}
+
+/* Unique in the cluster: server number, start number, counter (§2.10.5; the trunking rules compare client ids). */
+static uint64_t new_clientid(struct nfs4_server *s)
+{
+        return (uint64_t)(s->server_number & 0xffff) << 48 | (uint64_t)(s->boot & 0xffffff) << 24 |
+               (++s->clients.next_number & 0xffffff);
+}
+
+struct client *client_new(struct nfs4_server *s, struct slice owner, const uint8_t verifier[NFS4_VERIFIER_SIZE],
+                          const struct compound *from)
+{
+        struct client *c;
+
+        if (s->clients.count >= s->limits.clients)
+                return NULL;
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return NULL;
+        c->owner = malloc(owner.length + 1);
+        if (!c->owner) {
+                free(c);
+                return NULL;
+        }
+        memcpy(c->owner, owner.data, owner.length);
+        c->owner_length = owner.length;
+        memcpy(c->verifier, verifier, NFS4_VERIFIER_SIZE);
+        c->clientid = new_clientid(s);
+        c->tag = client_tag(owner.data, owner.length, verifier, s->key);
+        c->flavor = compound_cred(from)->flavor;
+        c->uid = compound_cred(from)->uid;
+        c->address = *conn_peer(from->call.conn);
+        c->create_seqid = 1;
+        list_init(&c->sessions);
+        hashtab_insert(&s->clients.by_id, &c->by_id, hash_u64(c->clientid));
+        hashtab_insert(&s->clients.by_owner, &c->by_owner, owner_hash(s, c->owner, c->owner_length));
+        c->renewed_ns = env_now(s->env);
+        list_push(&s->clients.lru, &c->in_lru);
+        s->clients.count++;
+        return c;
+}
+
+void client_renew(struct nfs4_server *s, struct client *c)
+{
+        c->renewed_ns = env_now(s->env);
+        c->expired = false;
+        list_remove(&c->in_lru);
+        list_push(&s->clients.lru, &c->in_lru);
+}
+
+static void client_free(struct client *c)
+{
+        free(c->owner);
+        free(c);
+}
+
+void client_hold(struct client *c)
+{
+        c->references++;
+}
+
+void client_release(struct nfs4_server *s, struct client *c)
+{
+        (void)s;
+        CHECK(c->references > 0);
+        if (--c->references == 0 && c->gone)
+                client_free(c);
+}
+
+void client_destroy(struct nfs4_server *s, struct client *c)
+{
+        CHECK(!c->gone);
+        c->gone = true;
+        client_hold(c);
+        if (s->hooks->client_gone)
+                s->hooks->client_gone(s, c);
+        LIST_FOR_EACH_SAFE (node, &c->sessions)
+                session_destroy(s, CONTAINER(node, struct session, in_client));
+        hashtab_remove(&s->clients.by_id, &c->by_id);
+        hashtab_remove(&s->clients.by_owner, &c->by_owner);
+        list_remove(&c->in_lru);
+        s->clients.count--;
+        client_release(s, c);
+}
+
+/* Oldest renewals first: stop at the first lease that still runs. Clients kept as a courtesy go to the end again. */
+static void lease_tick(struct timer *t)
+{
+        struct clients *all = CONTAINER(t, struct clients, lease_timer);
+        struct nfs4_server *s = CONTAINER(all, struct nfs4_server, clients);
+        uint64_t now = env_now(s->env), lease_ns = s->lease_seconds * 1000000000ull;
+
+        for (uint32_t left = all->count; left > 0 && !list_empty(&all->lru); left--) {
+                struct client *c = CONTAINER(all->lru.next, struct client, in_lru);
+
+                if (now - c->renewed_ns < lease_ns)
+                        break;
+                if (c->references > 0 || (c->confirmed && s->hooks->client_expired && s->hooks->client_expired(s, c))) {
+                        c->expired = c->references == 0;
+                        list_remove(&c->in_lru);
+                        list_push(&all->lru, &c->in_lru);
+                        continue;
+                }
+                log_info("client-expired", "clientid=%016llx", (unsigned long long)c->clientid);
+                client_destroy(s, c);
+        }
+        timer_start(s->env, t, lease_ns / 8);
+}
+
+int clients_init(struct nfs4_server *s)
+{
+        struct clients *all = &s->clients;
+
+        *all = (struct clients){ .lease_timer.fire = lease_tick };
+        list_init(&all->lru);
+        if (!hashtab_init(&all->by_id, 64) || !hashtab_init(&all->by_owner, 64) || !hashtab_init(&all->sessions, 64))
+                return -ENOMEM;
+        env_random(s->env, &all->next_session, sizeof(all->next_session));
+        timer_start(s->env, &all->lease_timer, s->lease_seconds * 1000000000ull / 8);
+        return 0;
+}
+
+void clients_destroy(struct nfs4_server *s)
+{
+        struct clients *all = &s->clients;
+
+        timer_stop(&all->lease_timer);
+        LIST_FOR_EACH_SAFE (node, &all->lru)
+                client_destroy(s, CONTAINER(node, struct client, in_lru));
+        hashtab_destroy(&all->by_id);
+        hashtab_destroy(&all->by_owner);
+        hashtab_destroy(&all->sessions);
+}
