@@ -43,6 +43,14 @@ struct mds {
 
 static inline struct mds *mds_of(const struct compound *c) { return c->server->role; }
 
+/* Stateids (include/stateid.h): make `other` for a new state (seqid 0); is S one that this start of the MDS made, of KIND? */
+void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index, struct stateid *ret);
+bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind, uint32_t *ret_index);
+
+/* Run DONE when everything up to SEQ is durable (at once from the next turn if it already is). */
+struct durable_wait { struct list node; uint64_t seq; void (*done)(struct durable_wait *); };
+void mds_when_durable(struct mds *mds, struct durable_wait *w);
+
 /* The hooks table and the table of operations: mds/ops.c, mds/hooks.c. */
 extern const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT];
 extern const struct nfs4_hooks mds_hooks;

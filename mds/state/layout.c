@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layout states: see layout.h. RFC 8881 §12.5.2 (stateid rules), §12.5.3 (seqid arithmetic). */
+#include "mds/state/layout.h"
+
+#include <stdlib.h>
+
+#include "base/slab.h"
+
+enum { LAYOUTS_MAX = 1 << 20 };
+
+/* What one client holds. */
+struct holder {
+        struct hnode node;
+        struct client *client;
+        struct list layouts;
+};
+
+struct layouts {
+        struct mds *mds;
+        struct hashtab by_index, by_file, holders;
+        struct slab states;
+        uint32_t next_index;
+};
+
+static uint64_t client_hash(const struct client *c)
+{
+        return hash_u64((uint64_t)(uintptr_t)c);
+}
+
+struct layouts *layouts_new(struct mds *mds)
+{
+        struct layouts *l = calloc(1, sizeof(*l));
+
+        if (!l)
+                return NULL;
+        l->mds = mds;
+        slab_init(&l->states, sizeof(struct layout_state), LAYOUTS_MAX);
+        if (!hashtab_init(&l->by_index, 1024) || !hashtab_init(&l->by_file, 1024) || !hashtab_init(&l->holders, 64)) {
+                layouts_free(l);
+                return NULL;
+        }
+        return l;
+}
+
+static struct holder *find_holder(const struct layouts *l, const struct client *client)
+{
+        HASHTAB_FOR_EACH(node, &l->holders, client_hash(client)) {
+                struct holder *h = CONTAINER(node, struct holder, node);
+
+                if (h->client == client)
+                        return h;
+        }
+        return NULL;
+}
+
+static struct holder *get_holder(struct layouts *l, struct client *client)
+{
+        struct holder *h = find_holder(l, client);
+
+        if (h)
+                return h;
+        h = calloc(1, sizeof(*h));
+        if (!h)
+                return NULL;
+        h->client = client;
+        list_init(&h->layouts);
+        hashtab_insert(&l->holders, &h->node, client_hash(client));
+        return h;
+}
+
+static void drop(struct layouts *l, struct layout_state *state)
+{
+        struct holder *h = find_holder(l, state->client);
+
+        hashtab_remove(&l->by_index, &state->by_index);
+        hashtab_remove(&l->by_file, &state->by_file);
+        list_remove(&state->in_client);
+        slab_put(&l->states, state);
+        if (list_empty(&h->layouts)) {
+                hashtab_remove(&l->holders, &h->node);
+                free(h);
+        }
+}
+
+void layouts_free(struct layouts *l)
+{
+        struct hnode *node;
+        uint32_t bucket = 0;
+
+        if (!l)
+                return;
+        while ((node = hashtab_walk(&l->by_index, &bucket, NULL)) != NULL) {
+                drop(l, CONTAINER(node, struct layout_state, by_index));
+                bucket = 0;
+        }
+        hashtab_destroy(&l->by_index);
+        hashtab_destroy(&l->by_file);
+        hashtab_destroy(&l->holders);
+        slab_destroy(&l->states);
+        free(l);
+}
+
+struct layout_state *layout_of(struct layouts *l, const struct client *client, uint64_t fileid)
+{
+        HASHTAB_FOR_EACH(node, &l->by_file, hash_u64(fileid)) {
+                struct layout_state *state = CONTAINER(node, struct layout_state, by_file);
+
+                if (state->fileid == fileid && state->client == client)
+                        return state;
+        }
+        return NULL;
+}
+
+static struct layout_state *make(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id)
+{
+        struct layout_state *state = slab_get(&l->states);
+        struct holder *h = state ? get_holder(l, client) : NULL;
+
+        if (!h) {
+                slab_put(&l->states, state);
+                return NULL;
+        }
+        state->client = client;
+        state->fileid = fileid;
+        state->export_id = export_id;
+        stateid_make(l->mds, STATEID_LAYOUT, ++l->next_index, &state->stateid);
+        hashtab_insert(&l->by_index, &state->by_index, hash_u64(l->next_index));
+        hashtab_insert(&l->by_file, &state->by_file, hash_u64(fileid));
+        list_push(&h->layouts, &state->in_client);
+        return state;
+}
+
+/* §8.2.2: 2^32-1 is followed by 1. */
+static void bump(struct stateid *s)
+{
+        s->seqid = s->seqid == UINT32_MAX ? 1 : s->seqid + 1;
+}
+
+enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id, uint8_t iomode,
+                           struct layout_state **ret)
+{
+        struct layout_state *state = layout_of(l, client, fileid);
+
+        if (!state)
+                state = make(l, client, fileid, export_id);
+        if (!state)
+                return NFS4ERR_LAYOUTTRYLATER;
+        bump(&state->stateid);
+        state->iomodes |= (uint8_t)(1u << iomode);
+        state->epoch = meta_epoch(l->mds->meta);
+        *ret = state;
+        return NFS4_OK;
+}
+
+enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s, struct layout_state **ret)
+{
+        uint32_t index;
+
+        if (!stateid_parse(l->mds, s, STATEID_LAYOUT, &index))
+                return NFS4ERR_BAD_STATEID;
+        HASHTAB_FOR_EACH(node, &l->by_index, hash_u64(index)) {
+                struct layout_state *state = CONTAINER(node, struct layout_state, by_index);
+
+                if (memcmp(state->stateid.other, s->other, NFS4_OTHER_SIZE) != 0 || state->client != client)
+                        continue;
+                if (s->seqid == 0 || s->seqid > state->stateid.seqid)
+                        return NFS4ERR_BAD_STATEID;
+                *ret = state;
+                return NFS4_OK;
+        }
+        return NFS4ERR_BAD_STATEID;
+}
+
+bool layout_has_writer(struct layouts *l, uint64_t fileid, const struct client *except)
+{
+        HASHTAB_FOR_EACH(node, &l->by_file, hash_u64(fileid)) {
+                struct layout_state *state = CONTAINER(node, struct layout_state, by_file);
+
+                if (state->fileid == fileid && state->client != except && state->iomodes & 1u << LAYOUTIOMODE4_RW)
+                        return true;
+        }
+        return false;
+}
+
+bool layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode)
+{
+        if (iomode == LAYOUTIOMODE4_ANY)
+                state->iomodes = 0;
+        else
+                state->iomodes &= (uint8_t) ~(1u << iomode);
+        if (state->iomodes == 0) {
+                drop(l, state);
+                return true;
+        }
+        bump(&state->stateid);
+        return false;
+}
+
+void layouts_drop_client(struct layouts *l, struct client *client)
+{
+        for (struct holder *h = find_holder(l, client); h; h = find_holder(l, client))
+                drop(l, CONTAINER(h->layouts.next, struct layout_state, in_client));
+}
+
+void layouts_drop_file(struct layouts *l, uint64_t fileid)
+{
+        struct hnode *node = hashtab_first(&l->by_file, hash_u64(fileid));
+
+        while (node) {
+                struct layout_state *state = CONTAINER(node, struct layout_state, by_file);
+
+                node = hashtab_next(node);
+                if (state->fileid == fileid)
+                        drop(l, state);
+        }
+}
+
+void layouts_each(struct layouts *l, struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg)
+{
+        struct holder *h = find_holder(l, client);
+
+        if (!h)
+                return;
+        LIST_FOR_EACH (node, &h->layouts)
+                if (!each(arg, CONTAINER(node, struct layout_state, in_client)))
+                        return;
+}
+
+uint32_t layouts_count(const struct layouts *l)
+{
+        return l->by_index.count;
+}
