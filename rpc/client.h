@@ -14,14 +14,15 @@ enum rpc_result {
 /* One call under way; a member of whoever waits. Zero it before use. */
 struct rpc_req {
         void (*done)(struct rpc_req *, enum rpc_result, struct xdr_in *results); /* results: only with RPC_DONE, good until return */
-        /* private */
-        struct conn *conn;
+        /* private, but for out */
+        struct conn *conn;          /* one reference while the call is under way */
         struct list node;
         struct timer deadline;
         uint32_t xid;
+        enum rpc_result ended;      /* for done(), when it is called from the list of the lost */
         struct buf *head;
         struct xdr_out out;
-        struct list write_node;
+        struct rpc_sending sending;
 };
 
 /* Begin a call: the header is put into REQ->out (capacity BUF_SMALL, or BUF_LARGE when LARGE); append the arguments, then

@@ -27,7 +27,8 @@ struct rpc_header {
         enum rpc_auth_stat auth;    /* not OK: cred is unusable, deny the call */
 };
 
-/* Reads a call's header up to its arguments. False: not even a header; close the connection. */
+/* Reads a call from its xid up to its arguments. False: not even a header of a call; close the connection. With rpcvers
+ * other than 2 nothing behind the four numbers is read, and auth is not OK. */
 bool rpc_get_call(struct xdr_in *x, struct rpc_header *ret);
 /* An accepted reply's header up to the results. */
 void rpc_put_accepted(struct xdr_out *x, uint32_t xid, enum rpc_accept stat);
@@ -35,5 +36,6 @@ void rpc_put_mismatch(struct xdr_out *x, uint32_t xid, uint32_t low, uint32_t hi
 void rpc_put_denied(struct xdr_out *x, uint32_t xid, enum rpc_auth_stat stat);       /* RPC_AUTH_OK: RPC_MISMATCH (version 2 only) */
 /* A call's header up to its arguments; CRED NULL = AUTH_NONE. MACHINE is AUTH_SYS's machine name. */
 void rpc_put_call(struct xdr_out *x, uint32_t xid, uint32_t prog, uint32_t vers, uint32_t proc, const struct rpc_cred *cred, const char *machine);
-/* A reply's header behind xid and kind; 0 when accepted with SUCCESS, else -EPROTO, -EACCES, -ENOSYS … */
+/* A reply's header behind xid and kind; 0 when accepted with SUCCESS; -EACCES: AUTH_ERROR; -ENOSYS: no such
+ * program, version or procedure; -EINVAL: GARBAGE_ARGS; -EIO: SYSTEM_ERR; -EPROTO: not a reply, or RPC_MISMATCH. */
 int rpc_get_reply(struct xdr_in *x);

@@ -174,11 +174,13 @@ static inline void xdr_patch_u32(struct xdr_out *x, uint32_t at, uint32_t v)
         memcpy(x->start + at, &v, 4);
 }
 /* Link N bytes at DATA inside BUF as opaque contents (the length word is the caller's); pads with zeros in the head.
- * Takes over the caller's reference on BUF. */
+ * Takes over the caller's reference on BUF, also when it does not fit (full: no room to pad, or XDR_MAX_REFS taken). */
 void xdr_put_ref(struct xdr_out *x, struct buf *buf, const uint8_t *data, uint32_t n);
-/* Go back to head length AT, dropping references behind it. */
+/* Go back to head length AT, dropping what was linked in after head byte AT was written: a payload that ends at AT stays
+ * (its length word stands before it, so a later payload's offset is above AT). There is room again: `full` is cleared. */
 void xdr_truncate(struct xdr_out *x, uint32_t at);
 /* Drop all references (buf_unref). */
 void xdr_out_release(struct xdr_out *x);
-/* The whole reply as an iovec of at most 2 * XDR_MAX_REFS + 1 parts; returns their number. */
+enum { XDR_MAX_PARTS = 2 * XDR_MAX_REFS + 1 };
+/* The whole reply as an iovec of at most XDR_MAX_PARTS parts; returns their number. */
 int xdr_out_iovec(const struct xdr_out *x, struct iovec *iov);
