@@ -5,7 +5,7 @@
 #include "mds/store/store.h"
 
 struct batch {
-        uint8_t *bytes;      /* kind u8, key length u16, value length u32, key, value; repeated */
+        uint8_t *bytes;      /* head (lengths, put or delete), key, value; repeated. Private to batch.c */
         uint32_t length, capacity, count;
         bool failed;         /* out of memory or over BATCH_MAX_BYTES: the write is refused with -ENOSPC */
 };

@@ -23,6 +23,7 @@
 
 enum { ROOT_FILEID = 1 };
 enum { KEY_MAX = 1100, RECORD_MAX = 8192 };
+enum { SYMLINK_VERSION = 1 /* 't': the byte, then the target */, META_VERSION = 1 /* 'm': the byte, then the value */ };
 
 struct inode {
         uint64_t fileid;
@@ -30,13 +31,14 @@ struct inode {
         uint8_t type;              /* enum nfs_ftype4 */
         uint8_t flags;             /* INODE_* */
         uint16_t mode;             /* permission bits and set-id, 07777 */
-        uint32_t uid, gid, nlink;
+        uint32_t uid, gid;
+        uint32_t nlink;            /* names; directories: 2 + directories inside */
         uint32_t rdev_major, rdev_minor;
         uint64_t size;             /* files: what the MDS knows; write layouts may have moved it. Directories: entries */
         uint64_t used;             /* bytes allocated on data servers, as last heard */
         uint64_t change;           /* rises with every change: max(change + 1, wall clock in ns) */
         int64_t atime, mtime, ctime, btime; /* ns since 1970 */
-        uint64_t parent;           /* directories: the one parent; files: 0 */
+        uint64_t parent;           /* directories: the one parent (0 for the root); files: 0 */
         /* regular files: stripes (include/stripe.h) */
         uint32_t unit;
         uint16_t width, pool;

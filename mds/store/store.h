@@ -25,6 +25,8 @@ struct store_ops {
         int (*write)(struct store *, const struct batch *, uint64_t *ret_seq);
         /* Ask that everything up to SEQ becomes durable; on_durable follows later, on the loop, never from inside. */
         void (*sync)(struct store *, uint64_t seq);
+        /* Make everything written durable before returning; on_durable is not called. At start and stop. 0 or -EIO. */
+        int (*sync_now)(struct store *);
         /* A consistent copy of the whole store in the new directory DIR. */
         int (*checkpoint)(struct store *, const char *dir);
         void (*close)(struct store *);
@@ -49,3 +51,8 @@ struct env;
 struct store *store_memory_new(struct env *env);
 /* What a crash leaves: everything after the last finished sync is gone (or, with KEEP of the unsynced batches, kept). */
 void store_memory_crash(struct store *s, uint64_t keep);
+/* How long a sync takes (a timer of the env); 0, as at first: until the end of the turn. */
+void store_memory_set_sync_ns(struct store *s, uint64_t sync_ns);
+/* The write after AFTER more fails once with ERROR; from now on every sync fails with ERROR. */
+void store_memory_fail_write(struct store *s, uint64_t after, int error);
+void store_memory_fail_sync(struct store *s, int error);

@@ -25,13 +25,14 @@ void meta_seq_reset(struct meta *m);         /* at the start of an operation */
 
 const uint8_t *meta_fsid(const struct meta *m);  /* 16 random bytes made with the store */
 uint32_t meta_boot(const struct meta *m);        /* rises with every meta_open() (durable before it returns) */
-/* A number that was never given out before, also across crashes (reserved in blocks). */
+/* A number that was never given out before, also across crashes (reserved in blocks). 0: the store refuses writes. */
 uint64_t meta_new_fileid(struct meta *m);
-/* The layout epoch counter: the present value; and raise it by one (reserved in blocks, so that a crash only rises). */
+/* The layout epoch counter: the present value; and raise it by one (reserved in blocks, so that a crash only rises). 0: the
+ * store has been refusing writes for thousands of raises. */
 uint32_t meta_epoch(const struct meta *m);
 uint32_t meta_raise_epoch(struct meta *m);
 
-/* The inode, from the cache or the store. 0, -ENOENT, -EIO (damaged record: logged). */
+/* The inode, from the cache or the store. 0, -ENOENT, -EIO (damaged record: logged), -ENOMEM (as every read below). */
 int meta_inode(struct meta *m, uint64_t fileid, const struct inode **ret);
 /* NAME in directory PARENT. 0, -ENOENT (also cached as absent), -EIO. */
 int meta_lookup(struct meta *m, uint64_t parent, struct slice name, uint64_t *ret_fileid);
@@ -45,16 +46,17 @@ int meta_get(struct meta *m, struct slice key, void *out, uint32_t capacity, uin
 int meta_scan(struct meta *m, struct slice prefix, store_each_fn *each, void *arg);
 
 /* --- transactions: one open at a time */
-enum { TXN_MAX_INODES = 8 };
+enum { TXN_MAX_INODES = 8, TXN_MAX_NAMES = 8 };
 struct txn;
 struct txn *txn_begin(struct meta *m);
 /* A copy of the inode to change; the same copy when asked again. NULL: not there or damaged. */
 struct inode *txn_edit(struct txn *t, uint64_t fileid);
-/* A new inode with a fresh fileid, a random generation, nlink 0, times and change set to now. */
+/* A new inode with a fresh fileid, a random generation, nlink 0, times and change set to now; type and the rest are the
+ * caller's. NULL: no number or no memory is to be had. */
 struct inode *txn_new_inode(struct txn *t);
 void txn_delete_inode(struct txn *t, uint64_t fileid); /* with its symlink target */
-/* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO. Counts in the parent's size (entries) by itself;
- * nlink, times and change are the caller's. */
+/* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO, -ENOMEM. Counts in the parent's size (entries) by
+ * itself; nlink, times and change are the caller's. NAME is valid (1..255 bytes, checked by the operation). */
 int txn_link(struct txn *t, uint64_t parent, struct slice name, uint64_t fileid, uint8_t type);
 int txn_unlink(struct txn *t, uint64_t parent, struct slice name); /* -ENOENT, -EIO */
 void txn_put_symlink(struct txn *t, uint64_t fileid, struct slice target);

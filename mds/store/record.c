@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/store/record.h"
+
+#include "base/check.h"
+
+enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1 };
+enum { MODE_BITS = 07777, INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET };
+
+/* --- writing: OUT is known to be large enough */
+
+static uint8_t *put(uint8_t *at, uint64_t value, unsigned bytes)
+{
+        for (unsigned i = bytes; i > 0; i--, value >>= 8)
+                at[i - 1] = (uint8_t)value;
+        return at + bytes;
+}
+
+static uint8_t *put_bytes(uint8_t *at, const void *bytes, uint32_t length)
+{
+        memcpy(at, bytes, length);
+        return at + length;
+}
+
+static struct slice written(const uint8_t *out, const uint8_t *end)
+{
+        return slice_of(out, (uint32_t)(end - out));
+}
+
+/* --- reading: one that fails sticks and is checked once, at the end */
+
+struct reader {
+        const uint8_t *at, *end;
+        bool failed;
+};
+
+static uint64_t take(struct reader *r, unsigned bytes)
+{
+        uint64_t value = 0;
+
+        if ((size_t)(r->end - r->at) < bytes) {
+                r->failed = true;
+                r->at = r->end;
+                return 0;
+        }
+        while (bytes-- > 0)
+                value = value << 8 | *r->at++;
+        return value;
+}
+
+static void take_bytes(struct reader *r, void *out, uint32_t length)
+{
+        if ((size_t)(r->end - r->at) < length) {
+                r->failed = true;
+                return;
+        }
+        memcpy(out, r->at, length);
+        r->at += length;
+}
+
+static struct reader read_value(struct slice value, uint8_t version)
+{
+        struct reader r = { value.data, value.data + value.length, false };
+
+        if (take(&r, 1) != version)
+                r.failed = true;
+        return r;
+}
+
+static bool whole(const struct reader *r)
+{
+        return !r->failed && r->at == r->end;
+}
+
+/* --- keys */
+
+static struct slice key_u64(uint8_t *out, char kind, uint64_t first)
+{
+        out[0] = (uint8_t)kind;
+        return written(out, put(out + 1, first, 8));
+}
+
+static struct slice key_u64_more(uint8_t *out, char kind, uint64_t first, uint64_t second, unsigned bytes)
+{
+        out[0] = (uint8_t)kind;
+        return written(out, put(put(out + 1, first, 8), second, bytes));
+}
+
+static struct slice key_u32(uint8_t *out, char kind, uint32_t first)
+{
+        out[0] = (uint8_t)kind;
+        return written(out, put(out + 1, first, 4));
+}
+
+struct slice key_inode(uint8_t *out, uint64_t fileid) { return key_u64(out, 'i', fileid); }
+struct slice key_symlink(uint8_t *out, uint64_t fileid) { return key_u64(out, 't', fileid); }
+struct slice key_dirents(uint8_t *out, uint64_t parent) { return key_u64(out, 'd', parent); }
+struct slice key_layouts(uint8_t *out, uint64_t fileid) { return key_u64(out, 'l', fileid); }
+struct slice key_orphan(uint8_t *out, uint64_t fileid) { return key_u64(out, 'o', fileid); }
+struct slice key_server(uint8_t *out, uint32_t server_id) { return key_u32(out, 's', server_id); }
+struct slice key_pool(uint8_t *out, uint32_t generation) { return key_u32(out, 'p', generation); }
+
+struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie)
+{
+        return key_u64_more(out, 'd', parent, cookie, 8);
+}
+
+struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag)
+{
+        return key_u64_more(out, 'l', fileid, client_tag, 4);
+}
+
+struct slice key_client(uint8_t *out, struct slice owner)
+{
+        CHECK(owner.length <= NFS4_OPAQUE_LIMIT);
+        out[0] = 'c';
+        return written(out, put_bytes(out + 1, owner.data, owner.length));
+}
+
+struct slice key_meta(uint8_t *out, const char *name)
+{
+        out[0] = 'm';
+        return written(out, put_bytes(out + 1, name, (uint32_t)strlen(name)));
+}
+
+struct slice key_kind(uint8_t *out, char kind)
+{
+        out[0] = (uint8_t)kind;
+        return slice_of(out, 1);
+}
+
+static struct reader read_key(struct slice key, char kind)
+{
+        struct reader r = { key.data, key.data + key.length, false };
+
+        if (take(&r, 1) != (uint8_t)kind)
+                r.failed = true;
+        return r;
+}
+
+bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first)
+{
+        struct reader r = read_key(key, kind);
+        uint64_t first = take(&r, 8);
+
+        if (!whole(&r))
+                return false;
+        *ret_first = first;
+        return true;
+}
+
+bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second)
+{
+        struct reader r = read_key(key, kind);
+        uint64_t first = take(&r, 8), second = take(&r, 8);
+
+        if (!whole(&r))
+                return false;
+        *ret_first = first;
+        *ret_second = second;
+        return true;
+}
+
+bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second)
+{
+        struct reader r = read_key(key, kind);
+        uint64_t first = take(&r, 8), second = take(&r, 4);
+
+        if (!whole(&r))
+                return false;
+        *ret_first = first;
+        *ret_second = (uint32_t)second;
+        return true;
+}
+
+/* --- inode: what every type has, then what this type has */
+
+static bool has_stripes(uint8_t type) { return type == NF4REG || type == NF4DIR; }
+static bool has_rdev(uint8_t type) { return type == NF4BLK || type == NF4CHR; }
+
+struct slice inode_encode(uint8_t *out, const struct inode *inode)
+{
+        uint8_t *at = out;
+
+        at = put(at, INODE_VERSION, 1);
+        at = put(at, inode->fileid, 8);
+        at = put(at, inode->generation, 4);
+        at = put(at, inode->type, 1);
+        at = put(at, inode->flags, 1);
+        at = put(at, inode->mode, 2);
+        at = put(at, inode->uid, 4);
+        at = put(at, inode->gid, 4);
+        at = put(at, inode->nlink, 4);
+        at = put(at, inode->size, 8);
+        at = put(at, inode->used, 8);
+        at = put(at, inode->change, 8);
+        at = put(at, (uint64_t)inode->atime, 8);
+        at = put(at, (uint64_t)inode->mtime, 8);
+        at = put(at, (uint64_t)inode->ctime, 8);
+        at = put(at, (uint64_t)inode->btime, 8);
+        if (inode->type == NF4DIR)
+                at = put(at, inode->parent, 8);
+        if (has_stripes(inode->type)) {
+                at = put(at, inode->unit, 4);
+                at = put(at, inode->width, 2);
+                at = put(at, inode->pool, 2);
+                at = put(at, inode->first, 1);
+                at = put(at, inode->start, 1);
+        }
+        if (has_rdev(inode->type)) {
+                at = put(at, inode->rdev_major, 4);
+                at = put(at, inode->rdev_minor, 4);
+        }
+        if (inode->flags & INODE_EXCLUSIVE)
+                at = put_bytes(at, inode->verifier, NFS4_VERIFIER_SIZE);
+        return written(out, at);
+}
+
+static bool inode_sane(const struct inode *i)
+{
+        return i->fileid != 0 && i->type >= NF4REG && i->type <= NF4FIFO && (i->mode & ~MODE_BITS) == 0 &&
+               (i->flags & ~INODE_FLAGS) == 0;
+}
+
+bool inode_decode(struct slice value, struct inode *ret)
+{
+        struct reader r = read_value(value, INODE_VERSION);
+        struct inode i = { 0 };
+
+        i.fileid = take(&r, 8);
+        i.generation = (uint32_t)take(&r, 4);
+        i.type = (uint8_t)take(&r, 1);
+        i.flags = (uint8_t)take(&r, 1);
+        i.mode = (uint16_t)take(&r, 2);
+        i.uid = (uint32_t)take(&r, 4);
+        i.gid = (uint32_t)take(&r, 4);
+        i.nlink = (uint32_t)take(&r, 4);
+        i.size = take(&r, 8);
+        i.used = take(&r, 8);
+        i.change = take(&r, 8);
+        i.atime = (int64_t)take(&r, 8);
+        i.mtime = (int64_t)take(&r, 8);
+        i.ctime = (int64_t)take(&r, 8);
+        i.btime = (int64_t)take(&r, 8);
+        if (i.type == NF4DIR)
+                i.parent = take(&r, 8);
+        if (has_stripes(i.type)) {
+                i.unit = (uint32_t)take(&r, 4);
+                i.width = (uint16_t)take(&r, 2);
+                i.pool = (uint16_t)take(&r, 2);
+                i.first = (uint8_t)take(&r, 1);
+                i.start = (uint8_t)take(&r, 1);
+        }
+        if (has_rdev(i.type)) {
+                i.rdev_major = (uint32_t)take(&r, 4);
+                i.rdev_minor = (uint32_t)take(&r, 4);
+        }
+        if (i.flags & INODE_EXCLUSIVE)
+                take_bytes(&r, i.verifier, NFS4_VERIFIER_SIZE);
+        if (!whole(&r) || !inode_sane(&i))
+                return false;
+        *ret = i;
+        return true;
+}
+
+/* --- directory entry: the name is the rest of the value */
+
+struct slice dirent_encode(uint8_t *out, const struct dirent_record *d)
+{
+        uint8_t *at = put(put(put(out, DIRENT_VERSION, 1), d->type, 1), d->fileid, 8);
+
+        return written(out, put_bytes(at, d->name, d->name_length));
+}
+
+bool dirent_decode(struct slice value, struct dirent_record *ret)
+{
+        struct reader r = read_value(value, DIRENT_VERSION);
+        uint8_t type = (uint8_t)take(&r, 1);
+        uint64_t fileid = take(&r, 8);
+        size_t name_length = (size_t)(r.end - r.at);
+
+        if (r.failed || type > NF4FIFO || name_length > NFS4_MAXNAME)
+                return false;
+        if ((type == 0) != (name_length == 0) || (type == 0) != (fileid == 0))
+                return false;
+        ret->fileid = fileid;
+        ret->type = type;
+        ret->name_length = (uint8_t)name_length;
+        memcpy(ret->name, r.at, name_length);
+        return true;
+}
+
+/* --- orphan */
+
+struct slice orphan_encode(uint8_t *out, const struct orphan_record *o)
+{
+        uint8_t *at = put(put(out, ORPHAN_VERSION, 1), o->open, 1);
+
+        at = put(put(at, o->generation, 4), o->unit, 4);
+        at = put(put(at, o->width, 2), o->pool, 2);
+        return written(out, put(put(at, o->first, 1), o->start, 1));
+}
+
+bool orphan_decode(struct slice value, struct orphan_record *ret)
+{
+        struct reader r = read_value(value, ORPHAN_VERSION);
+        uint64_t open = take(&r, 1);
+        struct orphan_record o = { .open = open == 1 };
+
+        o.generation = (uint32_t)take(&r, 4);
+        o.unit = (uint32_t)take(&r, 4);
+        o.width = (uint16_t)take(&r, 2);
+        o.pool = (uint16_t)take(&r, 2);
+        o.first = (uint8_t)take(&r, 1);
+        o.start = (uint8_t)take(&r, 1);
+        if (!whole(&r) || open > 1)
+                return false;
+        *ret = o;
+        return true;
+}
