@@ -7,7 +7,7 @@
  *   iotool cat SEED OFFSET LENGTH                   the pattern to stdout
  *   iotool pread OFFSET LENGTH PATH [options]       one read; prints what it returned
  *   options: --direct --mmap --append --fsync --block BYTES --events FILE (a line `E NAME bytes N` each 1/16)
- * LENGTH of fill and check counts bytes from OFFSET; numbers take K, M, G. */
+ * PATH may be fd:N, an open file. LENGTH of fill and check counts bytes from OFFSET; numbers take K, M, G. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +99,7 @@ static unsigned char *new_buffer(uint64_t bytes)
 
 static int open_for(const struct job *j, int flags)
 {
-        int fd = open(j->path, flags | (j->direct ? O_DIRECT : 0) | (j->append ? O_APPEND : 0), 0644);
+        int fd = !strncmp(j->path, "fd:", 3) ? atoi(j->path + 3) : open(j->path, flags | (j->direct ? O_DIRECT : 0) | (j->append ? O_APPEND : 0), 0644);
 
         if (fd < 0)
                 die(j->path);

@@ -7,6 +7,7 @@
 """
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -106,7 +107,8 @@ class Lab:
 
     @contextlib.contextmanager
     def capture(self, path, snapshot_bytes=262144, what="tcp port 2049"):
-        """Capture the bridge's frames that match WHAT into PATH while the block runs."""
+        """Capture the bridge's frames that match WHAT into PATH while the block runs. Afterwards `counts` of what it yields
+        says (captured, dropped)."""
         program = need("dumpcap", "wireshark-common")
         process = subprocess.Popen(self.network.inside(program, "-q", "-i", net.BRIDGE, "-s", str(snapshot_bytes), "-B", "256", "-f", what, "-w", path),
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -115,7 +117,9 @@ class Lab:
             yield process
         finally:
             end(process.pid, signal.SIGINT, 10)
-            process.communicate()
+            said = process.communicate()[0]
+            counts = re.search(r"(\d+)/(\d+) \(", said)
+            process.counts = (int(counts[1]), int(counts[2])) if counts else (0, said)
 
 
 __all__ = ["Lab", "LabError", "leave_cleanly_on_signals"]

@@ -86,6 +86,11 @@ class Network:
         addresses = {name.split("_", 1)[1] for name in counts}
         return {a.replace("_", "."): (counts[f"in_{a}"], counts[f"out_{a}"]) for a in addresses}
 
+    def connections(self, address, port=2049):
+        """The peers of established connections to a server: one address for each connection."""
+        listing = self.run("ss", "-Htn", "state", "established", f"( src {address} and sport = :{port} )")
+        return [re.search(r"([\d.]+)\]?:\d+\s*$", line)[1] for line in listing.splitlines()]
+
     def listening(self, address, port):
         return bool(self.run("ss", "-Hltn", f"src {address}:{port} or src 0.0.0.0:{port} or src [::]:{port}").strip())
 
