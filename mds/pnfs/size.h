@@ -7,23 +7,32 @@
 
 #include "mds/mds.h"
 
-struct sizes *sizes_new(struct mds *mds);
+struct sizes *sizes_new(struct mds *mds); /* marks every file with a write layout record as dirty everywhere */
 void sizes_free(struct sizes *s);
 
-/* Bring size, mtime, change and used of FILEID up to date in the metadata: NFS4_OK at once when no data server is dirty,
- * else NFS4_WAIT and compound_wake() when the inode is right (call again then: it says OK, or DELAY if a data server
- * that must be asked is away). Uses the first 512 bytes of nothing: its state is its own. */
+/* Wait until size, mtime, change and used of FILEID are up to date in the metadata. DONE runs later, or at once from
+ * inside when no data server is dirty. OK; STALE: the file is gone; DELAY: a data server that must be asked is away. */
+struct size_wait {
+        struct list node;
+        void (*done)(struct size_wait *, enum nfsstat4 status);
+};
+void size_wait(struct sizes *s, uint64_t fileid, struct size_wait *w);
+bool size_is_current(struct sizes *s, uint64_t fileid);
+
+/* The same for an operation: NFS4_OK at once when no data server is dirty, else NFS4_WAIT and a wake; then call it again:
+ * it answers from what the wait found. */
 enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid);
 
-/* Cut or extend FILEID to SIZE on the data servers and in the metadata: fences other clients' handles when it shrinks or
- * they may write, truncates every object, then commits size, times and change (with clearing of set-id bits). NFS4_WAIT
- * and compound_wake(), or the status at once; after the wake size_truncate_result(). A file that never had data is done
- * inside T alone by the caller (INODE_DATA clear). */
-enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size);
+/* Cut or extend FILEID to SIZE on the data servers and in the metadata: fences the handles of other clients that may
+ * write, truncates every object, then commits size, times and change (clearing set-id bits when CLEAR_SETID). NFS4_WAIT
+ * and compound_wake(); afterwards size_truncate_result(). For files with INODE_DATA; without it the caller's own
+ * transaction does. Keeps its state in OP_WAIT from SIZE_WAIT_AT on, so the caller may use the bytes below. */
+enum { SIZE_WAIT_AT = 512 };
+enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size, bool clear_setid);
 enum nfsstat4 size_truncate_result(struct compound *c);
 
 /* From data servers (fleet/ctl_server.c). */
-void size_marked_dirty(struct sizes *s, uint64_t fileid, uint32_t server_id);
-/* Raise size to at least SIZE and stamp mtime, ctime, change in one transaction; *ret_seq to wait for. */
-int size_extend(struct sizes *s, uint64_t fileid, uint64_t size, uint64_t mtime_ns, uint64_t *ret_seq);
+void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty);
+/* Raise size to at least SIZE and stamp mtime, ctime, change; *ret_seq to wait for. -ENOENT: no such file. */
+int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t size, uint64_t *ret_seq);
 void size_forget(struct sizes *s, uint64_t fileid);

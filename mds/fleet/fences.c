@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/fleet/fences.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct fence {
+        struct hnode node;
+        uint64_t fileid;
+        uint32_t client, below;
+        bool final;
+};
+
+struct fences {
+        struct fleet *fleet;
+        struct hashtab table;
+        uint32_t floor;
+};
+
+/* One data server that has not acknowledged yet. */
+struct pending {
+        struct timer trust;
+        struct task task;
+        struct fence_wait *wait;
+        struct server *server;
+        struct fleet *fleet;
+};
+
+struct fences *fences_new(struct fleet *f)
+{
+        struct fences *x = calloc(1, sizeof(*x));
+
+        if (!x || !hashtab_init(&x->table, 256)) {
+                free(x);
+                return NULL;
+        }
+        x->fleet = f;
+        x->floor = meta_raise_epoch(f->mds->meta);
+        return x;
+}
+
+static void clear(struct fences *x)
+{
+        struct hnode *node;
+        uint32_t bucket = 0;
+
+        while ((node = hashtab_walk(&x->table, &bucket, NULL)) != NULL) {
+                hashtab_remove(&x->table, node);
+                free(CONTAINER(node, struct fence, node));
+                bucket = 0;
+        }
+}
+
+void fences_free(struct fences *x)
+{
+        if (!x)
+                return;
+        clear(x);
+        hashtab_destroy(&x->table);
+        free(x);
+}
+
+uint32_t fences_floor(const struct fences *x)
+{
+        return x->floor;
+}
+
+uint32_t fences_list(const struct fences *x, ctl_fence *out)
+{
+        struct hnode *node = NULL;
+        uint32_t bucket = 0, n = 0;
+
+        while ((node = hashtab_walk(&x->table, &bucket, node)) != NULL) {
+                const struct fence *e = CONTAINER(node, struct fence, node);
+
+                out[n++] = (ctl_fence){ .fileid = e->fileid, .client = e->client, .below = e->below, .final = e->final };
+        }
+        return n;
+}
+
+static struct fence *find(struct fences *x, uint64_t fileid, uint32_t client)
+{
+        HASHTAB_FOR_EACH(node, &x->table, hash_u64(fileid ^ (uint64_t)client << 32)) {
+                struct fence *e = CONTAINER(node, struct fence, node);
+
+                if (e->fileid == fileid && e->client == client)
+                        return e;
+        }
+        return NULL;
+}
+
+/* Note the fence; a full table becomes a floor: every client asks for its layouts again, once. */
+static void note(struct fences *x, const ctl_fence *fence)
+{
+        struct fence *e = find(x, fence->fileid, fence->client);
+
+        if (!e && x->table.count >= CTL_MAX_FENCES) {
+                x->floor = fence->below;
+                clear(x);
+                log_warn("fence-table-full", "floor=%u", x->floor);
+                return;
+        }
+        if (!e && (e = calloc(1, sizeof(*e))) != NULL) {
+                e->fileid = fence->fileid;
+                e->client = fence->client;
+                hashtab_insert(&x->table, &e->node, hash_u64(e->fileid ^ (uint64_t)e->client << 32));
+        }
+        if (!e) {
+                x->floor = fence->below;
+                return;
+        }
+        e->below = fence->below;
+        e->final = fence->final;
+}
+
+static void settle(struct pending *p)
+{
+        struct fence_wait *wait = p->wait;
+
+        timer_stop(&p->trust);
+        list_remove(&p->task.node);
+        free(p);
+        if (--wait->pending == 0)
+                wait->done(wait);
+}
+
+static void trust_ran_out(struct timer *t)
+{
+        settle(CONTAINER(t, struct pending, trust));
+}
+
+/* It cannot be told now: what it serves ends with its trust, and when it comes back HELLO tells it first. */
+static void await_trust(struct pending *p)
+{
+        struct env *env = p->fleet->mds->env;
+        uint64_t now = env_now(env), until = p->server->trusted_until_ns;
+
+        p->trust.fire = trust_ran_out;
+        timer_start(env, &p->trust, until > now ? until - now : 0);
+}
+
+static void acknowledged(void *arg, struct server *server, void *result)
+{
+        struct pending *p = arg;
+        const ctl_result *r = result;
+
+        (void)server;
+        if (r && r->status == CTL_OK)
+                settle(p);
+        else
+                await_trust(p);
+}
+
+static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct fence_wait *wait)
+{
+        struct pending *p = calloc(1, sizeof(*p));
+        ctl_fence_args args = { .floor = f->fences->floor, .fences.fences_len = 1, .fences.fences_val = fence };
+
+        CHECK(p != NULL); /* without memory for a fence nothing may go on */
+        list_init(&p->task.node);
+        p->wait = wait;
+        p->server = s;
+        p->fleet = f;
+        wait->pending++;
+        if (ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result, sizeof(ctl_result), acknowledged, p) < 0)
+                await_trust(p);
+}
+
+void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final, struct fence_wait *wait)
+{
+        ctl_fence fence = { .fileid = file->fileid, .client = client_tag, .below = meta_raise_epoch(f->mds->meta), .final = final };
+
+        wait->fleet = f;
+        wait->pending = 0;
+        note(f->fences, &fence);
+        metric_add(&f->fence_count, 1);
+        for (uint32_t i = 0; i < file->width; i++) {
+                struct server *s = fleet_file_server(f, file, i);
+
+                if (s)
+                        send_one(f, s, &fence, wait);
+        }
+        CHECK(wait->pending > 0);
+}
+
+uint32_t fences_pools_of(const struct fleet *f, const struct server *s, ctl_pool *out)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < f->pool_count; i++) {
+                int position = pool_position(f->pools[i], s->id);
+
+                if (position >= 0)
+                        out[n++] = (ctl_pool){ .generation = f->pools[i]->generation, .position = (unsigned)position, .size = f->pools[i]->count };
+        }
+        return n;
+}
+
+static void ignore(void *arg, struct server *server, void *result)
+{
+        (void)arg;
+        if (!result)
+                log_warn("pools-not-sent", "name=%s", server->name); /* HELLO tells it again */
+}
+
+void fences_send_pools(struct fleet *f)
+{
+        for (uint32_t i = 0; i < f->count; i++) {
+                struct server *s = f->servers[i];
+                ctl_pool pools[CTL_MAX_POOLS];
+                ctl_fence_args args = { .floor = f->fences ? f->fences->floor : 0, .pools.pools_val = pools };
+
+                if (!s->conn)
+                        continue;
+                args.pools.pools_len = fences_pools_of(f, s, pools);
+                ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result, sizeof(ctl_result), ignore, NULL);
+        }
+}
