@@ -13,7 +13,8 @@ static void on_deadline(struct timer *t)
         end(CONTAINER(t, struct rpc_req, deadline), RPC_TIMED_OUT, NULL);
 }
 
-int rpc_req_begin(struct rpc_req *req, struct conn *conn, uint32_t prog, uint32_t vers, uint32_t proc, const struct rpc_cred *cred, bool large)
+int rpc_req_begin(struct rpc_req *req, struct conn *conn, uint32_t prog, uint32_t vers, uint32_t proc,
+                  const struct rpc_cred *cred, bool large)
 {
         uint32_t capacity = large ? BUF_LARGE : BUF_SMALL;
         struct buf *head;
@@ -82,7 +83,7 @@ void rpc_req_send(struct rpc_req *req, uint64_t timeout_ns)
         conn_queue(c, &req->sending, &req->out, request_sent);
 }
 
-/* Take REQ out of everything: it is the caller's again. Returns its connection with the reference that REQ had. */
+/* Take REQ out of everything: it is the caller's again. Returns its connection with REQ's reference. */
 static struct conn *detach(struct rpc_req *req)
 {
         struct conn *c = req->conn;

@@ -152,8 +152,10 @@ static void take_records(struct conn *c)
                 if (!c->has_record) {
                         int n = record_next(&c->in, &c->record);
 
-                        if (n < 0)
-                                conn_fail(c, CONN_BAD, n == -EMSGSIZE ? "record too long" : "too many fragments");
+                        if (n == -EMSGSIZE)
+                                conn_fail(c, CONN_BAD, "record too long");
+                        else if (n < 0)
+                                conn_fail(c, CONN_BAD, "too many fragments");
                         if (n <= 0)
                                 return;
                         c->has_record = c->spoke = true;

@@ -19,8 +19,8 @@ static enum rpc_auth_stat get_auth_sys(struct xdr_in x, struct rpc_cred *ret)
         return x.bad || xdr_left(&x) > 0 ? RPC_AUTH_BADCRED : RPC_AUTH_OK;
 }
 
-/* §8.2: what cannot be parsed is BADCRED; a flavour that we do not serve is REJECTEDCRED, which also makes a client with an
- * AUTH_SHORT handle send its full credential (appendix A). AUTH_DH rests on DES: TOOWEAK, for security reasons. */
+/* §8.2: what cannot be parsed is BADCRED; a flavour that we do not serve is REJECTEDCRED, which also makes a
+ * client with an AUTH_SHORT handle send its full credential (appendix A). AUTH_DH rests on DES: TOOWEAK. */
 static enum rpc_auth_stat get_cred(uint32_t flavor, struct slice body, struct rpc_cred *ret)
 {
         enum { AUTH_DH = 3 };
@@ -89,7 +89,7 @@ static void put_reply(struct xdr_out *x, uint32_t xid, uint32_t reply_stat)
 void rpc_put_accepted(struct xdr_out *x, uint32_t xid, enum rpc_accept stat)
 {
         put_reply(x, xid, RPC_MSG_ACCEPTED);
-        xdr_put_u32(x, RPC_AUTH_NONE); /* the verifier: constant, so that Linux can place READ data (LINUX-CLIENT §7) */
+        xdr_put_u32(x, RPC_AUTH_NONE); /* a constant verifier lets Linux place READ data without a copy */
         xdr_put_u32(x, 0);
         xdr_put_u32(x, stat);
 }
@@ -130,7 +130,8 @@ static void put_auth_sys(struct xdr_out *x, const struct rpc_cred *cred, const c
                 xdr_put_u32(x, cred->gids[i]);
 }
 
-void rpc_put_call(struct xdr_out *x, uint32_t xid, uint32_t prog, uint32_t vers, uint32_t proc, const struct rpc_cred *cred, const char *machine)
+void rpc_put_call(struct xdr_out *x, uint32_t xid, uint32_t prog, uint32_t vers, uint32_t proc,
+                  const struct rpc_cred *cred, const char *machine)
 {
         xdr_put_u32(x, xid);
         xdr_put_u32(x, RPC_CALL);
@@ -171,7 +172,7 @@ int rpc_get_reply(struct xdr_in *x)
         uint32_t reply_stat = xdr_get_u32(x), stat;
 
         if (reply_stat == RPC_MSG_ACCEPTED) {
-                xdr_get_u32(x); /* the verifier's flavour: we call with AUTH_NONE and AUTH_SYS, which verify nothing */
+                xdr_get_u32(x); /* the verifier's flavour: AUTH_NONE and AUTH_SYS verify nothing */
                 xdr_get_opaque(x, RPC_MAX_AUTH_BYTES);
                 stat = xdr_get_u32(x);
                 return x->bad ? -EPROTO : accepted_result(stat);

@@ -38,7 +38,7 @@ void record_reader_reset(struct record_reader *r)
 
 void record_release_idle(struct record_reader *r)
 {
-        /* A shared buffer with room stays while calls keep it in memory anyway; the next records go behind theirs. */
+        /* A shared buffer with room stays while calls hold it anyway: the next records go behind theirs. */
         if (r->buf && !record_partial(r) &&
             (r->buf->refs == 1 || is_large(r->buf) || r->buf->capacity - r->end < MIN_ROOM))
                 drop_buffer(r);
@@ -65,7 +65,7 @@ static int read_mark(struct record_reader *r)
         return 0;
 }
 
-/* Move what is here of the present fragment behind what is assembled: in a record of one fragment it is there already. */
+/* Move what is here of the fragment behind what is assembled: in a record of one fragment it is there already. */
 static void assemble(struct record_reader *r)
 {
         uint32_t n = r->end - r->next;
@@ -85,7 +85,7 @@ static uint32_t kept_from(const struct record_reader *r)
         return r->fragments > 0 ? r->body : r->next;
 }
 
-/* Continue at the front of a buffer with room for NEED bytes: a new one, or the same when nobody else looks at it. */
+/* Go on at the front of a buffer with room for NEED bytes: a new one, or the same when nobody else holds it. */
 static bool relocate(struct record_reader *r, uint32_t need, bool may_grow)
 {
         uint32_t from = kept_from(r), kept = r->end - from;
@@ -125,7 +125,7 @@ int record_next(struct record_reader *r, struct slice *ret)
                         return 0;
                 r->in_fragment = false;
         } while (!r->last_fragment);
-        /* A small record that was read along with a large one must not keep the large one's buffer in memory. */
+        /* A small record that was read along with a large one must not hold the large one's buffer. */
         if (is_large(r->buf) && r->body > 0)
                 relocate(r, r->end - r->body, true);
         *ret = slice_of(r->buf->data + r->body, r->body_end - r->body);
@@ -134,7 +134,7 @@ int record_next(struct record_reader *r, struct slice *ret)
         return 1;
 }
 
-/* How many bytes from kept_from() on must fit in the buffer: what is here, the rest of the fragment, one more mark. */
+/* Bytes from kept_from() on that must fit in the buffer: what is here, the fragment's rest, one more mark. */
 static uint32_t needed(const struct record_reader *r)
 {
         return r->end - kept_from(r) + (r->in_fragment ? r->fragment_left : 0) + RECORD_MARK;

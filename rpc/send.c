@@ -11,7 +11,8 @@ static uint32_t length_on_wire(const struct rpc_sending *m)
         return RECORD_MARK + xdr_out_length(m->out);
 }
 
-void conn_queue(struct conn *c, struct rpc_sending *m, struct xdr_out *out, void (*sent)(struct rpc_sending *))
+void conn_queue(struct conn *c, struct rpc_sending *m, struct xdr_out *out,
+                void (*sent)(struct rpc_sending *))
 {
         uint32_t mark = htobe32(0x80000000u | xdr_out_length(out));
 
@@ -32,8 +33,8 @@ static void rest_sent(struct rpc_sending *m)
         buf_unref(c->rest.head);
 }
 
-/* A message of which a part has gone out is finished from the connection's own copy; only the first can be such a one, so
- * there is never more than one. */
+/* A message of which a part has gone out is finished from the connection's own copy; only the first can be such,
+ * so there is never more than one. */
 void conn_unqueue(struct conn *c, struct rpc_sending *m, struct buf **head)
 {
         bool begun = c->queue.next == &m->node && c->head_sent > 0;

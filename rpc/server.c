@@ -25,7 +25,7 @@ static void on_retry(struct timer *t)
         on_wake(&CONTAINER(t, struct rpc_server, retry)->wake);
 }
 
-/* Calls and closing connections wake those who wait; the timer is for buffers of the pool that others give back. */
+/* Calls and closing connections wake those who wait; the timer is for buffers that others give back. */
 void server_wait(struct conn *c)
 {
         struct rpc_server *s = c->server;
@@ -54,8 +54,8 @@ static struct conn *adopt(struct rpc_server *s, struct stream *stream, bool acce
                 char peer[NETADDR_TEXT];
 
                 s->stats.refused++;
-                log_warn("conn-refused", "peer=%s open=%u limit=%u", netaddr_format(&stream->peer, peer), s->open_count,
-                         s->limits.max_connections);
+                log_warn("conn-refused", "peer=%s open=%u limit=%u", netaddr_format(&stream->peer, peer),
+                         s->open_count, s->limits.max_connections);
                 stream->ops->close(stream);
         }
         return c;
@@ -118,7 +118,8 @@ static size_t largest_call(const struct rpc_program *programs)
         return (bytes + 63) & ~(size_t)63;
 }
 
-struct rpc_server *rpc_server_new(struct env *env, struct bufpool *pool, const struct rpc_program *programs, const struct rpc_limits *limits)
+struct rpc_server *rpc_server_new(struct env *env, struct bufpool *pool, const struct rpc_program *programs,
+                                  const struct rpc_limits *limits)
 {
         struct rpc_server *s = calloc(1, sizeof(*s));
 
