@@ -75,9 +75,9 @@ def test_size_of_small_synced_files():
         equal(two.run("stat -c '%n %s' n/s* n/open | sort -n -k2").split()[1::2], ["1", "100", "3000", "4096", "65536", "65537"], "sizes seen by the other client")
         for size in (1, 100, 4096, 65536, 65537):
             check_pattern(two, 5, size, f"n/s{size}", f"{size} bytes arrive whole")
-        first = two.run("stat -c '%Y %z' n/s1").split()
+        first = two.run("cat n/s1 >/dev/null; stat -c '%Y %z' n/s1").split()
         one.run("sleep 1.1; printf X | dd of=n/s1 conv=notrunc,fsync 2>/dev/null")
-        second = two.run("stat -c '%Y %z' n/s1").split()
+        second = two.run("cat n/s1 >/dev/null; stat -c '%Y %z' n/s1").split()
         ok(int(second[0]) > int(first[0]), "a write through data servers moves mtime", f"{first} {second}")
 
 

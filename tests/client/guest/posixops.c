@@ -64,8 +64,8 @@ static void describe(int fd)
                 printf(" -\n");
                 return;
         }
-        printf(" size %lld nlink %lu mode %o hash %016llx\n", (long long)st.st_size, (unsigned long)st.st_nlink, st.st_mode & 07777,
-               (unsigned long long)hash_fd(fd, st.st_size));
+        /* Not the link count: a client keeps a removed open file under another name. op_link looks at it. */
+        printf(" size %lld mode %o hash %016llx\n", (long long)st.st_size, st.st_mode & 07777, (unsigned long long)hash_fd(fd, st.st_size));
 }
 
 static void describe_name(const char *name)
@@ -189,11 +189,23 @@ static void op_rename(void)
         describe_name(to);
 }
 
+static unsigned links_of(const char *name)
+{
+        struct stat st;
+
+        return stat(name, &st) ? 0 : (unsigned)st.st_nlink;
+}
+
 static void op_link(void)
 {
         char *from = name_of(below(FILES)), *to = name_of(below(FILES));
 
         printf("link %s %s -> %d", from, to, result(link(from, to)));
+        close(open("l", O_WRONLY | O_CREAT, 0600));
+        printf(", link l m -> %d links %u", result(link("l", "m")), links_of("m"));
+        printf(", rename l m -> %d links %u", result(rename("l", "m")), links_of("m")); /* the same file: nothing happens */
+        printf(", unlink l -> %d links %u", result(unlink("l")), links_of("m"));
+        printf(", unlink m -> %d", result(unlink("m")));
         describe_name(from);
 }
 

@@ -71,7 +71,8 @@ def write_pattern(client, seed, length, path, options="", timeout=300):
 
 def check_pattern(client, seed, length, path, name, options="", timeout=300):
     """The file holds iotool's pattern of SEED and has exactly LENGTH bytes."""
-    step = client.spawn(f"[ $(stat -c %s {path}) = {length} ] || {{ stat -c 'size %s' {path}; exit 1; }}; iotool check {seed} 0 {length} {path} {options}")
+    # `wc` opens the file, so that the client asks for the size now; `stat` may say what it knew 3 s ago.
+    step = client.spawn(f"[ $(wc -c <{path}) = {length} ] || {{ stat -c 'size %s' {path}; exit 1; }}; iotool check {seed} 0 {length} {path} {options}")
     step.wait(timeout, check=False)
     return ok(step.status == 0, name, step.output() + step.errors())
 

@@ -77,8 +77,7 @@ class Lab:
         folder = tempfile.mkdtemp(prefix="store-", dir=self.store_folder or self.folder)
         os.chmod(folder, 0o755)
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        self.server = SERVERS[self.server_name](self.network, folder, data_servers=self.data_servers, **self.server_options) \
-            if self.server_name == "nacre" else Ganesha(self.network, folder)
+        self.server = SERVERS[self.server_name](self.network, folder, data_servers=self.data_servers, **self.server_options)
         self._stack.callback(self.server.down)
         self.server.up()
 
