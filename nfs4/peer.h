@@ -23,7 +23,7 @@ struct peer_conf {
 /* STATE: NULL when the session is up; else why not, for people. Called on every change. */
 typedef void peer_state_fn(void *arg, struct peer *p, const char *state);
 
-struct peer *peer_new(struct rpc_server *rpc, const struct peer_conf *conf, peer_state_fn *on_state, void *arg);
+struct peer *peer_new(struct rpc_server *rpc, struct env *env, const struct peer_conf *conf, peer_state_fn *on_state, void *arg);
 void peer_free(struct peer *p);                  /* pending compounds end with RPC_LOST; no farewell to the server */
 void peer_shutdown(struct peer *p, void (*done)(void *arg), void *arg); /* DESTROY_SESSION, DESTROY_CLIENTID */
 bool peer_ready(const struct peer *p);

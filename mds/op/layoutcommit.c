@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LAYOUTCOMMIT, RFC 8881 §18.42: the client says that what it wrote under its layout is to count.
+ *
+ * The RFC: size and time become visible; a size only grows. We: size = max(size, last + 1); mtime, ctime and change are
+ * ours, and set-id bits go when data came. Linux may send it with a stateid that is old, during a recall, or never: what
+ * it would say is asked from the data servers anyway (pnfs/size.h), so nothing depends on it. */
+#include "mds/mds.h"
+#include "mds/ops.h"
+#include "mds/state/layout.h"
+#include "nfs4/codec.h"
+
+struct layoutcommit_args {
+        uint64_t offset, length, last;
+        bool reclaim, has_last, has_time;
+        struct stateid stateid;
+        uint32_t type;
+};
+struct layoutcommit_res {
+        bool grown;
+        uint64_t size;
+};
+
+static void decode(struct compound *c, struct xdr_in *x)
+{
+        struct layoutcommit_args *a = OP_ARGS(c, struct layoutcommit_args);
+
+        a->offset = xdr_get_u64(x);
+        a->length = xdr_get_u64(x);
+        a->reclaim = xdr_get_bool(x);
+        get_stateid(x, &a->stateid);
+        a->has_last = xdr_get_bool(x);
+        a->last = a->has_last ? xdr_get_u64(x) : 0;
+        a->has_time = xdr_get_bool(x);
+        if (a->has_time)
+                xdr_get_bytes(x, 12);
+        a->type = xdr_get_u32(x);
+        xdr_get_opaque(x, 65536);
+}
+
+static enum nfsstat4 check(struct compound *c, struct layoutcommit_args *a)
+{
+        struct layout_state *state;
+        enum nfsstat4 status;
+
+        if (a->type != LAYOUT4_NFSV4_1_FILES)
+                return NFS4ERR_UNKNOWN_LAYOUTTYPE;
+        if (a->has_last && a->last == NFS4_UINT64_MAX)
+                return NFS4ERR_INVAL;
+        if (a->reclaim)
+                return NFS4ERR_NO_GRACE; /* sizes were recovered from the data servers at start */
+        status = compound_stateid(c, &a->stateid);
+        if (status != NFS4_OK)
+                return status;
+        status = layout_find(mds_of(c)->layouts, c->client, &a->stateid, &state);
+        if (status != NFS4_OK)
+                return status;
+        if (state->fileid != c->fh.fileid)
+                return NFS4ERR_BAD_STATEID;
+        return state->iomodes & 1u << LAYOUTIOMODE4_RW ? NFS4_OK : NFS4ERR_BADIOMODE;
+}
+
+static enum nfsstat4 execute(struct compound *c)
+{
+        struct layoutcommit_args *a = OP_ARGS(c, struct layoutcommit_args);
+        struct layoutcommit_res *r = OP_RES(c, struct layoutcommit_res);
+        enum nfsstat4 status = check(c, a);
+        struct txn *t;
+        struct inode *inode;
+
+        if (status != NFS4_OK)
+                return status;
+        t = txn_begin(mds_of(c)->meta);
+        inode = txn_edit(t, c->fh.fileid);
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        r->grown = a->has_last && a->last + 1 > inode->size;
+        if (r->grown)
+                inode->size = a->last + 1;
+        r->size = inode->size;
+        inode->mode &= (uint16_t) ~06000u;
+        txn_touch(t, inode, true);
+        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
+}
+
+static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
+{
+        const struct layoutcommit_res *r = OP_RES(c, struct layoutcommit_res);
+
+        (void)status;
+        xdr_put_bool(x, r->grown);
+        if (r->grown)
+                xdr_put_u64(x, r->size);
+}
+
+const struct nfs4_op op_layoutcommit = {
+        .name = "LAYOUTCOMMIT",
+        .flags = OP_NEEDS_FH | OP_MUTATES,
+        .reply_max = 20,
+        .decode = decode,
+        .execute = execute,
+        .encode = encode,
+};

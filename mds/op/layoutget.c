@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LAYOUTGET, RFC 8881 §18.43 (and §12.5 for stateids, §13.3 for the body).
+ *
+ * The RFC: a layout of the type, iomode and range asked, under a layout stateid whose seqid rises with every one; may be
+ * answered with the current stateid of the OPEN in the same compound. We: always the whole file, one segment. Soft
+ * reasons (policy, a data server away) are LAYOUTUNAVAILABLE, which sends the client through us; other errors reach the
+ * application. A LAYOUTGET with an open stateid by a client that has a layout means it has forgotten it (Linux): it is
+ * granted anew under the same stateid. A write layout is a durable record before the reply leaves, so that after a crash
+ * of ours the sizes are asked from the data servers. */
+#include "mds/fleet/fleet.h"
+#include "mds/ops.h"
+#include "mds/pnfs/files.h"
+#include "mds/state/layout.h"
+#include "mds/state/open.h"
+#include "nfs4/codec.h"
+
+struct layoutget_args {
+        bool signal;
+        uint32_t type, iomode, maxcount;
+        uint64_t offset, length, minlength;
+        struct stateid stateid;
+};
+struct layoutget_res {
+        struct stateid stateid;
+        struct inode file; /* a copy: geometry for the body */
+        struct fh handle;
+        uint32_t iomode;
+        bool return_on_close;
+};
+
+enum { BODY_MAX = 44 + 44 * 64 };
+
+static void decode(struct compound *c, struct xdr_in *x)
+{
+        struct layoutget_args *a = OP_ARGS(c, struct layoutget_args);
+
+        a->signal = xdr_get_bool(x);
+        a->type = xdr_get_u32(x);
+        a->iomode = xdr_get_u32(x);
+        a->offset = xdr_get_u64(x);
+        a->length = xdr_get_u64(x);
+        a->minlength = xdr_get_u64(x);
+        get_stateid(x, &a->stateid);
+        a->maxcount = xdr_get_u32(x);
+}
+
+static enum nfsstat4 check_args(const struct layoutget_args *a)
+{
+        if (a->type != LAYOUT4_NFSV4_1_FILES)
+                return NFS4ERR_UNKNOWN_LAYOUTTYPE;
+        if (a->iomode != LAYOUTIOMODE4_READ && a->iomode != LAYOUTIOMODE4_RW)
+                return NFS4ERR_BADIOMODE;
+        if (a->length == 0 || a->length < a->minlength)
+                return NFS4ERR_INVAL;
+        if (a->length != NFS4_UINT64_MAX && a->offset > NFS4_UINT64_MAX - a->length)
+                return NFS4ERR_INVAL;
+        if (a->minlength != NFS4_UINT64_MAX && a->offset > NFS4_UINT64_MAX - a->minlength)
+                return NFS4ERR_INVAL;
+        return NFS4_OK;
+}
+
+/* By an open stateid (first, or forgotten) or by the layout stateid (more of it). §12.5.2. */
+static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
+{
+        struct mds *mds = mds_of(c);
+        struct layout_state *held;
+        struct open_state *open;
+        enum nfsstat4 status = compound_stateid(c, &a->stateid);
+
+        if (status != NFS4_OK)
+                return status;
+        if (stateid_is_special(&a->stateid))
+                return NFS4ERR_BAD_STATEID;
+        if (layout_find(mds->layouts, c->client, &a->stateid, &held) == NFS4_OK)
+                return held->fileid == c->fh.fileid ? NFS4_OK : NFS4ERR_BAD_STATEID;
+        status = open_find(mds->opens, c->client, &a->stateid, &open);
+        if (status != NFS4_OK)
+                return status;
+        if (open->fileid != c->fh.fileid)
+                return NFS4ERR_BAD_STATEID;
+        if (a->iomode == LAYOUTIOMODE4_RW && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
+                return NFS4ERR_OPENMODE;
+        return NFS4_OK;
+}
+
+static enum nfsstat4 check_file(struct compound *c, const struct layoutget_args *a, const struct inode *file)
+{
+        struct mds *mds = mds_of(c);
+        const struct export_rule *rule = caller_rule(c, &c->fh);
+
+        if (file->type != NF4REG)
+                return file->type == NF4DIR ? NFS4ERR_ISDIR : NFS4ERR_WRONG_TYPE;
+        if (!rule)
+                return NFS4ERR_ACCESS;
+        if (!rule->pnfs || (a->iomode == LAYOUTIOMODE4_RW && rule->access != EXPORT_RW))
+                return NFS4ERR_LAYOUTUNAVAILABLE;
+        if (!fleet_file_is_up(mds->fleet, file))
+                return NFS4ERR_LAYOUTUNAVAILABLE;
+        if (a->maxcount < 44 + 44u * file->width + 28)
+                return NFS4ERR_TOOSMALL;
+        return NFS4_OK;
+}
+
+/* The record that survives us, and the mark that objects may exist. Written once per client and file. */
+static enum nfsstat4 record_writer(struct compound *c, const struct inode *file)
+{
+        struct mds *mds = mds_of(c);
+        struct txn *t = txn_begin(mds->meta);
+        uint8_t key[KEY_MAX];
+        uint32_t epoch = htobe32(meta_epoch(mds->meta));
+        int r;
+
+        if (!(file->flags & INODE_DATA)) {
+                struct inode *inode = txn_edit(t, file->fileid);
+
+                if (!inode) {
+                        txn_abort(t);
+                        return NFS4ERR_STALE;
+                }
+                inode->flags |= INODE_DATA;
+        }
+        txn_put(t, key_layout(key, file->fileid, c->client->tag), slice_of(&epoch, 4));
+        r = txn_commit(t, &c->commit_seq);
+        return nfs4_status_from_errno(r);
+}
+
+static struct fh make_handle(const struct compound *c, const struct inode *file, uint32_t iomode)
+{
+        return (struct fh){ .kind = FH_DS,
+                            .flags = iomode == LAYOUTIOMODE4_RW ? FH_WRITE : 0,
+                            .export_id = c->fh.export_id,
+                            .fileid = file->fileid,
+                            .generation = file->generation,
+                            .epoch = meta_epoch(mds_of(c)->meta),
+                            .client = c->client->tag,
+                            .unit = file->unit,
+                            .width = file->width,
+                            .first = file->first,
+                            .pool = file->pool,
+                            .start = file->start };
+}
+
+static enum nfsstat4 execute(struct compound *c)
+{
+        struct layoutget_args *a = OP_ARGS(c, struct layoutget_args);
+        struct layoutget_res *r = OP_RES(c, struct layoutget_res);
+        struct mds *mds = mds_of(c);
+        const struct inode *file;
+        struct layout_state *state;
+        bool first_write;
+        enum nfsstat4 status = check_args(a);
+
+        if (status != NFS4_OK)
+                return status;
+        if (meta_inode(mds->meta, c->fh.fileid, &file) < 0)
+                return NFS4ERR_STALE;
+        status = check_file(c, a, file);
+        if (status == NFS4_OK)
+                status = check_stateid(c, a);
+        if (status != NFS4_OK)
+                return status;
+        state = layout_of(mds->layouts, c->client, file->fileid);
+        first_write = a->iomode == LAYOUTIOMODE4_RW && !(state && state->iomodes & 1u << LAYOUTIOMODE4_RW);
+        if (first_write)
+                status = record_writer(c, file);
+        if (status == NFS4_OK)
+                status = layout_grant(mds->layouts, c->client, c->fh.fileid, c->fh.export_id, (uint8_t)a->iomode, &state);
+        if (status != NFS4_OK)
+                return status == NFS4ERR_NOSPC ? NFS4ERR_LAYOUTUNAVAILABLE : status;
+        meta_inode(mds->meta, c->fh.fileid, &file);
+        r->file = *file;
+        r->handle = make_handle(c, file, a->iomode);
+        r->iomode = a->iomode;
+        r->return_on_close = state->return_on_close;
+        r->stateid = state->stateid;
+        compound_set_stateid(c, &r->stateid);
+        return NFS4_OK;
+}
+
+static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
+{
+        const struct layoutget_res *r = OP_RES(c, struct layoutget_res);
+        uint8_t body[BODY_MAX];
+
+        if (status == NFS4ERR_LAYOUTTRYLATER)
+                xdr_put_bool(x, false); /* will not signal when a layout is available */
+        if (status != NFS4_OK)
+                return;
+        xdr_put_bool(x, r->return_on_close);
+        put_stateid(x, &r->stateid);
+        xdr_put_u32(x, 1); /* one segment: the whole file */
+        xdr_put_u64(x, 0);
+        xdr_put_u64(x, NFS4_UINT64_MAX);
+        xdr_put_u32(x, r->iomode);
+        xdr_put_u32(x, LAYOUT4_NFSV4_1_FILES);
+        xdr_put_opaque(x, body, files_layout(mds_of(c)->fleet, &r->file, &r->handle, c->server->key, body, sizeof(body)));
+}
+
+const struct nfs4_op op_layoutget = {
+        .name = "LAYOUTGET",
+        .flags = OP_NEEDS_FH | OP_MUTATES | OP_ENCODES_ERRORS,
+        .reply_max = 8 + 4 + 16 + 4 + 28 + BODY_MAX,
+        .decode = decode,
+        .execute = execute,
+        .encode = encode,
+};
