@@ -33,7 +33,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { STEPS_MAX = 64, LINE_MAX_BYTES = 256 };
+enum { STEPS_MAX = 64, LINE_MAX_BYTES = 256, PARAMETERS_MAX = 16 };
 
 struct step {
         pid_t pid; /* 0: free */
@@ -44,6 +44,8 @@ static struct step steps[STEPS_MAX];
 static int orders_fd, answers_fd;
 static const char *events_path = "/dev/tty1";
 static bool is_guest = true;
+static const char *parameters[PARAMETERS_MAX]; /* NAME=VALUE */
+static unsigned parameter_count;
 
 static void leave(void)
 {
@@ -71,27 +73,28 @@ static void answer(const char *format, const char *name, int status)
 
 static void set_parameters(void)
 {
-        char text[4096] = "", *word, *rest = NULL;
+        static char text[4096];
+        char *word, *rest = NULL;
         FILE *f = fopen("/proc/cmdline", "r");
 
         if (!f || !fgets(text, sizeof text, f))
                 fail("/proc/cmdline");
         fclose(f);
         for (word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
-                char *value = strchr(word, '=');
-
-                if (strncmp(word, "nacre.", 6) || !value)
-                        continue;
-                *value++ = 0;
-                setenv(word + 6, value, 1);
+                if (parameter_count < PARAMETERS_MAX && !strncmp(word, "nacre.", 6))
+                        parameters[parameter_count++] = word + 6;
         }
 }
 
+/* Not in the environment: steps inherit that, and make takes its variables from there. */
 static const char *parameter(const char *name)
 {
-        const char *value = getenv(name);
+        size_t n = strlen(name);
 
-        return value ? value : "";
+        for (unsigned i = 0; i < parameter_count; i++)
+                if (!strncmp(parameters[i], name, n) && parameters[i][n] == '=')
+                        return parameters[i] + n + 1;
+        return "";
 }
 
 static void mount_or_fail(const char *type, const char *where, const char *data)
