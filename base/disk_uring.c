@@ -94,10 +94,12 @@ static bool advance(struct disk_req *r, int32_t answer)
 static void complete(struct uring_disk *d, struct disk_req *r, int32_t answer)
 {
         d->under_way--;
-        if (advance(r, answer))
+        if (advance(r, answer)) {
                 r->done(r);
-        else
-                list_push_front(&d->waiting, &r->node);
+                return;
+        }
+        list_push_front(&d->waiting, &r->node);
+        env_defer(loop_env(d->loop), &d->again);
 }
 
 /* The answers that are there now; what done() makes the kernel answer meanwhile waits for the next turn. */
@@ -176,6 +178,7 @@ static void uring_submit(struct disk *disk, struct disk_req *r)
                 offload_submit(d->offload, &r->job);
         } else {
                 list_push(&d->waiting, &r->node);
+                env_defer(loop_env(d->loop), &d->again); /* the turn may be over, or none have begun */
         }
 }
 
