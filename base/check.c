@@ -6,6 +6,7 @@
 
 _Noreturn void check_failed(const char *expression, const char *file, int line)
 {
-        fprintf(stderr, "level=error event=check-failed at=%s:%d expression=\"%s\"\n", file, line, expression);
+        fprintf(stderr, "level=error event=check-failed at=%s:%d expression=\"%s\"\n", file, line,
+                expression);
         abort();
 }

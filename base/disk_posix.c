@@ -17,7 +17,8 @@ void posix_close_fd(struct disk *disk, int fd)
         CHECK(close(fd) == 0 || errno != EBADF); /* closing what is not open closes somebody else's next */
 }
 
-int posix_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes, uint64_t *ret_mtime_ns)
+int posix_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes,
+                    uint64_t *ret_mtime_ns)
 {
         struct stat st;
 

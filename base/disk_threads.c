@@ -89,7 +89,8 @@ static int threads_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_f
         return posix_space(disk_of(disk)->root_fd, ret_total, ret_free);
 }
 
-static int threads_list(struct disk *disk, const char *dir, void (*each)(void *arg, const char *name), void *arg)
+static int threads_list(struct disk *disk, const char *dir, void (*each)(void *arg, const char *name),
+                        void *arg)
 {
         return posix_list(disk_of(disk)->root_fd, dir, each, arg);
 }
@@ -124,7 +125,9 @@ struct disk *disk_threads_new(struct loop *loop, int root_fd, unsigned threads)
 
         if (!d)
                 return NULL;
-        *d = (struct threads_disk){ .disk.ops = &threads_ops, .root_fd = root_fd, .offload = offload_new(loop, threads) };
+        *d = (struct threads_disk){ .disk.ops = &threads_ops,
+                                    .root_fd = root_fd,
+                                    .offload = offload_new(loop, threads) };
         if (!d->offload) {
                 free(d);
                 errno = ENOMEM;

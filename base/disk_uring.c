@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The disk on io_uring: requests of one turn go to the kernel in one io_uring_enter at its end; completions make the
- * ring's descriptor readable. ftruncate has no opcode before Linux 6.9 and goes to a thread. */
+/* The disk on io_uring: requests of one turn go to the kernel in one io_uring_enter at its end; completions
+ * make the ring's descriptor readable. ftruncate has no opcode before Linux 6.9 and goes to a thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -108,7 +108,8 @@ static void reap(struct uring_disk *d)
         struct io_uring_cqe *batch[REAP_BATCH];
         unsigned left = io_uring_cq_ready(&d->ring), count;
 
-        for (; left > 0 && (count = io_uring_peek_batch_cqe(&d->ring, batch, REAP_BATCH)) > 0; left -= count) {
+        for (; left > 0 && (count = io_uring_peek_batch_cqe(&d->ring, batch, REAP_BATCH)) > 0;
+             left -= count) {
                 struct disk_req *requests[REAP_BATCH];
                 int32_t answers[REAP_BATCH];
 
@@ -187,7 +188,8 @@ static int uring_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_fre
         return posix_space(disk_of(disk)->root_fd, ret_total, ret_free);
 }
 
-static int uring_list(struct disk *disk, const char *dir, void (*each)(void *arg, const char *name), void *arg)
+static int uring_list(struct disk *disk, const char *dir, void (*each)(void *arg, const char *name),
+                      void *arg)
 {
         return posix_list(disk_of(disk)->root_fd, dir, each, arg);
 }
@@ -223,7 +225,8 @@ static const struct disk_ops uring_ops = {
 
 static bool has_calls(struct io_uring *ring)
 {
-        static const int calls[] = { IORING_OP_OPENAT, IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_UNLINKAT };
+        static const int calls[] = { IORING_OP_OPENAT, IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC,
+                                     IORING_OP_UNLINKAT };
         struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
         bool all = probe != NULL;
 

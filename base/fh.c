@@ -54,15 +54,15 @@ static inline uint64_t get64(const uint8_t *at)
 
 static bool mds_in_range(const struct fh *fh)
 {
-        return (fh->flags & ~FH_PSEUDO) == 0 && fh->epoch == 0 && fh->client == 0 && fh->unit == 0 && fh->width == 0 &&
-               fh->first == 0 && fh->pool == 0 && fh->start == 0;
+        return (fh->flags & ~FH_PSEUDO) == 0 && fh->epoch == 0 && fh->client == 0 && fh->unit == 0 &&
+               fh->width == 0 && fh->first == 0 && fh->pool == 0 && fh->start == 0;
 }
 
 static bool ds_in_range(const struct fh *fh)
 {
         return (fh->flags & ~(FH_WRITE | FH_TIERED | FH_PROXY)) == 0 && fh->unit >= FH_UNIT_GRAIN &&
-               fh->unit <= FH_LONGEST_UNIT && fh->unit % FH_UNIT_GRAIN == 0 && fh->width >= 1 && fh->width <= 256 &&
-               fh->first < fh->width;
+               fh->unit <= FH_LONGEST_UNIT && fh->unit % FH_UNIT_GRAIN == 0 && fh->width >= 1 &&
+               fh->width <= 256 && fh->first < fh->width;
 }
 
 static bool in_range(const struct fh *fh)

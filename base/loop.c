@@ -79,8 +79,8 @@ static const struct env_ops real_ops = {
 
 /* --- the inbox */
 
-/* The push and the look at `asleep` are in one total order with the loop's store to `asleep` and its look at the inbox
- * (wait_for_events), so either the loop sees the message or the poster sees the sleeper. */
+/* The push and the look at `asleep` are in one total order with the loop's store to `asleep` and its look at
+ * the inbox (wait_for_events), so either the loop sees the message or the poster sees the sleeper. */
 void loop_post(struct loop *loop, struct message *msg)
 {
         static const uint64_t one = 1;
@@ -128,8 +128,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         loop_note_event(loop);
 }
 
-/* Have libevent wake us for the first timer. An alarm that is set too early is left alone: timers that are pushed back all
- * the time then cost one idle turn instead of a change each. */
+/* Have libevent wake us for the first timer. An alarm that is set too early is left alone: timers that are
+ * pushed back all the time then cost one idle turn instead of a change each. */
 static void set_alarm(struct loop *loop, uint64_t due, uint64_t now)
 {
         uint64_t microseconds = (due - now + 999) / 1000;
@@ -161,8 +161,8 @@ static void wait_for_events(struct loop *loop)
         atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
 }
 
-/* Tasks, then hooks; again when hooks made tasks (a read that the page cache answered at once), so that they need no trip
- * through epoll, but not for ever, so that sockets get their turn. */
+/* Tasks, then hooks; again when hooks made tasks (a read that the page cache answered at once), so that they
+ * need no trip through epoll, but not for ever, so that sockets get their turn. */
 static void end_turn(struct loop *loop)
 {
         for (int round = 0; round < ROUNDS_A_TURN; round++) {
@@ -233,7 +233,8 @@ int loop_signal(struct loop *loop, int signum, void (*fn)(void *arg, int signum)
         if (!w)
                 return -ENOMEM;
         *w = (struct signal_watch){ .loop = loop, .fn = fn, .arg = arg };
-        if (evsignal_assign(&w->event, loop->base, signum, on_signal, w) < 0 || evsignal_add(&w->event, NULL) < 0) {
+        if (evsignal_assign(&w->event, loop->base, signum, on_signal, w) < 0 ||
+            evsignal_add(&w->event, NULL) < 0) {
                 free(w);
                 return -EINVAL;
         }
@@ -300,7 +301,8 @@ static bool open_inbox(struct loop *loop)
 {
         loop->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         return loop->bell_fd >= 0 &&
-               event_assign(&loop->bell, loop->base, loop->bell_fd, EV_READ | EV_PERSIST | EV_ET, on_wake, loop) == 0 &&
+               event_assign(&loop->bell, loop->base, loop->bell_fd, EV_READ | EV_PERSIST | EV_ET, on_wake,
+                            loop) == 0 &&
                event_add(&loop->bell, NULL) == 0;
 }
 
@@ -316,7 +318,8 @@ struct loop *loop_new(void)
         list_init(&loop->hooks);
         loop->bell_fd = -1;
         loop->alarm_ns = UINT64_MAX;
-        if (!open_base(loop) || !open_inbox(loop) || evtimer_assign(&loop->alarm, loop->base, on_wake, loop) < 0) {
+        if (!open_base(loop) || !open_inbox(loop) ||
+            evtimer_assign(&loop->alarm, loop->base, on_wake, loop) < 0) {
                 loop_free(loop);
                 return NULL;
         }

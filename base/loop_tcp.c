@@ -327,7 +327,9 @@ int tcp_listen(struct env *env, const struct netaddr *addr, accept_fn *fn, void 
                 close(fd);
                 return error ? error : -ENOMEM;
         }
-        *l = (struct listener){ .loop = loop, .fd = fd, .fn = fn, .arg = arg, .pause.fire = resume_accepting };
+        *l = (struct listener){
+                .loop = loop, .fd = fd, .fn = fn, .arg = arg, .pause.fire = resume_accepting
+        };
         CHECK(event_assign(&l->readable, loop->base, fd, EV_READ | EV_PERSIST, on_connections, l) == 0);
         switch_event(&l->readable, true);
         *ret = l;

@@ -80,7 +80,8 @@ int netaddr_parse(const char *text, uint16_t default_port, struct netaddr *ret)
 
 static void format_host(const struct netaddr *a, char out[INET6_ADDRSTRLEN])
 {
-        if (a->family == 0 || !inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, out, INET6_ADDRSTRLEN))
+        if (a->family == 0 ||
+            !inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, out, INET6_ADDRSTRLEN))
                 strcpy(out, "none");
 }
 

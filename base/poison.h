@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells AddressSanitizer that pooled memory is at rest, so that a use after its return is reported; nothing otherwise. */
+/* Tells AddressSanitizer, where it runs, that pooled memory is at rest: a use after its return is reported. */
 #pragma once
 
 #include <stddef.h>
@@ -15,8 +15,14 @@
 
 #ifdef POISON_ACTIVE
 #include <sanitizer/asan_interface.h>
-static inline void poison(const void *memory, size_t bytes) { __asan_poison_memory_region(memory, bytes); }
-static inline void unpoison(const void *memory, size_t bytes) { __asan_unpoison_memory_region(memory, bytes); }
+static inline void poison(const void *memory, size_t bytes)
+{
+        __asan_poison_memory_region(memory, bytes);
+}
+static inline void unpoison(const void *memory, size_t bytes)
+{
+        __asan_unpoison_memory_region(memory, bytes);
+}
 #else
 static inline void poison(const void *memory, size_t bytes) { (void)memory, (void)bytes; }
 static inline void unpoison(const void *memory, size_t bytes) { (void)memory, (void)bytes; }

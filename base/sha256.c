@@ -13,7 +13,8 @@ void sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES])
         CHECK(EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
-void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length, uint8_t out[SHA256_BYTES])
+void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
+                 uint8_t out[SHA256_BYTES])
 {
         CHECK(key_length <= INT_MAX);
         CHECK(HMAC(EVP_sha256(), key, (int)key_length, data, length, out, NULL) != NULL);

@@ -9,6 +9,7 @@ enum { SHA256_BYTES = 32 };
 
 void sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES]);
 /* RFC 2104. */
-void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length, uint8_t out[SHA256_BYTES]);
+void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
+                 uint8_t out[SHA256_BYTES]);
 /* A key of BYTES <= 32 for one purpose: the start of HMAC-SHA256 of LABEL under the cluster's key. */
 void key_derive(const uint8_t cluster_key[32], const char *label, void *out, size_t bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two sizes, counted, page-aligned, under one ceiling; buffers at rest of one size make room for the other. */
+/* Two sizes, counted, page-aligned, under one ceiling; those at rest of one size make room for the other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -95,18 +95,23 @@ static int64_t perform(struct disk_req *r)
 
 static int64_t open_file(const char *path, int flags)
 {
-        return perform(&(struct disk_req){ .op = DISK_OPEN, .path = path, .open_flags = flags, .mode = 0600 });
+        return perform(
+                &(struct disk_req){ .op = DISK_OPEN, .path = path, .open_flags = flags, .mode = 0600 });
 }
 
 static int64_t write_at(int fd, const void *data, uint32_t length, uint64_t offset)
 {
-        return perform(&(struct disk_req){ .op = DISK_WRITE, .fd = fd, .data = (void *)(uintptr_t)data, .length = length,
+        return perform(&(struct disk_req){ .op = DISK_WRITE,
+                                           .fd = fd,
+                                           .data = (void *)(uintptr_t)data,
+                                           .length = length,
                                            .offset = offset });
 }
 
 static int64_t read_at(int fd, void *data, uint32_t length, uint64_t offset)
 {
-        return perform(&(struct disk_req){ .op = DISK_READ, .fd = fd, .data = data, .length = length, .offset = offset });
+        return perform(&(struct disk_req){
+                .op = DISK_READ, .fd = fd, .data = data, .length = length, .offset = offset });
 }
 
 static int64_t sync_file(int fd)
@@ -206,7 +211,8 @@ static void errors_come_as_results(void **state)
         disk->ops->close_fd(disk, fd);
 }
 
-/* The kernel writes as far as the limit goes and says so: the rest must be asked for, and its error is the result. */
+/* The kernel writes as far as the limit goes and says so: the rest must be asked for, and its error is the
+ * result. */
 static void a_short_write_is_continued_to_its_error(void **state)
 {
         static char data[300 * 1024];
@@ -376,7 +382,8 @@ static int new_disk_errno_under_seccomp(void)
         struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
         int root_fd = open("/", O_RDONLY | O_DIRECTORY);
 
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
                 return -1;
         errno = 0;
         if (disk_uring_new(loop, root_fd, RING_ENTRIES))

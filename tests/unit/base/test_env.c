@@ -62,7 +62,9 @@ static void heap_is_sound(const struct env *env)
 static void fire_in_order_of_time(void **state)
 {
         struct test_env t = { .now = 1000 };
-        struct test_timer timers[3] = { { .timer.fire = fire }, { .timer.fire = fire }, { .timer.fire = fire } };
+        struct test_timer timers[3] = { { .timer.fire = fire },
+                                        { .timer.fire = fire },
+                                        { .timer.fire = fire } };
 
         (void)state;
         latest_due = 0;

@@ -15,11 +15,23 @@
 
 static const uint8_t key[16] = { 9, 8, 7, 6, 5, 4, 3, 2, 1 };
 
-static const struct fh mds = { .kind = FH_MDS, .flags = FH_PSEUDO, .export_id = 0x1234, .fileid = 0x0102030405060708,
+static const struct fh mds = { .kind = FH_MDS,
+                               .flags = FH_PSEUDO,
+                               .export_id = 0x1234,
+                               .fileid = 0x0102030405060708,
                                .generation = 0xa1a2a3a4 };
-static const struct fh ds = { .kind = FH_DS, .flags = FH_WRITE | FH_TIERED, .export_id = 0x1234, .fileid = 0x0102030405060708,
-                              .generation = 0xa1a2a3a4, .epoch = 0xb1b2b3b4, .client = 0xc1c2c3c4, .unit = 0x100000,
-                              .width = 3, .first = 2, .pool = 0xd1d2, .start = 0xe1 };
+static const struct fh ds = { .kind = FH_DS,
+                              .flags = FH_WRITE | FH_TIERED,
+                              .export_id = 0x1234,
+                              .fileid = 0x0102030405060708,
+                              .generation = 0xa1a2a3a4,
+                              .epoch = 0xb1b2b3b4,
+                              .client = 0xc1c2c3c4,
+                              .unit = 0x100000,
+                              .width = 3,
+                              .first = 2,
+                              .pool = 0xd1d2,
+                              .start = 0xe1 };
 
 static void assert_same(const struct fh *a, const struct fh *b)
 {
@@ -49,9 +61,10 @@ static void round_trip(const struct fh *fh)
 
 static void bytes_are_as_documented(void **state)
 {
-        static const uint8_t expected[32] = { 2, 3, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8, 0xa1, 0xa2, 0xa3, 0xa4,
-                                              0xb1, 0xb2, 0xb3, 0xb4, 0xc1, 0xc2, 0xc3, 0xc4, 0x01, 0x00, 2, 2,
-                                              0xd1, 0xd2, 0xe1, 0 };
+        static const uint8_t expected[32] = { 2,    3,    0x12, 0x34, 1,    2,    3,    4,
+                                              5,    6,    7,    8,    0xa1, 0xa2, 0xa3, 0xa4,
+                                              0xb1, 0xb2, 0xb3, 0xb4, 0xc1, 0xc2, 0xc3, 0xc4,
+                                              0x01, 0x00, 2,    2,    0xd1, 0xd2, 0xe1, 0 };
         uint8_t bytes[FH_BYTES];
         uint64_t mac = siphash(expected, 32, key);
 
@@ -83,7 +96,9 @@ static void each_field_keeps_its_ends(void **state)
         round_trip(&fh);
         fh = (struct fh){ .kind = FH_MDS };
         round_trip(&fh);
-        fh = (struct fh){ .kind = FH_MDS, .export_id = UINT16_MAX, .fileid = UINT64_MAX, .generation = UINT32_MAX };
+        fh = (struct fh){
+                .kind = FH_MDS, .export_id = UINT16_MAX, .fileid = UINT64_MAX, .generation = UINT32_MAX
+        };
         round_trip(&fh);
 }
 
@@ -92,10 +107,17 @@ static void random_handles_come_back(void **state)
         (void)state;
         for (uint64_t i = 0; i < 10000; i++) {
                 uint64_t a = hash_u64(3 * i + 1), b = hash_u64(3 * i + 2), c = hash_u64(3 * i + 3);
-                struct fh fh = { .kind = FH_DS, .flags = (uint8_t)(a & 11), .export_id = (uint16_t)(a >> 8), .fileid = b,
-                                 .generation = (uint32_t)c, .epoch = (uint32_t)(c >> 32), .client = (uint32_t)(a >> 32),
-                                 .unit = (uint32_t)(b % 65535 + 1) * FH_UNIT_GRAIN, .width = (uint16_t)(c % 256 + 1),
-                                 .pool = (uint16_t)(b >> 16), .start = (uint8_t)(c >> 8) };
+                struct fh fh = { .kind = FH_DS,
+                                 .flags = (uint8_t)(a & 11),
+                                 .export_id = (uint16_t)(a >> 8),
+                                 .fileid = b,
+                                 .generation = (uint32_t)c,
+                                 .epoch = (uint32_t)(c >> 32),
+                                 .client = (uint32_t)(a >> 32),
+                                 .unit = (uint32_t)(b % 65535 + 1) * FH_UNIT_GRAIN,
+                                 .width = (uint16_t)(c % 256 + 1),
+                                 .pool = (uint16_t)(b >> 16),
+                                 .start = (uint8_t)(c >> 8) };
 
                 fh.first = (uint8_t)(a % fh.width);
                 round_trip(&fh);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Turns of the real loop: timers, tasks, hooks, descriptors, signals, and the inbox that other threads post to. */
+/* Turns of the real loop: timers, tasks, hooks, descriptors, signals, and the inbox for other threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -344,7 +344,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(hooks_come_after_tasks_and_may_defer, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_readable_descriptor_calls_until_unwatched, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_signal_runs_on_the_loop, setup, teardown),
-                cmocka_unit_test_setup_teardown(messages_of_four_threads_all_arrive_in_order, setup, teardown),
+                cmocka_unit_test_setup_teardown(messages_of_four_threads_all_arrive_in_order, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(no_wake_up_is_lost, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_longest_turn_is_the_lag, setup, teardown),
                 cmocka_unit_test_setup_teardown(clocks_and_randomness_are_real, setup, teardown),

@@ -72,14 +72,16 @@ static void object_to_file_and_back(void **state)
         for (int i = 0; i < 100000; i++) {
                 struct stripe s = random_stripe(16 << 20, 256);
                 uint32_t index = (uint32_t)random_below(s.width);
-                uint64_t at = random_below(UINT64_C(1) << (random_below(50) + 1)), o = stripe_file_offset(s, index, at);
+                uint64_t at = random_below(UINT64_C(1) << (random_below(50) + 1)),
+                         o = stripe_file_offset(s, index, at);
 
                 assert_int_equal(stripe_index(s, o), index);
                 assert_int_equal(stripe_object_offset(s, o), at);
         }
 }
 
-/* The logical size is the largest that any object proves, and every object has just the length the size gives it. */
+/* The logical size is the largest that any object proves, and every object has just the length the size gives
+ * it. */
 static void size_is_known_from_the_objects(void **state)
 {
         (void)state;
