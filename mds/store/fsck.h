@@ -8,5 +8,5 @@
 #include "mds/store/store.h"
 
 struct fsck_report { uint64_t inodes, entries, orphans, layouts, problems; };
-/* 0 (see ret->problems) or -EIO. One line a finding to OUT. Memory: about 40 bytes an inode. */
+/* 0 (see ret->problems), -EIO or -ENOMEM. One line a finding to OUT. Memory: about 40 bytes an inode. */
 int fsck_run(struct store *store, FILE *out, struct fsck_report *ret);

@@ -13,11 +13,16 @@
 #define COOKIE_BITS 0x7fffffffffffff00u
 enum { FIRST_COOKIE_HASH = COOKIE_RUN };
 
-uint64_t meta_cookie(const struct meta *m, struct slice name)
+uint64_t name_cookie(struct slice name, const uint8_t hash_key[16], uint64_t hash_mask)
 {
-        uint64_t cookie = siphash(name.data, name.length, m->hash_key) & m->hash_mask & COOKIE_BITS;
+        uint64_t cookie = siphash(name.data, name.length, hash_key) & hash_mask & COOKIE_BITS;
 
         return cookie ? cookie : FIRST_COOKIE_HASH;
+}
+
+uint64_t meta_cookie(const struct meta *m, struct slice name)
+{
+        return name_cookie(name, m->hash_key, m->hash_mask);
 }
 
 static int damaged(const char *kind, uint64_t fileid, uint64_t cookie)

@@ -4,6 +4,7 @@
 
 #include "base/env.h"
 #include "mds/store/cache.h"
+#include "mds/store/fsck.h"
 #include "mds/store/txn.h"
 
 struct edit {
@@ -43,6 +44,7 @@ static inline void meta_note(struct meta *m, uint64_t seq)
 }
 
 /* The cookie of NAME when it is the first with its hash. */
+uint64_t name_cookie(struct slice name, const uint8_t hash_key[16], uint64_t hash_mask);
 uint64_t meta_cookie(const struct meta *m, struct slice name);
 /* As meta_inode(). */
 int meta_load(struct meta *m, uint64_t fileid, struct cached_inode **ret);
@@ -58,3 +60,10 @@ struct place {
 };
 /* 0, -ENOSPC (not found and no slot is free), -EIO. */
 int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name, struct place *ret);
+
+/* meta_open.c: the value of an 'm' record. 0, -ENOENT, -EIO (also when it is of another length). */
+int meta_value_bytes(struct store *store, const char *name, void *out, uint32_t bytes);
+int meta_value_number(struct store *store, const char *name, uint64_t *ret);
+
+/* fsck.c: as fsck_run(), for a store whose names were hashed under a mask. */
+int fsck_run_masked(struct store *store, uint64_t hash_mask, FILE *out, struct fsck_report *ret);

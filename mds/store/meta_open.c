@@ -28,11 +28,11 @@ static int fail(char *error, uint32_t error_bytes, const char *format, ...)
 
 /* --- values by name */
 
-static int get_bytes(struct meta *m, const char *name, void *out, uint32_t bytes)
+int meta_value_bytes(struct store *store, const char *name, void *out, uint32_t bytes)
 {
         uint8_t key[KEY_MAX], value[1 + 64];
         uint32_t length;
-        int r = m->store->ops->get(m->store, key_meta(key, name), value, sizeof(value), &length);
+        int r = store->ops->get(store, key_meta(key, name), value, sizeof(value), &length);
 
         CHECK(bytes < sizeof(value));
         if (r)
@@ -43,11 +43,11 @@ static int get_bytes(struct meta *m, const char *name, void *out, uint32_t bytes
         return 0;
 }
 
-static int get_number(struct meta *m, const char *name, uint64_t *ret)
+int meta_value_number(struct store *store, const char *name, uint64_t *ret)
 {
         uint8_t bytes[8];
         uint64_t number = 0;
-        int r = get_bytes(m, name, bytes, sizeof(bytes));
+        int r = meta_value_bytes(store, name, bytes, sizeof(bytes));
 
         for (unsigned i = 0; i < sizeof(bytes) && r == 0; i++)
                 number = number << 8 | bytes[i];
@@ -127,7 +127,7 @@ static int make(struct meta *m)
 static int check_format(struct meta *m, char *error, uint32_t error_bytes)
 {
         uint64_t format = 0;
-        int r = get_number(m, "format", &format);
+        int r = meta_value_number(m->store, "format", &format);
 
         if (r == -ENOENT && !is_empty(m))
                 return fail(error, error_bytes, "there is data in it, but it is not a Nacre store");
@@ -149,9 +149,10 @@ static int read_values(struct meta *m)
         uint64_t boot = 0, epoch = 0;
         const struct inode *root;
 
-        if (get_bytes(m, "fsid", m->fsid, sizeof(m->fsid)) || get_bytes(m, "hash-key", m->hash_key, sizeof(m->hash_key)))
-                return -EIO;
-        if (get_number(m, "boot", &boot) || get_number(m, "next-fileid", &m->next_fileid) || get_number(m, "epoch", &epoch))
+        if (meta_value_bytes(m->store, "fsid", m->fsid, sizeof(m->fsid)) ||
+            meta_value_bytes(m->store, "hash-key", m->hash_key, sizeof(m->hash_key)) ||
+            meta_value_number(m->store, "boot", &boot) || meta_value_number(m->store, "epoch", &epoch) ||
+            meta_value_number(m->store, "next-fileid", &m->next_fileid))
                 return -EIO;
         if (boot >= UINT32_MAX || epoch >= UINT32_MAX - 2 * EPOCH_BLOCK || m->next_fileid <= ROOT_FILEID)
                 return -EIO;

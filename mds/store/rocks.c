@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store that ships: RocksDB 7 through its C interface. Options and their reasons are in rocks_options.c, group commit
+ * in rocks_sync.c. */
+#include "mds/store/rocks.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
+/* A log longer than LOG_BYTES is closed and its memtable written out: bounds memory and the time a restart takes. */
+#define LOG_BYTES ((uint64_t)32 << 20)
+/* Free space is looked at every so many bytes. Below RESERVE (a sixteenth of a small disk) no names are added any more,
+ * below a quarter of it nothing is written: the log must never meet a full disk, since that ends the server. */
+#define SPACE_EVERY ((uint64_t)1 << 20)
+#define SPACE_RESERVE ((uint64_t)128 << 20)
+
+int rocks_errno(const char *what, char *message)
+{
+        int error;
+
+        if (!message)
+                return 0;
+        error = strstr(message, "No space left") || strstr(message, "Space limit reached") ? -ENOSPC : -EIO;
+        log_error("rocksdb-error", "what=%s message=%s", what, message);
+        rocksdb_free(message);
+        return error;
+}
+
+static const char *chars(struct slice s)
+{
+        return (const char *)s.data;
+}
+
+/* --- reads */
+
+static int rocks_get(struct store *s, struct slice key, void *out, uint32_t capacity, uint32_t *ret_length)
+{
+        struct rocks *r = rocks_of(s);
+        char *message = NULL;
+        rocksdb_pinnableslice_t *pinned = rocksdb_get_pinned(r->db, r->read, chars(key), key.length, &message);
+        const char *value;
+        size_t length;
+
+        s->stats.gets++;
+        if (message) {
+                rocks_errno("get", message);
+                return -EIO;
+        }
+        if (!pinned)
+                return -ENOENT;
+        value = rocksdb_pinnableslice_value(pinned, &length);
+        if (length <= capacity) {
+                memcpy(out, value, length);
+                *ret_length = (uint32_t)length;
+        }
+        rocksdb_pinnableslice_destroy(pinned);
+        return length <= capacity ? 0 : -ENOBUFS;
+}
+
+/* The first key behind all that start with PREFIX; its length, 0: there is none. */
+static uint32_t key_behind(struct slice prefix, uint8_t *out)
+{
+        uint32_t length = prefix.length;
+
+        CHECK(length <= KEY_MAX);
+        memcpy(out, prefix.data, length);
+        while (length > 0 && out[length - 1] == 0xff)
+                length--;
+        if (length > 0)
+                out[length - 1]++;
+        return length;
+}
+
+/* The bound keeps the iterator from stepping into the next directory, or over the graves in it, to find out that it is done. */
+static int rocks_scan(struct store *s, struct slice prefix, struct slice from, store_each_fn *each, void *arg)
+{
+        struct rocks *r = rocks_of(s);
+        rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+        uint8_t behind[KEY_MAX];
+        uint32_t behind_length = key_behind(prefix, behind);
+        rocksdb_iterator_t *i;
+        char *message = NULL;
+
+        s->stats.scans++;
+        if (behind_length > 0)
+                rocksdb_readoptions_set_iterate_upper_bound(options, (const char *)behind, behind_length);
+        i = rocksdb_create_iterator(r->db, options);
+        for (rocksdb_iter_seek(i, chars(from), from.length); rocksdb_iter_valid(i); rocksdb_iter_next(i)) {
+                size_t key_length, value_length;
+                const char *key = rocksdb_iter_key(i, &key_length), *value = rocksdb_iter_value(i, &value_length);
+
+                if (!each(arg, slice_of(key, (uint32_t)key_length), slice_of(value, (uint32_t)value_length)))
+                        break;
+        }
+        rocksdb_iter_get_error(i, &message);
+        rocksdb_iter_destroy(i);
+        rocksdb_readoptions_destroy(options);
+        return rocks_errno("scan", message) ? -EIO : 0;
+}
+
+/* --- writes */
+
+static void look_at_space(struct rocks *r)
+{
+        struct statvfs fs;
+        uint64_t free_bytes, reserve;
+
+        if (r->space == SPACE_ENOUGH && r->log_bytes < r->space_check_at)
+                return;
+        r->space_check_at = r->log_bytes + SPACE_EVERY;
+        if (statvfs(r->dir, &fs) < 0)
+                return;
+        free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+        reserve = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
+        if (reserve > SPACE_RESERVE)
+                reserve = SPACE_RESERVE;
+        r->space = free_bytes >= reserve ? SPACE_ENOUGH : free_bytes >= reserve / 4 ? SPACE_LOW : SPACE_NONE;
+}
+
+/* Into RocksDB's batch; how many names it adds, or, when negative, removes. */
+static int fill(struct rocks *r, const struct batch *batch)
+{
+        struct slice key, value;
+        uint32_t at = 0;
+        bool is_put;
+        int names = 0;
+
+        rocksdb_writebatch_clear(r->batch);
+        while (batch_next(batch, &at, &is_put, &key, &value)) {
+                if (is_put)
+                        rocksdb_writebatch_put(r->batch, chars(key), key.length, chars(value), value.length);
+                else
+                        rocksdb_writebatch_delete(r->batch, chars(key), key.length);
+                if (key.data[0] == 'd')
+                        names += is_put ? 1 : -1;
+        }
+        return names;
+}
+
+static int rocks_write(struct store *s, const struct batch *batch, uint64_t *ret_seq)
+{
+        struct rocks *r = rocks_of(s);
+        char *message = NULL;
+        int error, names;
+
+        CHECK(r->loop != NULL);
+        if (r->dead)
+                return -EIO;
+        if (batch->failed)
+                return -ENOSPC;
+        look_at_space(r);
+        names = fill(r, batch);
+        if (r->space == SPACE_NONE || (r->space == SPACE_LOW && names > 0))
+                return -ENOSPC;
+        if (r->log_bytes >= LOG_BYTES && rocks_rotate_log(r))
+                return -EIO;
+        rocksdb_write(r->db, r->write, r->batch, &message);
+        error = rocks_errno("write", message);
+        if (error) /* perhaps half in the log: nothing may follow it */
+                return rocks_die(r, "write", error);
+        r->log_bytes += batch->length;
+        s->stats.batches++;
+        *ret_seq = ++s->written;
+        return 0;
+}
+
+static int rocks_checkpoint(struct store *s, const char *dir)
+{
+        struct rocks *r = rocks_of(s);
+        rocksdb_checkpoint_t *c;
+        char *message = NULL;
+        int error;
+
+        if (rocks_sync_now(s))
+                return -EIO;
+        c = rocksdb_checkpoint_object_create(r->db, &message);
+        error = rocks_errno("checkpoint", message);
+        if (error)
+                return error;
+        message = NULL;
+        rocksdb_checkpoint_create(c, dir, 0, &message);
+        rocksdb_checkpoint_object_destroy(c);
+        return rocks_errno("checkpoint", message);
+}
+
+/* --- birth and death */
+
+static void free_handles(struct rocks *r)
+{
+        if (r->db)
+                rocksdb_close(r->db);
+        if (r->options)
+                rocksdb_options_destroy(r->options);
+        rocksdb_readoptions_destroy(r->read);
+        rocksdb_writeoptions_destroy(r->write);
+        rocksdb_writebatch_destroy(r->batch);
+        rocksdb_flushoptions_destroy(r->flush);
+        free(r->dir);
+}
+
+/* The flusher is stopped first, then what is still only in memory is synced, so that a clean stop loses nothing. */
+static void rocks_close(struct store *s)
+{
+        struct rocks *r = rocks_of(s);
+
+        if (!r->loop) {
+                free_handles(r);
+                free(r);
+                return;
+        }
+        rocks_sync_stop(r);
+        if (!r->dead && s->written > r->synced)
+                rocks_sync_now(s);
+        free_handles(r);
+        rocks_sync_free(r);
+}
+
+static void explain(char *message, const char *dir, char *error, uint32_t error_bytes)
+{
+        if (strstr(message, "lock"))
+                snprintf(error, error_bytes, "%s: another server has this store open", dir);
+        else if (strstr(message, "Corruption"))
+                snprintf(error, error_bytes, "%s: the store is damaged, nothing was changed: %s", dir, message);
+        else
+                snprintf(error, error_bytes, "%s: %s", dir, message);
+        rocksdb_free(message);
+}
+
+static struct rocks *rocks_new(const char *dir, struct loop *loop)
+{
+        static const struct store_ops ops = { rocks_get,      rocks_scan,       rocks_write, rocks_sync,
+                                              rocks_sync_now, rocks_checkpoint, rocks_close };
+        struct rocks *r = calloc(1, sizeof(*r));
+
+        CHECK(r != NULL);
+        r->store.ops = &ops;
+        r->loop = loop;
+        r->dir = strdup(dir);
+        r->read = rocksdb_readoptions_create();
+        r->write = rocksdb_writeoptions_create();
+        r->batch = rocksdb_writebatch_create();
+        r->flush = rocksdb_flushoptions_create();
+        rocksdb_flushoptions_set_wait(r->flush, 0);
+        return r;
+}
+
+static char *open_database(struct rocks *r, bool read_only, uint64_t cache_bytes)
+{
+        char *message = NULL;
+
+        r->options = rocks_options(cache_bytes, read_only, &message);
+        if (message)
+                return message;
+        if (read_only)
+                r->db = rocksdb_open_for_read_only(r->options, r->dir, 0, &message);
+        else
+                r->db = rocksdb_open(r->options, r->dir, &message);
+        return message;
+}
+
+struct store *store_rocks_open(const char *dir, bool read_only, struct loop *loop, uint64_t cache_bytes, char *error, uint32_t error_bytes)
+{
+        struct rocks *r = rocks_new(dir, read_only ? NULL : loop);
+        char *message = open_database(r, read_only, cache_bytes);
+
+        CHECK(read_only || loop);
+        if (message) {
+                explain(message, dir, error, error_bytes);
+                free_handles(r);
+                free(r);
+                return NULL;
+        }
+        if (!read_only && !rocks_sync_start(r)) {
+                snprintf(error, error_bytes, "%s: no thread can be made", dir);
+                rocks_close(&r->store);
+                return NULL;
+        }
+        return &r->store;
+}
