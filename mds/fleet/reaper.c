@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reaper: see reaper.h. A file's objects are removed by asking each of its data servers once; the 'o' record goes
+ * when all have said that nothing is left. A data server that is away is asked again when it is back (one timer). */
+#include "mds/fleet/reaper.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mds/fleet/fleet.h"
+
+enum { AT_ONCE = 64, RETRY_MS = 2000 };
+
+struct corpse {
+        struct list node;
+        uint64_t fileid;
+        struct orphan_record record;
+        uint32_t pending;
+        bool failed;
+        struct reaper *reaper;
+};
+
+struct reaper {
+        struct mds *mds;
+        struct list queue;       /* to be asked for */
+        uint64_t waiting, running;
+        struct task task;
+        struct timer retry;
+        struct metric reaped, backlog;
+};
+
+static void kick(struct reaper *r)
+{
+        metric_set(&r->backlog, r->waiting);
+        env_defer(r->mds->env, &r->task);
+}
+
+static void forget(struct corpse *dead)
+{
+        struct reaper *r = dead->reaper;
+        struct txn *t = txn_begin(r->mds->meta);
+        uint8_t key[KEY_MAX];
+        uint64_t seq;
+
+        txn_delete(t, key_orphan(key, dead->fileid));
+        if (txn_commit(t, &seq) < 0)
+                return; /* the record stays; after a restart the objects are not there, which is fine */
+        r->waiting--;
+        metric_add(&r->reaped, 1);
+        free(dead);
+}
+
+static void one_less(struct corpse *dead)
+{
+        struct reaper *r = dead->reaper;
+
+        if (--dead->pending > 0)
+                return;
+        r->running--;
+        if (dead->failed) {
+                list_push(&r->queue, &dead->node);
+                if (!timer_running(&r->retry))
+                        timer_start(r->mds->env, &r->retry, RETRY_MS * 1000000ull);
+                return;
+        }
+        forget(dead);
+        kick(r);
+}
+
+static void answered(void *arg, struct server *server, void *result)
+{
+        struct corpse *dead = arg;
+        const ctl_statuses *r = result;
+
+        (void)server;
+        if (!r || r->statuses.statuses_len != 1 ||
+            (r->statuses.statuses_val[0] != CTL_OK && r->statuses.statuses_val[0] != CTL_NOENT))
+                dead->failed = true;
+        one_less(dead);
+}
+
+static void reap(struct reaper *r, struct corpse *dead)
+{
+        const struct orphan_record *o = &dead->record;
+
+        r->running++;
+        dead->failed = false;
+        dead->pending = 1;
+        for (uint32_t i = 0; i < o->width; i++) {
+                struct server *s = fleet_device_server(r->mds->fleet, o->pool, o->start, o->width, i);
+                ctl_object object = { .fileid = dead->fileid, .generation = o->generation, .unit = o->unit, .width = o->width,
+                                      .first = o->first, .index = i };
+                ctl_remove_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
+
+                dead->pending++;
+                if (!s || ctl_call(s, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args, (xdrproc_t)xdr_ctl_statuses,
+                                   sizeof(ctl_statuses), answered, dead) < 0) {
+                        dead->failed = true;
+                        dead->pending--;
+                }
+        }
+        one_less(dead);
+}
+
+static void run(struct task *t)
+{
+        struct reaper *r = CONTAINER(t, struct reaper, task);
+
+        if (timer_running(&r->retry))
+                return;
+        while (r->running < AT_ONCE && !list_empty(&r->queue))
+                reap(r, CONTAINER(list_pop(&r->queue), struct corpse, node));
+}
+
+static void retry(struct timer *t)
+{
+        kick(CONTAINER(t, struct reaper, retry));
+}
+
+void reaper_add(struct reaper *r, uint64_t fileid, const struct orphan_record *o)
+{
+        struct corpse *dead = calloc(1, sizeof(*dead));
+
+        if (!dead)
+                return; /* the record is durable: the next start finds it */
+        list_init(&dead->node);
+        dead->fileid = fileid;
+        dead->record = *o;
+        dead->reaper = r;
+        list_push(&r->queue, &dead->node);
+        r->waiting++;
+        kick(r);
+}
+
+uint64_t reaper_waiting(const struct reaper *r)
+{
+        return r->waiting;
+}
+
+static bool load(void *arg, struct slice key, struct slice value)
+{
+        struct reaper *r = arg;
+        struct orphan_record o;
+        uint64_t fileid;
+
+        if (!key_parse_u64(key, 'o', &fileid) || !orphan_decode(value, &o))
+                log_error("orphan-record-damaged", "bytes=%u", value.length);
+        else if (!o.open)
+                reaper_add(r, fileid, &o);
+        return true;
+}
+
+struct reaper *reaper_new(struct mds *mds)
+{
+        struct reaper *r = calloc(1, sizeof(*r));
+        uint8_t key[KEY_MAX];
+
+        if (!r)
+                return NULL;
+        r->mds = mds;
+        r->task.run = run;
+        r->retry.fire = retry;
+        list_init(&r->task.node);
+        list_init(&r->queue);
+        r->reaped = (struct metric){ .name = "nacre_reaped_files_total", .help = "Deleted files whose objects are gone", .kind = METRIC_COUNTER };
+        r->backlog = (struct metric){ .name = "nacre_reaper_backlog_files", .help = "Deleted files whose objects are still to be removed", .kind = METRIC_GAUGE };
+        metric_register(&mds->metrics, &r->reaped);
+        metric_register(&mds->metrics, &r->backlog);
+        if (meta_scan(mds->meta, key_kind(key, 'o'), load, r) < 0) {
+                reaper_free(r);
+                return NULL;
+        }
+        return r;
+}
+
+void reaper_free(struct reaper *r)
+{
+        if (!r)
+                return;
+        timer_stop(&r->retry);
+        list_remove(&r->task.node);
+        for (struct list *node = list_pop(&r->queue); node; node = list_pop(&r->queue))
+                free(CONTAINER(node, struct corpse, node));
+        free(r);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/op/io.h"
+
+#include "mds/state/open.h"
+
+static enum nfsstat4 check_permission(const struct compound *c, const struct inode *file, uint32_t access)
+{
+        struct caller who;
+        enum nfsstat4 status = caller_of(c, &c->fh, &who);
+
+        if (status != NFS4_OK)
+                return status;
+        if (access == OPEN4_SHARE_ACCESS_WRITE && who.rule->access != EXPORT_RW)
+                return NFS4ERR_ROFS;
+        if (perm_owner(&who, file))
+                return NFS4_OK; /* the mode was looked at by OPEN; the owner may have changed it since (§18.16) */
+        if (perm_ok(&who, file, access == OPEN4_SHARE_ACCESS_READ ? 4 : 2))
+                return NFS4_OK;
+        return access == OPEN4_SHARE_ACCESS_READ && perm_ok(&who, file, 1) ? NFS4_OK : NFS4ERR_ACCESS;
+}
+
+static enum nfsstat4 check_open(struct compound *c, const struct stateid *stateid, uint32_t access)
+{
+        struct open_state *open;
+        enum nfsstat4 status = open_find(mds_of(c)->opens, c->client, stateid, &open);
+
+        if (status != NFS4_OK)
+                return status;
+        if (open->fileid != c->fh.fileid)
+                return NFS4ERR_BAD_STATEID;
+        if (access == OPEN4_SHARE_ACCESS_WRITE && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
+                return NFS4ERR_OPENMODE;
+        return NFS4_OK;
+}
+
+enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access)
+{
+        struct mds *mds = mds_of(c);
+        const struct inode *file;
+        enum nfsstat4 status = compound_stateid(c, stateid);
+
+        if (status != NFS4_OK)
+                return status;
+        if (meta_inode(mds->meta, c->fh.fileid, &file) < 0)
+                return NFS4ERR_STALE;
+        if (file->type != NF4REG)
+                return file->type == NF4DIR ? NFS4ERR_ISDIR : file->type == NF4LNK ? NFS4ERR_SYMLINK : NFS4ERR_WRONG_TYPE;
+        status = check_permission(c, file, access);
+        if (status != NFS4_OK)
+                return status;
+        if (!stateid_is_special(stateid))
+                return check_open(c, stateid, access);
+        if (!stateid_is_anonymous(stateid) && !stateid_is_bypass(stateid))
+                return NFS4ERR_BAD_STATEID;
+        if (stateid_is_bypass(stateid) && access == OPEN4_SHARE_ACCESS_READ)
+                return NFS4_OK;
+        return open_conflicts(mds->opens, c->fh.fileid, NULL, (uint8_t)access, 0) ? NFS4ERR_LOCKED : NFS4_OK;
+}

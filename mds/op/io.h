@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What READ, WRITE and SETATTR of the size share. */
+#pragma once
+
+#include "mds/mds.h"
+
+enum { IO_MAX = 1024 * 1024 };
+#define MAX_FILE_SIZE ((uint64_t)INT64_MAX)
+
+/* May the caller do I/O of kind ACCESS (OPEN4_SHARE_ACCESS_READ or _WRITE) on the current file with STATEID (§8.2.3, §9.1.2,
+ * §18.22, §18.32)? OK, or the error: ISDIR, WRONG_TYPE, ROFS, ACCESS, BAD_STATEID …, OPENMODE, LOCKED (a share
+ * reservation of somebody else denies it). */
+enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access);

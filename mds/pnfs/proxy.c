@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/pnfs/proxy.h"
+
+#include <stdlib.h>
+
+#include "base/slab.h"
+#include "mds/fleet/fleet.h"
+#include "nfs4/peer.h"
+
+enum { PIECES_MAX = 65536, IOS_MAX = 16384, PEER_SLOTS = 64, PEER_TIMEOUT_SECONDS = 60 };
+
+struct proxy {
+        struct mds *mds;
+        struct slab ios, pieces;
+        struct proxy_peer *peers[FLEET_MAX + 1]; /* by server id */
+        struct metric bytes_in, bytes_out;
+};
+
+struct proxy_peer {
+        struct peer *peer;
+        struct netaddr addr;
+};
+
+/* The I/O of one operation. */
+struct proxy_io {
+        struct proxy *proxy;
+        struct compound *compound;
+        struct fh handle;
+        uint32_t opnum, pending;
+        uint8_t *out;            /* READ */
+        uint64_t offset;         /* of the whole */
+        struct buf *record;      /* WRITE */
+        enum nfsstat4 status;
+};
+
+/* The part of it that one data server does. */
+struct piece {
+        struct peer_call call;
+        struct proxy_io *io;
+        uint64_t offset;
+        uint32_t length, done;
+        const uint8_t *data;     /* WRITE */
+};
+
+static struct proxy_io **io_of(struct compound *c)
+{
+        return OP_WAIT(c, struct proxy_io *);
+}
+
+static struct peer *peer_for(struct proxy *p, const struct server *server)
+{
+        struct proxy_peer *pp = p->peers[server->id];
+        struct mds *mds = p->mds;
+        struct peer_conf conf = { .minor = 1, .exchange_flags = EXCHGID4_FLAG_USE_PNFS_DS, .slots = PEER_SLOTS,
+                                  .timeout_ns = PEER_TIMEOUT_SECONDS * 1000000000ull, .cred.flavor = RPC_AUTH_SYS };
+
+        if (pp && !netaddr_equal(&pp->addr, &server->addrs[0])) {
+                peer_free(pp->peer);
+                free(pp);
+                pp = p->peers[server->id] = NULL;
+        }
+        if (pp)
+                return pp->peer;
+        pp = calloc(1, sizeof(*pp));
+        if (!pp)
+                return NULL;
+        pp->addr = conf.addr = server->addrs[0];
+        conf.owner = slice_str(mds->nfs.owner_major);
+        memcpy(conf.verifier, mds->nfs.write_verifier, NFS4_VERIFIER_SIZE);
+        pp->peer = peer_new(mds->rpc, mds->env, &conf, NULL, NULL);
+        if (!pp->peer) {
+                free(pp);
+                return NULL;
+        }
+        p->peers[server->id] = pp;
+        return pp->peer;
+}
+
+/* An open stateid as any client would send it; data servers only refuse the special ones. */
+static void put_own_stateid(struct xdr_out *x, const struct mds *mds)
+{
+        struct stateid s;
+
+        stateid_make(mds, STATEID_OPEN, 0, &s);
+        put_stateid(x, &s);
+}
+
+static void encode_piece(struct peer_call *call, struct xdr_out *x)
+{
+        struct piece *piece = CONTAINER(call, struct piece, call);
+        const struct proxy_io *io = piece->io;
+        uint8_t bytes[FH_BYTES];
+
+        call->ops = 2;
+        fh_encode(&io->handle, io->proxy->mds->nfs.key, bytes);
+        xdr_put_u32(x, OP_PUTFH);
+        xdr_put_opaque(x, bytes, FH_BYTES);
+        xdr_put_u32(x, io->opnum);
+        if (io->opnum == OP_COMMIT) {
+                xdr_put_u64(x, 0);
+                xdr_put_u32(x, 0);
+                return;
+        }
+        put_own_stateid(x, io->proxy->mds);
+        xdr_put_u64(x, piece->offset + piece->done);
+        if (io->opnum == OP_READ) {
+                xdr_put_u32(x, piece->length - piece->done);
+                return;
+        }
+        xdr_put_u32(x, FILE_SYNC4);
+        xdr_put_u32(x, piece->length - piece->done);
+        xdr_put_ref(x, buf_ref(io->record), piece->data + piece->done, piece->length - piece->done);
+}
+
+static void finish_piece(struct piece *piece, enum nfsstat4 status)
+{
+        struct proxy_io *io = piece->io;
+        struct compound *c = io->compound;
+
+        if (status != NFS4_OK && io->status == NFS4_OK)
+                io->status = status;
+        slab_put(&io->proxy->pieces, piece);
+        if (--io->pending == 0)
+                compound_wake(c);
+}
+
+/* What a data server's refusal of our own handle means for the client: come again (we will use a newer epoch). */
+static enum nfsstat4 translate(enum rpc_result result, enum nfsstat4 status)
+{
+        if (result != RPC_DONE)
+                return NFS4ERR_DELAY;
+        switch (status) {
+        case NFS4_OK:
+        case NFS4ERR_NOSPC:
+        case NFS4ERR_DQUOT:
+        case NFS4ERR_FBIG:
+                return status;
+        case NFS4ERR_BAD_STATEID:
+        case NFS4ERR_PNFS_NO_LAYOUT:
+        case NFS4ERR_DELAY:
+                return NFS4ERR_DELAY;
+        default:
+                return NFS4ERR_IO;
+        }
+}
+
+static void take_read(struct piece *piece, struct xdr_in *x)
+{
+        struct proxy_io *io = piece->io;
+        bool eof = xdr_get_bool(x);
+        struct slice data = xdr_get_opaque(x, piece->length - piece->done);
+        uint8_t *to = io->out + (piece->offset - io->offset) + piece->done;
+
+        if (data.length > 0)
+                memcpy(to, data.data, data.length);
+        piece->done += data.length;
+        if (eof && piece->done < piece->length) {
+                memset(to + data.length, 0, piece->length - piece->done);
+                piece->done = piece->length;
+        } else if (data.length == 0) {
+                x->bad = true;
+        }
+}
+
+static void run_piece(struct piece *piece, const struct server *server);
+
+static void piece_done(struct peer_call *call, enum rpc_result result, enum nfsstat4 status, struct xdr_in *x)
+{
+        struct piece *piece = CONTAINER(call, struct piece, call);
+        struct proxy_io *io = piece->io;
+
+        status = translate(result, status);
+        if (status == NFS4_OK && (peer_result(x, OP_PUTFH) != NFS4_OK || peer_result(x, io->opnum) != NFS4_OK))
+                status = NFS4ERR_SERVERFAULT;
+        if (status == NFS4_OK && io->opnum == OP_READ)
+                take_read(piece, x);
+        if (status == NFS4_OK && io->opnum == OP_WRITE)
+                piece->done += xdr_get_u32(x);
+        if (status == NFS4_OK && (x->bad || piece->done < piece->length))
+                status = NFS4ERR_DELAY; /* a short answer: the client sends it again */
+        finish_piece(piece, status);
+}
+
+static void run_piece(struct piece *piece, const struct server *server)
+{
+        struct proxy_io *io = piece->io;
+        struct peer *peer = server && server->addr_count > 0 ? peer_for(io->proxy, server) : NULL;
+
+        piece->call.done = piece_done;
+        piece->call.encode = encode_piece;
+        if (!peer || peer_run(peer, &piece->call, !server->up) < 0)
+                finish_piece(piece, NFS4ERR_DELAY);
+}
+
+static struct proxy_io *begin(struct compound *c, const struct inode *file, uint32_t opnum)
+{
+        struct proxy *p = mds_of(c)->proxy;
+        struct proxy_io *io = slab_get(&p->ios);
+
+        *io_of(c) = io;
+        if (!io)
+                return NULL;
+        io->proxy = p;
+        io->compound = c;
+        io->opnum = opnum;
+        io->pending = 1; /* ours, until everything is started */
+        io->handle = (struct fh){ .kind = FH_DS,
+                                  .flags = FH_WRITE | FH_PROXY,
+                                  .export_id = c->fh.export_id,
+                                  .fileid = file->fileid,
+                                  .generation = file->generation,
+                                  .epoch = meta_epoch(mds_of(c)->meta),
+                                  .unit = file->unit,
+                                  .width = file->width,
+                                  .first = file->first,
+                                  .pool = file->pool,
+                                  .start = file->start };
+        return io;
+}
+
+static struct piece *new_piece(struct proxy_io *io, uint64_t offset, uint32_t length)
+{
+        struct piece *piece = slab_get(&io->proxy->pieces);
+
+        if (!piece) {
+                io->status = NFS4ERR_DELAY;
+                return NULL;
+        }
+        piece->io = io;
+        piece->offset = offset;
+        piece->length = length;
+        io->pending++;
+        return piece;
+}
+
+/* Everything is started: wait, unless it all ended already. */
+static enum nfsstat4 started(struct proxy_io *io)
+{
+        if (--io->pending == 0)
+                compound_wake(io->compound);
+        return NFS4_WAIT;
+}
+
+static void split(struct proxy_io *io, const struct inode *file, uint64_t offset, uint32_t count, const uint8_t *data)
+{
+        struct stripe stripe = inode_stripe(file);
+        struct inode copy = *file;
+
+        while (count > 0) {
+                uint64_t left = stripe_unit_left(stripe, offset);
+                uint32_t n = count < left ? count : (uint32_t)left;
+                struct piece *piece = new_piece(io, offset, n);
+
+                if (!piece)
+                        return;
+                piece->data = data;
+                piece->call.large = false;
+                run_piece(piece, fleet_file_server(io->proxy->mds->fleet, &copy, stripe_index(stripe, offset)));
+                offset += n;
+                count -= n;
+                data = data ? data + n : NULL;
+        }
+}
+
+enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t offset, uint32_t count, uint8_t *out)
+{
+        struct proxy_io *io = begin(c, file, OP_READ);
+
+        if (!io)
+                return NFS4ERR_DELAY;
+        io->out = out;
+        io->offset = offset;
+        metric_add(&io->proxy->bytes_out, count);
+        split(io, file, offset, count, NULL);
+        return started(io);
+}
+
+enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t offset, struct slice data, struct buf *record)
+{
+        struct proxy_io *io = begin(c, file, OP_WRITE);
+
+        if (!io)
+                return NFS4ERR_DELAY;
+        io->record = record;
+        metric_add(&io->proxy->bytes_in, data.length);
+        split(io, file, offset, data.length, data.data);
+        return started(io);
+}
+
+enum nfsstat4 proxy_commit(struct compound *c, const struct inode *file)
+{
+        struct proxy_io *io = begin(c, file, OP_COMMIT);
+        struct inode copy = *file;
+
+        if (!io)
+                return NFS4ERR_DELAY;
+        for (uint32_t i = 0; i < copy.width; i++) {
+                struct piece *piece = new_piece(io, 0, 0);
+
+                if (piece)
+                        run_piece(piece, fleet_file_server(io->proxy->mds->fleet, &copy, i));
+        }
+        return started(io);
+}
+
+enum nfsstat4 proxy_result(struct compound *c)
+{
+        struct proxy_io *io = *io_of(c);
+        enum nfsstat4 status = io->status;
+
+        slab_put(&io->proxy->ios, io);
+        *io_of(c) = NULL;
+        return status;
+}
+
+uint64_t proxy_bytes(const struct proxy *p)
+{
+        return p->bytes_in.value + p->bytes_out.value;
+}
+
+struct proxy *proxy_new(struct mds *mds)
+{
+        struct proxy *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return NULL;
+        p->mds = mds;
+        slab_init(&p->ios, sizeof(struct proxy_io), IOS_MAX);
+        slab_init(&p->pieces, sizeof(struct piece), PIECES_MAX);
+        p->bytes_in = (struct metric){ .name = "nacre_mds_data_written_bytes_total",
+                                       .help = "File data written through the metadata server",
+                                       .kind = METRIC_COUNTER };
+        p->bytes_out = (struct metric){ .name = "nacre_mds_data_read_bytes_total",
+                                        .help = "File data read through the metadata server",
+                                        .kind = METRIC_COUNTER };
+        metric_register(&mds->metrics, &p->bytes_in);
+        metric_register(&mds->metrics, &p->bytes_out);
+        return p;
+}
+
+void proxy_free(struct proxy *p)
+{
+        if (!p)
+                return;
+        for (uint32_t i = 0; i <= FLEET_MAX; i++) {
+                if (p->peers[i])
+                        peer_free(p->peers[i]->peer);
+                free(p->peers[i]);
+        }
+        slab_destroy(&p->ios);
+        slab_destroy(&p->pieces);
+        free(p);
+}
