@@ -37,6 +37,8 @@ struct mds {
         struct metrics metrics;
         struct admin *admin;
         struct list committing;          /* compounds that wait for the store, by commit_seq */
+        struct list durable_waits;       /* struct durable_wait, by seq */
+        struct task durable_task;
         uint8_t cluster_key[32];
         uint64_t started_ns;
 };
@@ -50,6 +52,14 @@ bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_
 /* Run DONE when everything up to SEQ is durable (at once from the next turn if it already is). */
 struct durable_wait { struct list node; uint64_t seq; void (*done)(struct durable_wait *); };
 void mds_when_durable(struct mds *mds, struct durable_wait *w);
+
+/* Start everything in order / stop it in the opposite one. NULL, with the reason logged. */
+struct mds *mds_start(struct loop *loop, const struct mds_conf *conf);
+void mds_stop(struct mds *mds);
+/* Read the exports file again; the old policy stays when it is not right: -1 with a message. */
+int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes);
+/* mds/admin.c: the admin commands. */
+void mds_admin_register(struct mds *mds);
 
 /* The hooks table and the table of operations: mds/ops.c, mds/hooks.c. */
 extern const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT];

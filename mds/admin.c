@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `nacre` asks the MDS over the admin socket, and the gauges of /metrics. */
+#include "base/admin.h"
+
+#include "mds/fleet/fences.h"
+#include "mds/fleet/reaper.h"
+#include "mds/mds.h"
+#include "mds/state/layout.h"
+#include "mds/state/open.h"
+
+static void print_server(const struct server *s, uint64_t now, FILE *out)
+{
+        char text[NETADDR_TEXT];
+
+        fprintf(out, "{\"name\":");
+        json_string(out, s->name);
+        fprintf(out, ",\"id\":%u,\"state\":\"%s\",\"addrs\":[", s->id, server_state(s, now));
+        for (uint32_t i = 0; i < s->addr_count; i++)
+                fprintf(out, "%s\"%s\"", i > 0 ? "," : "", netaddr_format(&s->addrs[i], text));
+        fprintf(out, "],\"total\":%llu,\"free\":%llu,\"used\":%llu,\"objects\":%llu,\"last_heard_ms\":%lld}",
+                (unsigned long long)s->space_total, (unsigned long long)s->space_free, (unsigned long long)s->used_by_objects,
+                (unsigned long long)s->objects, s->last_heard_ns ? (long long)((now - s->last_heard_ns) / 1000000) : -1ll);
+}
+
+static int status(void *arg, const char *body, FILE *out)
+{
+        struct mds *mds = arg;
+        uint64_t now = env_now(mds->env);
+        const uint8_t *fsid = meta_fsid(mds->meta);
+
+        (void)body;
+        fprintf(out, "{\"version\":\"%s\",\"fsid\":\"", NACRE_VERSION);
+        for (int i = 0; i < 16; i++)
+                fprintf(out, "%02x", fsid[i]);
+        fprintf(out, "\",\"lease_seconds\":%u,\"data_servers\":[", mds->nfs.lease_seconds);
+        for (uint32_t i = 0; i < mds->fleet->count; i++) {
+                if (i > 0)
+                        fputc(',', out);
+                print_server(mds->fleet->servers[i], now, out);
+        }
+        fprintf(out, "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"grace\":false,\"fenced_epoch\":%u}",
+                mds->nfs.clients.count, opens_count(mds->opens), layouts_count(mds->layouts),
+                (unsigned long long)((now - mds->started_ns) / 1000000000), meta_epoch(mds->meta));
+        return 200;
+}
+
+static int reload(void *arg, const char *body, FILE *out)
+{
+        char error[512];
+
+        (void)body;
+        if (mds_reload_exports(arg, error, sizeof(error)) == 0) {
+                fprintf(out, "{\"ok\":true}");
+                return 200;
+        }
+        fprintf(out, "{\"error\":");
+        json_string(out, error);
+        fputc('}', out);
+        return 409;
+}
+
+static struct metric gauges[] = {
+        { .name = "nacre_clients", .help = "Client records", .kind = METRIC_GAUGE },
+        { .name = "nacre_sessions", .help = "Sessions", .kind = METRIC_GAUGE },
+        { .name = "nacre_opens", .help = "Open states", .kind = METRIC_GAUGE },
+        { .name = "nacre_layouts", .help = "Layouts that are out", .kind = METRIC_GAUGE },
+        { .name = "nacre_store_batches_total", .help = "Batches written to the metadata store", .kind = METRIC_COUNTER },
+        { .name = "nacre_store_syncs_total", .help = "Syncs of the metadata store's log", .kind = METRIC_COUNTER },
+        { .name = "nacre_store_gets_total", .help = "Look-ups that reached the metadata store", .kind = METRIC_COUNTER },
+        { .name = "nacre_loop_lag_nanoseconds", .help = "Longest turn of the loop since the last look", .kind = METRIC_GAUGE },
+};
+
+static void refresh(void *arg)
+{
+        struct mds *mds = arg;
+        uint64_t values[] = { mds->nfs.clients.count, mds->nfs.clients.session_count, opens_count(mds->opens), layouts_count(mds->layouts),
+                              mds->store->stats.batches, mds->store->stats.syncs, mds->store->stats.gets, loop_lag_ns(mds->loop) };
+
+        for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+                metric_set(&gauges[i], values[i]);
+}
+
+static const char *health(void *arg)
+{
+        struct mds *mds = arg;
+
+        if (mds->fleet->count == 0)
+                return "no data server has joined";
+        return mds->fleet->current == 0 ? "no data server can take new files" : NULL;
+}
+
+void mds_admin_register(struct mds *mds)
+{
+        for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+                metric_register(&mds->metrics, &gauges[i]);
+        admin_command(mds->admin, "status", status, mds);
+        admin_command(mds->admin, "export-reload", reload, mds);
+        admin_health(mds->admin, health, mds);
+        admin_before_metrics(mds->admin, refresh, mds);
+}
