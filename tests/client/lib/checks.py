@@ -52,6 +52,11 @@ class Traffic:
 
     def __init__(self, lab):
         self.lab, self.before = lab, lab.network.traffic()
+        self.operations = self._mds_data_operations()
+
+    def _mds_data_operations(self):
+        server = self.lab.server
+        return [server.operations(op) for op in ("read", "write", "commit")] if server.kind == "nacre" else None
 
     def of(self, address):
         now, then = self.lab.network.traffic()[address], self.before[address]
@@ -62,6 +67,7 @@ class Traffic:
         received, sent = self.of(MDS)
         limit = max(data_bytes // 200, 512 * KIB)
         ok(received + sent < limit, name, f"the metadata server received {received} and sent {sent} bytes, limit {limit}")
+        equal(self._mds_data_operations(), self.operations, f"{name}, by its own count (READ, WRITE, COMMIT)")
         note(f"metadata server: {received} bytes in, {sent} out, for {data_bytes} bytes of data")
 
 

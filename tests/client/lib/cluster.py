@@ -52,18 +52,14 @@ class Nacre:
         return self.network.run(self.nacre, *argv, timeout=timeout, check=check)
 
     def up(self):
-        self.command("dev", "up", *self.arguments, timeout=120)
-        for address in (MDS, *self.addresses):
-            wait_until(f"{address}:{PORT} listens", lambda a=address: self.network.listening(a, PORT))
+        self.command("dev", "up", *self.arguments, timeout=120)  # returns when all data servers have joined
 
     def down(self):
         if os.path.isdir(self.folder):
             self.command("dev", "down", "--dir", self.folder, check=False)
 
     def restart(self, name):
-        self.command("dev", "restart", "--dir", self.folder, name)
-        address = MDS if name == "mds" else self.addresses[int(name[2:])]
-        wait_until(f"{name} listens", lambda: self.network.listening(address, PORT))
+        self.command("dev", "restart", "--dir", self.folder, name, timeout=120)
 
     def kill(self, name):
         """kill -9, and wait until the process is gone."""
@@ -73,43 +69,32 @@ class Nacre:
             raise LabError(f"{name} (pid {pid}) survives SIGKILL")
 
     def pid(self, name):
-        for pattern in (f"{name}.pid", f"*/{name}.pid", f"{name}/*.pid"):
-            for path in glob.glob(os.path.join(self.folder, pattern)):
-                with open(path, encoding="ascii") as f:
-                    return int(f.read())
-        raise LabError(f"no pid file of {name} under {self.folder}")
+        with open(os.path.join(self.folder, "run", f"{name}.pid"), encoding="ascii") as f:
+            return int(f.read())
 
     def pids(self):
         return [self.pid(name) for name in self.names]
 
-    def data_folder(self, name):
-        return os.path.join(self.folder, name)
-
     def stored_bytes(self):
         """[(apparent, used)] per data server, from the files of its store: nobody's claim."""
-        return [stats.tree_bytes(self.data_folder(f"ds{i}")) for i in range(len(self.addresses))]
+        return [stats.tree_bytes(os.path.join(self.folder, f"ds{i}")) for i in range(len(self.addresses))]
 
     def metrics(self, name):
-        for pattern in (f"{name}.sock", f"*/{name}.sock", f"{name}/*.sock"):
-            for path in glob.glob(os.path.join(self.folder, pattern)):
-                return stats.scrape_unix(path)
-        raise LabError(f"no admin socket of {name} under {self.folder}")
+        return stats.scrape_unix(os.path.join(self.folder, "run", f"{name}.sock"))
 
-    def config(self, name):
-        for pattern in (f"{name}.yaml", f"*/{name}.yaml", f"{name}/*.yaml"):
-            for path in glob.glob(os.path.join(self.folder, pattern)):
-                return path
-        raise LabError(f"no configuration of {name} under {self.folder}")
+    def operations(self, op, name="mds"):
+        """How often the daemon executed an NFSv4 operation (`read`, `layoutget`, …), by its own count."""
+        return int(self.metrics(name)["nacre_nfs_operations_total"].get(f'op="{op}"', 0))
 
     def fsck(self):
         """What `nacre-mds --fsck` says about the stopped store; LabError when it is not clean."""
-        return self.network.run(os.path.join(os.path.dirname(self.nacre), "nacre-mds"), "--fsck", "--config", self.config("mds"), timeout=300)
+        return self.network.run(os.path.join(os.path.dirname(self.nacre), "nacre-mds"), "--fsck", "--config", os.path.join(self.folder, "mds.yaml"), timeout=300)
 
     def logs(self):
         text = ""
-        for path in sorted(glob.glob(os.path.join(self.folder, "**", "*.log"), recursive=True)):
-            with open(path, encoding="utf-8", errors="replace") as f:
-                text += f"--- {os.path.relpath(path, self.folder)}\n{f.read()[-1500:]}"
+        for name in self.names:
+            with open(os.path.join(self.folder, "log", f"{name}.log"), encoding="utf-8", errors="replace") as f:
+                text += f"--- {name}\n{f.read()[-1500:]}"
         return text
 
 
@@ -162,7 +147,7 @@ class Ganesha:
             end(self.pid(), signal.SIGTERM, 10)
 
     def fsck(self):
-        return ""
+        raise LabError("nfs-ganesha has no fsck")
 
     def logs(self):
         with open(self._file("log"), encoding="utf-8", errors="replace") as f:

@@ -3,6 +3,7 @@
 
 Both run guest/agent.c, which takes orders through one pipe and answers through another. A step is a bash script; several
 can run at once, so that a test can say "client 1 writes, a server dies, client 1 goes on, client 2 reads"."""
+import contextlib
 import itertools
 import os
 import select
@@ -16,7 +17,8 @@ from proc import LabError, TOOLS, need, run
 
 MOUNT = "/mnt/n"
 TRIXIE = os.environ.get("NACRE_TEST_TRIXIE", "/var/cache/nacre-test/trixie")
-TRIXIE_PACKAGES = "user-mode-linux,nfs-common,kmod,iproute2,busybox-static,ktls-utils,bash,openssl"
+TRIXIE_PACKAGES = ("user-mode-linux,nfs-common,kmod,iproute2,busybox-static,ktls-utils,bash,openssl,"  # the client
+                   "xz-utils,make,gcc,libc6-dev,flex,bison,bc")  # what test_sources runs in it
 
 
 class StepFailed(LabError):
@@ -229,12 +231,14 @@ class HostClient(Client):
 
 
 def make_trixie():
-    """The chroot with kernel 6.12, made once (about 200 MB of packages)."""
-    if os.path.exists(f"{TRIXIE}/.complete"):
-        return
+    """The chroot with kernel 6.12, made once (about 500 MB)."""
+    stamp = f"{TRIXIE}/.complete"
+    with contextlib.suppress(FileNotFoundError), open(stamp, encoding="ascii") as f:
+        if f.read() == TRIXIE_PACKAGES:
+            return
     os.makedirs(os.path.dirname(TRIXIE), exist_ok=True)
     shutil.rmtree(TRIXIE, ignore_errors=True)
     run(need("debootstrap", "debootstrap"), "--variant=minbase", f"--include={TRIXIE_PACKAGES}", "trixie", TRIXIE,
         os.environ.get("NACRE_TEST_MIRROR", "http://deb.debian.org/debian"), timeout=1200)
-    with open(f"{TRIXIE}/.complete", "w", encoding="ascii"):
-        pass
+    with open(stamp, "w", encoding="ascii") as f:
+        f.write(TRIXIE_PACKAGES)
