@@ -3,6 +3,7 @@
  * last, so that nobody is served by half a server. */
 #include "mds/mds.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ static bool load_exports(struct mds *mds)
 {
         char error[ERROR_BYTES];
 
-        if (exports_load(mds->conf->exports_file.path, &mds->exports, error, sizeof(error)) == 0)
+        if (exports_load(mds->conf->exports_file.text, &mds->exports, error, sizeof(error)) == 0)
                 return true;
         log_error("exports-not-loaded", "reason=%s", error);
         return false;
@@ -52,7 +53,7 @@ int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes)
 {
         struct exports *fresh, *old = mds->exports;
 
-        if (exports_load(mds->conf->exports_file.path, &fresh, error, error_bytes) < 0) {
+        if (exports_load(mds->conf->exports_file.text, &fresh, error, error_bytes) < 0) {
                 log_warn("exports-kept", "reason=%s", error);
                 return -1;
         }
@@ -64,7 +65,7 @@ int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes)
                 return -1;
         }
         exports_free(old);
-        log_info("exports-loaded", "file=%s exports=%u", mds->conf->exports_file.path, fresh->count);
+        log_info("exports-loaded", "file=%s exports=%u", mds->conf->exports_file.text, fresh->count);
         return 0;
 }
 
