@@ -77,7 +77,7 @@ void fsck_end_directory(struct fsck *f)
         struct node *dir = fsck_node(f, f->parent);
 
         end_run(f);
-        if (!dir)
+        if (!dir || dir->type != NF4DIR)
                 return;
         dir->marks |= LISTED;
         if (dir->size != f->entries)

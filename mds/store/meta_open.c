@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/siphash.h"
 #include "mds/store/meta.h"
 
@@ -237,8 +236,6 @@ static int reserve(struct meta *m, const char *name, uint64_t limit)
         batch_free(&b);
         if (r == 0)
                 m->store->ops->sync(m->store, seq);
-        else
-                log_error("store-reserve-failed", "name=%s error=%s", name, strerror(-r));
         return r;
 }
 

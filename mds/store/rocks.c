@@ -4,6 +4,7 @@
 #include "mds/store/rocks.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -108,6 +109,7 @@ static void look_at_space(struct rocks *r)
 {
         struct statvfs fs;
         uint64_t free_bytes, reserve;
+        enum space before = r->space;
 
         if (r->space == SPACE_ENOUGH && r->log_bytes < r->space_check_at)
                 return;
@@ -119,6 +121,9 @@ static void look_at_space(struct rocks *r)
         if (reserve > SPACE_RESERVE)
                 reserve = SPACE_RESERVE;
         r->space = free_bytes >= reserve ? SPACE_ENOUGH : free_bytes >= reserve / 4 ? SPACE_LOW : SPACE_NONE;
+        if (r->space != before)
+                log_warn("store-space", "free_bytes=%" PRIu64 " reserve_bytes=%" PRIu64 " accepts=%s", free_bytes, reserve,
+                         r->space == SPACE_ENOUGH ? "all" : r->space == SPACE_LOW ? "no new names" : "nothing");
 }
 
 /* Into RocksDB's batch; how many names it adds, or, when negative, removes. */

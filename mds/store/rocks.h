@@ -27,7 +27,7 @@ struct rocks {
         uint64_t asked, synced;  /* highest seq that sync() was called with; that is on disk (durable: and said so) */
         uint64_t log_bytes;      /* in the log since it was started */
         uint64_t space_check_at; /* log_bytes at which free space is looked at again */
-        enum { SPACE_ENOUGH, SPACE_LOW, SPACE_NONE } space;
+        enum space { SPACE_ENOUGH, SPACE_LOW, SPACE_NONE } space;
         uint64_t sync_average_ns; /* 0: not known yet */
         struct turn_hook hook;
         struct task nudge; /* an empty task: has the hook run (again) before the loop sleeps */

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "base/cleanup.h"
 #include "base/loop.h"
 #include "mds/store/meta.h"
 
