@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nfs4/codec.h"
+
+#include "base/check.h"
+
+enum { BITMAP_WORDS_MAX = 64 };
+
+void get_bitmap(struct xdr_in *x, struct bitmap4 *b)
+{
+        uint32_t words = xdr_get_count(x, BITMAP_WORDS_MAX, 4);
+
+        *b = (struct bitmap4){ 0 };
+        for (uint32_t i = 0; i < words; i++) {
+                uint32_t word = xdr_get_u32(x);
+
+                if (i < 3)
+                        b->word[i] = word;
+                else if (word != 0)
+                        b->beyond = true;
+        }
+}
+
+void put_bitmap(struct xdr_out *x, const struct bitmap4 *b)
+{
+        uint32_t words = b->word[2] ? 3 : b->word[1] ? 2 : b->word[0] ? 1 : 0;
+
+        xdr_put_u32(x, words);
+        for (uint32_t i = 0; i < words; i++)
+                xdr_put_u32(x, b->word[i]);
+}
+
+enum nfsstat4 check_name(struct slice name)
+{
+        if (name.length == 0)
+                return NFS4ERR_INVAL;
+        if (name.length > NFS4_MAXNAME)
+                return NFS4ERR_NAMETOOLONG;
+        if (memchr(name.data, '/', name.length) || memchr(name.data, '\0', name.length))
+                return NFS4ERR_BADCHAR;
+        if (name.data[0] == '.' && (name.length == 1 || (name.length == 2 && name.data[1] == '.')))
+                return NFS4ERR_BADNAME;
+        return NFS4_OK;
+}
