@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands of `nacre` share. Exit status: 0 done, 1 failed, 2 the command line is wrong. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_MAX_DS = 64 };
+
+/* Options, each a bit: a command's row says which it takes and which it needs. cli/args.c has the table. */
+enum {
+        OPT_DIR = 1 << 0,
+        OPT_MDS = 1 << 1,
+        OPT_DS = 1 << 2,
+        OPT_EXPORTS = 1 << 3,
+        OPT_STRIPE_UNIT = 1 << 4,
+        OPT_STRIPE_COUNT = 1 << 5,
+        OPT_LOG_LEVEL = 1 << 6,
+        OPT_SOCKET = 1 << 7,
+        OPT_JSON = 1 << 8,
+};
+
+struct cli_args {
+        const char *dir, *mds, *exports, *stripe_unit, *stripe_count, *log_level, *socket;
+        const char *ds[CLI_MAX_DS];
+        unsigned ds_count;
+        bool json;
+        const char *operand; /* the one word that is not an option */
+};
+
+struct cli_command {
+        const char *name;    /* "dev up" */
+        unsigned takes, needs;
+        const char *operand; /* "FILE", or NULL for none */
+        const char *summary; /* one line */
+        const char *details; /* for `nacre help COMMAND`; NULL for none */
+        int (*run)(const struct cli_args *args);
+};
+
+extern const struct cli_command cli_commands[]; /* ended by name NULL */
+
+/* The whole program: what main() returns. */
+int cli_main(int argc, char **argv);
+/* Fill RET from the words behind the command's name; false after a message on stderr. */
+bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_args *ret);
+/* "[--dir DIR] …" and a line for each option. */
+void cli_print_usage(const struct cli_command *command, FILE *out);
+void cli_print_options(const struct cli_command *command, FILE *out);
+
+/* "nacre: …" on stderr; returns CLI_FAILED. */
+int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same, and returns CLI_USAGE. */
+int cli_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The admin socket the arguments mean: --socket, --dir, $NACRE_SOCKET, else /run/nacre/mds.sock. */
+void cli_socket_path(const struct cli_args *args, char *out, size_t out_bytes);
+/* Run COMMAND at the socket the arguments mean; its JSON (malloc'd), or NULL after a message on stderr. */
+char *cli_ask(const struct cli_args *args, const char *command, const char *body);
+
+int cmd_dev_up(const struct cli_args *args);
+int cmd_dev_down(const struct cli_args *args);
+int cmd_dev_restart(const struct cli_args *args);
+int cmd_status(const struct cli_args *args);
+int cmd_ds_list(const struct cli_args *args);
+int cmd_export_check(const struct cli_args *args);
+int cmd_export_reload(const struct cli_args *args);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A wrong command line says what is wrong and what is allowed, and ends with status 2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/cli/capture.h"
+
+#define EXAMPLE NACRE_SOURCE_DIR "/docs/examples/exports.yaml"
+
+static void expect_usage(const char *line, const char *expected)
+{
+        assert_int_equal(run_cli(line), CLI_USAGE);
+        assert_string_equal(cli_err, expected);
+        assert_string_equal(cli_out, "");
+}
+
+static void test_unknown_commands(void **state)
+{
+        (void)state;
+        expect_usage("", "nacre: a command is missing; nacre --help lists them\n");
+        expect_usage("frob", "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, export check, export reload\n");
+        expect_usage("dev", "nacre: unknown command 'dev'; allowed: dev up, dev down, dev restart\n");
+        expect_usage("dev upp", "nacre: unknown command 'dev upp'; allowed: dev up, dev down, dev restart\n");
+        expect_usage("help export chek", "nacre: unknown command 'export chek'; allowed: export check, export reload\n");
+        expect_usage("stat", "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, export check, "
+                             "export reload\n");
+}
+
+static void test_options(void **state)
+{
+        (void)state;
+        expect_usage("dev down --dri x", "nacre dev down: unknown option '--dri'; allowed: --dir DIR\n");
+        expect_usage("dev down --json", "nacre dev down: unknown option '--json'; allowed: --dir DIR\n");
+        expect_usage("export check --json f", "nacre export check: unknown option '--json'; allowed: none\n");
+        expect_usage("dev down", "nacre: dev down: --dir DIR is missing\n");
+        expect_usage("dev down --dir", "nacre: --dir needs a value: DIR\n");
+        expect_usage("dev down --dir a --dir=b", "nacre: --dir stands twice; allowed: once\n");
+        expect_usage("status --json=yes", "nacre: --json takes no value\n");
+        expect_usage("status now", "nacre status: unexpected 'now'; allowed: --dir DIR, --socket PATH, --json\n");
+        expect_usage("export check", "nacre: export check: FILE is missing\n");
+        expect_usage("export check a b", "nacre: export check: unexpected 'b'; allowed: one FILE\n");
+}
+
+static void test_help(void **state)
+{
+        (void)state;
+        assert_int_equal(run_cli("--help"), CLI_OK);
+        assert_non_null(strstr(cli_out, "usage: nacre COMMAND [OPTION…]\n"));
+        for (const struct cli_command *c = cli_commands; c->name; c++) {
+                char line[64];
+
+                assert_non_null(strstr(cli_out, c->name));
+                snprintf(line, sizeof line, "help %s", c->name);
+                assert_int_equal(run_cli(line), CLI_OK);
+                assert_memory_equal(cli_out, "usage: nacre ", 13);
+                assert_non_null(strstr(cli_out, c->name));
+                snprintf(line, sizeof line, "%s --help", c->name);
+                assert_int_equal(run_cli(line), CLI_OK);
+                assert_memory_equal(cli_out, "usage: nacre ", 13);
+                assert_int_equal(run_cli("help"), CLI_OK);
+        }
+        assert_int_equal(run_cli("help dev restart"), CLI_OK);
+        assert_string_equal(cli_out, "usage: nacre dev restart --dir DIR SERVER\n\nStop and start one server of a dev cluster.\n"
+                                     "SERVER is mds, ds0, ds1, …\n\n"
+                                     "  --dir          DIR          the directory of a dev cluster\n");
+        assert_int_equal(run_cli("--version"), CLI_OK);
+        assert_string_equal(cli_out, "nacre " NACRE_VERSION "\n");
+}
+
+static void test_export_check(void **state)
+{
+        (void)state;
+        assert_int_equal(run_cli("export check " EXAMPLE), CLI_OK);
+        assert_string_equal(cli_out, EXAMPLE ": 2 exports, 3 rules: fine\n");
+        assert_int_equal(run_cli("export check " NACRE_SOURCE_DIR "/docs/examples/mds.yaml"), CLI_FAILED);
+        assert_non_null(strstr(cli_err, "mds.yaml:14: unknown key 'metrics'; allowed: exports\n"));
+}
+
+static void test_nobody_at_the_socket(void **state)
+{
+        (void)state;
+        unsetenv("NACRE_SOCKET");
+        assert_int_equal(run_cli("status --socket /nonexistent/s"), CLI_FAILED);
+        assert_string_equal(cli_err, "nacre: cannot talk to /nonexistent/s: No such file or directory; is the server running? "
+                                     "--socket PATH or --dir DIR names another\n");
+        assert_int_equal(run_cli("ds list --dir /nonexistent/d"), CLI_FAILED);
+        assert_non_null(strstr(cli_err, " /nonexistent/d/run/mds.sock: "));
+        setenv("NACRE_SOCKET", "/nonexistent/e", 1);
+        assert_int_equal(run_cli("export reload"), CLI_FAILED);
+        assert_non_null(strstr(cli_err, " /nonexistent/e: "));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_unknown_commands),
+                cmocka_unit_test(test_options),
+                cmocka_unit_test(test_help),
+                cmocka_unit_test(test_export_check),
+                cmocka_unit_test(test_nobody_at_the_socket),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
