@@ -104,6 +104,12 @@ class Lab:
         self._stack.close()
         return False
 
+    def leave_running(self):
+        """Stop the clients; servers, stores and network stay."""
+        for client in self.clients:
+            client.stop()
+        self._stack.pop_all()
+
     @contextlib.contextmanager
     def capture(self, path, snapshot_bytes=262144, what="tcp port 2049"):
         """Capture the bridge's frames that match WHAT into PATH while the block runs. Afterwards `counts` of what it yields
