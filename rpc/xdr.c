@@ -38,7 +38,7 @@ static void drop_last_ref(struct xdr_out *x)
 void xdr_truncate(struct xdr_out *x, uint32_t at)
 {
         CHECK(at <= xdr_head_length(x));
-        while (x->ref_count > 0 && x->refs[x->ref_count - 1].head_offset > at)
+        while (x->ref_count > 0 && (at == 0 || x->refs[x->ref_count - 1].head_offset > at))
                 drop_last_ref(x);
         x->p = x->start + at;
         x->full = false;
