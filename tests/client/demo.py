@@ -14,6 +14,7 @@ from lab import Lab, LabError  # noqa: E402
 
 TREE_COPIED = "/usr/include"
 MB = 1000 * 1000
+KEPT = "nacre-demo"  # the namespace of `--keep`, also known to tests/client/mount
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 BAR = 32
 
@@ -99,6 +100,7 @@ class Demo:
     def run(self):
         for client in self.lab.clients:
             client.mount()
+            client.read_ahead()
         heading("Client 1 writes")
         self.copy_tree()
         self.settle()
@@ -182,11 +184,13 @@ class Demo:
 def keep(lab):
     """Leave servers and network as they are; clients end."""
     heading("The cluster stays up")
-    nacre = lab.server.nacre
-    print(f"  mount   {bold(f'ip netns exec {lab.network.name} mount -t nfs4 -o vers=4.2 {MDS}:/ /mnt')}")
-    print(dim("          with this machine's kernel when it has an NFS client; any other client must be able to reach the namespace's bridge"))
-    print(f"  status  ip netns exec {lab.network.name} {nacre} status --socket {lab.server.folder}/run/mds.sock")
-    print(f"  end it  ip netns exec {lab.network.name} {nacre} dev down --dir {lab.server.folder}; ip netns del {lab.network.name}; rm -rf {lab.folder}")
+    inside, nacre, folder = f"ip netns exec {lab.network.name}", lab.server.nacre, lab.server.folder
+    if HostClient.possible():
+        print(f"  mount    {bold(f'{inside} mount -t nfs4 -o vers=4.2 {MDS}:/ /mnt')}")
+    else:
+        print(f"  mount    {bold('tests/client/mount')}   {dim('a stock Linux client in User Mode Linux; there:')} mount -t nfs4 -o vers=4.2 {MDS}:/ /mnt/n")
+    print(f"  status   {inside} {nacre} status --socket {folder}/run/mds.sock")
+    print(f"  end it   {inside} {nacre} dev down --dir {folder}; ip netns del {lab.network.name}; rm -rf {lab.folder}")
     lab.leave_running()
 
 
@@ -195,12 +199,16 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the cluster up and print the mount command")
     parser.add_argument("--size", type=parse_size, default=1 << 30, help="of the large file, like 4G")
     options = parser.parse_args()
+    if options.keep and os.path.exists(f"/run/netns/{KEPT}"):
+        print(f"demo: a cluster is up already in the network namespace {KEPT}: end it first (./demo --keep said how)", file=sys.stderr)
+        return 1
     start = time.monotonic()
     kernel = "host" if HostClient.possible() else "6.1"
     heading("Nacre: stock Linux NFS clients stripe one file over four data servers")
     try:
         line = Line("servers and clients start")
-        with Lab(data_servers=4, clients=2, kernel=kernel, stripe_unit=1 << 20, stripe_count=4) as lab:
+        with Lab(data_servers=4, clients=2, kernel=kernel, stripe_unit=1 << 20, stripe_count=4,
+                 name=KEPT if options.keep else None) as lab:
             release = lab.clients[0].run("uname -r").strip()
             where = "this machine's kernel" if kernel == "host" else "User Mode Linux, Debian's kernel as it is"
             line.done(f"{line.seconds:.1f} s")

@@ -34,13 +34,14 @@ def leave_cleanly_on_signals():
 
 class Lab:
     """SERVER: nacre or ganesha. KERNEL: 6.1, 6.12 or host. FOLDER: where stores go (default: a temporary folder).
-    LAYOUT: for each client, whether its files layout driver is there."""
+    LAYOUT: for each client, whether its files layout driver is there. NAME: of the network namespace."""
 
-    def __init__(self, data_servers=4, clients=2, server=None, kernel=None, folder=None, layout=True, memory_mib=1024, count_traffic=True, **server_options):
+    def __init__(self, data_servers=4, clients=2, server=None, kernel=None, folder=None, layout=True, memory_mib=1024, count_traffic=True,
+                 name=None, **server_options):
         self.server_name = server or os.environ.get("NACRE_TEST_SERVER", "nacre")
         self.kernel = kernel or os.environ.get("NACRE_TEST_KERNEL", "6.1")
         self.data_servers, self.clients_wanted, self.memory_mib = data_servers, clients, memory_mib
-        self.count_traffic = count_traffic
+        self.count_traffic, self.name = count_traffic, name
         self.layout = layout if isinstance(layout, (list, tuple)) else [layout] * clients
         self.store_folder, self.server_options = folder, server_options
         self.clients, self.network, self.server = [], None, None
@@ -60,7 +61,7 @@ class Lab:
         build_tools()
         self.folder = tempfile.mkdtemp(prefix="nacre-lab-", dir=os.environ.get("NACRE_TEST_TMP", "/var/tmp"))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self.network = net.Network()
+        self.network = net.Network(self.name)
         self._stack.callback(self.network.down)
         addresses = [MDS] + data_server_addresses(self.data_servers)
         self.network.up(addresses)

@@ -2,7 +2,7 @@
 """A network namespace of our own: a bridge with the servers' addresses on it, and a tap for each guest.
 
 Namespaces are called nacre-PID-N after the harness's process, so that what a killed harness left can be told from what
-a living one uses."""
+a living one uses. One with another name is kept until somebody removes it."""
 import itertools
 import json
 import os
@@ -16,8 +16,8 @@ _numbers = itertools.count()
 
 
 class Network:
-    def __init__(self):
-        self.name = f"nacre-{os.getpid()}-{next(_numbers)}"
+    def __init__(self, name=None):
+        self.name = name or f"nacre-{os.getpid()}-{next(_numbers)}"
         self.client_names = []
 
     def up(self, addresses):
@@ -107,7 +107,6 @@ def sweep():
     for name in run("ip", "netns", "list").split("\n"):
         m = re.match(r"(nacre-(\d+)-\d+)(?![-\w])", name)
         if m and not os.path.exists(f"/proc/{m[2]}"):
-            left = Network.__new__(Network)
-            left.name = m[1]
+            left = Network(m[1])
             left.client_names = re.findall(rf"^({re.escape(m[1])}-\w+)", run("ip", "netns", "list"), re.M)
             left.down()
