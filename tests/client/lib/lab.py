@@ -6,6 +6,7 @@
         one.mount(); one.run("cp /etc/passwd n/"); ...
 """
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -17,8 +18,9 @@ import tempfile
 import net
 from cluster import MDS, Ganesha, Nacre, data_server_addresses
 from guest import HostClient, UmlClient
-from proc import LabError, build_tools, end, need, wait_until
+from proc import LabError, build_tools, end, need, run, wait_until
 
+SCRATCH = os.environ.get("NACRE_TEST_TMP", "/var/tmp")
 SERVERS = {"nacre": Nacre, "ganesha": Ganesha}
 
 
@@ -30,6 +32,21 @@ def leave_cleanly_on_signals():
     """SIGTERM and friends become SystemExit, so that every `with` is left."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop_on_signal)
+
+
+def scratch_folder(what):
+    """A new folder whose name tells the process it belongs to."""
+    return tempfile.mkdtemp(prefix=f"nacre-{what}-{os.getpid()}-", dir=SCRATCH)
+
+
+def sweep():
+    """Remove what harnesses left that were killed before they could."""
+    net.sweep()
+    for folder in glob.glob(os.path.join(SCRATCH, "nacre-*")):
+        m = re.match(r"nacre-[a-z0-9]+-(\d+)-", os.path.basename(folder))
+        if m and not os.path.exists(f"/proc/{m[1]}"):
+            run("umount", folder, check=False)  # a store of bench/run may be a tmpfs
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Lab:
@@ -49,7 +66,7 @@ class Lab:
 
     def __enter__(self):
         leave_cleanly_on_signals()
-        net.sweep()
+        sweep()
         try:
             self._set_up()
         except BaseException:
@@ -59,7 +76,7 @@ class Lab:
 
     def _set_up(self):
         build_tools()
-        self.folder = tempfile.mkdtemp(prefix="nacre-lab-", dir=os.environ.get("NACRE_TEST_TMP", "/var/tmp"))
+        self.folder = scratch_folder("lab") if not self.name else tempfile.mkdtemp(prefix=f"{self.name}.", dir=SCRATCH)
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.network = net.Network(self.name)
         self._stack.callback(self.network.down)
@@ -128,4 +145,4 @@ class Lab:
             process.counts = (int(counts[1]), int(counts[2])) if counts else (0, said)
 
 
-__all__ = ["Lab", "LabError", "leave_cleanly_on_signals"]
+__all__ = ["Lab", "LabError", "leave_cleanly_on_signals", "scratch_folder", "sweep"]
