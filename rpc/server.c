@@ -20,9 +20,27 @@ static void on_wake(struct task *task)
                 conn_resume(CONTAINER(node, struct conn, in_waiting));
 }
 
+/* While somebody lacks a buffer, those who fell silent inside a record have an eighth of the time: one goes each try. */
+static void close_a_slow_one(struct rpc_server *s)
+{
+        uint64_t patience_ns = (uint64_t)s->limits.stall_ms * 1000000 / 8, now = env_now(s->env);
+
+        LIST_FOR_EACH(node, &s->open) {
+                struct conn *c = CONTAINER(node, struct conn, in_server);
+
+                if (c->half.on && c->in.buf && now - c->read_ns >= patience_ns) {
+                        conn_fail(c, CONN_SLOW, "half a record when memory is short");
+                        return;
+                }
+        }
+}
+
 static void on_retry(struct timer *t)
 {
-        on_wake(&CONTAINER(t, struct rpc_server, retry)->wake);
+        struct rpc_server *s = CONTAINER(t, struct rpc_server, retry);
+
+        close_a_slow_one(s);
+        on_wake(&s->wake);
 }
 
 /* Calls and closing connections wake those who wait; the timer is for buffers that others give back. */
