@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tree promises about itself. A rule takes the sources and yields `file:line: what is wrong`."""
+import re
+
+# --- floors: what a folder may include besides itself (docs/ARCHITECTURE.md)
+BELOW_NFS4 = {"rpc", "base", "include"}
+PROGRAM = {"nfs4", "s3tier"} | BELOW_NFS4
+FLOORS = {
+    "include": set(),
+    "base": {"include"},
+    "rpc": {"base", "include"},
+    "s3tier": {"base", "include"},
+    "nfs4": BELOW_NFS4,
+    "mds": PROGRAM,
+    "ds": PROGRAM,
+    "cli": {"base", "include"},
+}
+# The command checks what it writes with the schemas of the daemons that read it.
+CROSSINGS = {("cli", "mds/conf.h"), ("cli", "ds/conf.h"), ("cli", "mds/ns/export.h")}
+# Inside a program: op is above the others and the store below them.
+ROOMS_ABOVE = {"op": (), "store": ("op", "state", "ns", "pnfs", "tier", "fleet")}
+FOLDERS = ("include", "base", "rpc", "nfs4", "mds", "ds", "s3tier", "cli", "tests", "bench", "ansible", "docs")
+DAEMONS = ("base", "rpc", "nfs4", "mds", "ds", "s3tier")
+
+# --- front doors: a library's headers, and the files that may include them
+DOORS = (
+    ("libevent", r"event2/|event\.h|evhttp\.h|evutil\.h", r"base/(loop\w*\.[ch]|admin\.c|env_real\.c)"),
+    ("liburing", r"liburing|linux/io_uring\.h", r"base/disk_uring\.c"),
+    ("krb5", r"gssapi|krb5|com_err\.h", r"rpc/gss\w*\.[ch]"),
+    ("openssl", r"openssl/", r"rpc/tls\w*\.[ch]|base/sha256\.c"),
+    ("libtirpc", r"rpc/|rpcsvc/|netconfig\.h|tirpc/", r"rpc/.*"),
+    ("what rpcgen makes", r"ctl\.h", r"(mds|ds|tests)/.*"),
+    ("libcurl", r"curl/", r"s3tier/http\.c"),
+    ("RocksDB", r"rocksdb/", r"mds/store/.*"),
+    ("libcyaml", r"cyaml/|yaml\.h", r"base/conf\w*\.c"),
+    ("cmocka", r"cmocka", r"tests/.*"),
+)
+
+LICENSE = "SPDX-License-Identifier: Apache-2.0"
+FILE_LINES, FUNCTION_LINES, COLUMNS, README_LINES = 500, 70, 110, 20
+
+
+def floors(sources):
+    """Includes go downwards only; mds/ and ds/ meet in include/ alone."""
+    for s in sources:
+        allowed = FLOORS.get(s.folder)
+        for line, quoted, path in s.includes() if s.is_c and allowed is not None else ():
+            target = path.split("/")[0]
+            if quoted and target != s.folder and target not in allowed and (s.folder, path) not in CROSSINGS:
+                yield f"{s.path}:{line}: {s.folder}/ may not use {path}"
+
+
+def rooms(sources):
+    """Inside mds/ and ds/: operations on top, the store at the bottom."""
+    for s in sources:
+        parts = s.path.split("/")
+        if not s.is_c or s.folder not in ("mds", "ds") or len(parts) < 3 or parts[1] == "op":
+            continue
+        above = ROOMS_ABOVE.get(parts[1], ("op",))
+        for line, quoted, path in s.includes():
+            target = path.split("/")
+            upwards = len(target) == 3 and target[0] == s.folder and target[1] in above
+            to_the_top = len(target) == 2 and target[0] == s.folder and parts[1] == "store"
+            if quoted and (upwards or to_the_top):
+                yield f"{s.path}:{line}: {s.folder}/{parts[1]}/ may not use {path}"
+
+
+def doors(sources):
+    """A library has one front door; nothing else includes its headers."""
+    for s in sources:
+        for line, quoted, path in s.includes() if s.is_c else ():
+            for library, headers, who in DOORS:
+                if re.match(headers, path) and not quoted and not re.fullmatch(who, s.path):
+                    yield f"{s.path}:{line}: <{path}>: the front door of {library} is {who}"
+
+
+def quotes(sources):
+    """Headers of this tree are named from its top, in quotes, and are there."""
+    paths = {s.path for s in sources}
+    for s in sources:
+        for line, quoted, path in s.includes() if s.is_c else ():
+            if quoted and path not in paths:
+                yield f"{s.path}:{line}: no {path} (write the path from the top of the tree)"
+            if not quoted and path in paths and not path.startswith("rpc/"):
+                yield f"{s.path}:{line}: <{path}> is this tree's: write it in quotes"
+
+
+def readmes(sources):
+    """A README.md of at most 20 lines in each top folder."""
+    lines = {s.path: len(s.lines) for s in sources}
+    for folder in sorted({s.folder for s in sources} & set(FOLDERS)):
+        length = lines.get(f"{folder}/README.md")
+        if length is None:
+            yield f"{folder}/README.md is missing"
+        elif not 0 < length <= README_LINES:
+            yield f"{folder}/README.md: {length} lines, allowed: {README_LINES}"
+
+
+def mirror(sources):
+    """tests/unit/base/test_x.c or test_x_more.c tests base/x.c or base/x.h; include/ is tested from unit/base."""
+    paths = {s.path for s in sources}
+    for s in sources:
+        found = re.fullmatch(r"tests/unit/(.+)/test_(\w+)\.c", s.path)
+        if not found:
+            if re.fullmatch(r"tests/unit/(.+/)?test_.*", s.path):
+                yield f"{s.path}: not tests/unit/FOLDER/test_NAME.c"
+            continue
+        words = found[2].split("_")
+        names = ["_".join(words[:n]) for n in range(1, len(words) + 1)]
+        folders = [found[1], "include"] if found[1] == "base" else [found[1]]
+        if not any(f"{folder}/{name}.{end}" in paths for folder in folders for name in names for end in "ch"):
+            yield f"{s.path}: tests nothing that is called {found[1]}/{found[2]}.c"
+
+
+def scenarios(sources):
+    """A scenario tells its behaviour in its second line."""
+    for s in sources:
+        if s.path.startswith("tests/scenario/") and s.path.endswith(".c"):
+            if len(s.lines) < 2 or not s.lines[1].startswith("/* "):
+                yield f"{s.path}:2: a comment is missing: which behaviour, which section of which RFC"
+
+
+def sizes(sources):
+    """Files of at most 500 lines, functions of at most 70."""
+    for s in sources:
+        if not s.is_c and not s.is_script:
+            continue
+        if len(s.lines) > FILE_LINES:
+            yield f"{s.path}: {len(s.lines)} lines, allowed: {FILE_LINES}"
+        for line, length in s.functions() if s.is_c else s.python_functions():
+            if length > FUNCTION_LINES:
+                yield f"{s.path}:{line}: a function of {length} lines, allowed: {FUNCTION_LINES}"
+
+
+def columns(sources):
+    """C within 110 columns, but for text that would have to be cut."""
+    for s in sources:
+        for number, line in enumerate(s.lines, 1) if s.is_c else ():
+            if len(line) > COLUMNS and '"' not in line:
+                yield f"{s.path}:{number}: {len(line)} columns, allowed: {COLUMNS}"
+
+
+def whitespace(sources):
+    """No tabs, no blanks at the end of a line, one newline at the end of a file."""
+    for s in sources:
+        if s.name in ("LICENSE", "Makefile"):
+            continue
+        for number, line in enumerate(s.lines, 1):
+            if "\t" in line:
+                yield f"{s.path}:{number}: a tab"
+            if line != line.rstrip() and "\t" not in line:
+                yield f"{s.path}:{number}: blanks at the end"
+        if s.bytes and (not s.bytes.endswith(b"\n") or s.bytes.endswith(b"\n\n")):
+            yield f"{s.path}: ends without a newline, or with more than one"
+
+
+def licenses(sources):
+    """The licence in the first line of each C file, in one of the first two of each script."""
+    for s in sources:
+        if s.is_c and s.lines[:1] != [f"/* {LICENSE} */"]:
+            yield f"{s.path}:1: not /* {LICENSE} */"
+        if s.is_script and not s.is_c and not any(LICENSE in line for line in s.lines[:2]):
+            yield f"{s.path}:1: no {LICENSE}"
+
+
+# Written so that this file does not hold them.
+UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b|^\s*#\s*if 0\b")
+HOUSE_PATH = re.compile(r"(?<![\w.}/)*-])/(work|home|Users|root/\w+|var/tmp/\w+)/")
+UNBOUNDED = re.compile(r"(?<![\w.>])(sprintf|vsprintf|gets|strtok|atoi|atol|rand|alloca|tmpnam)\s*\(")
+SLEEP = re.compile(r"(?<![\w.>])(sleep|usleep|nanosleep|clock_nanosleep)\s*\(")
+
+
+def words(sources):
+    """Nothing unfinished, and no path of the machine it was written on."""
+    for s in sources:
+        for number, line in enumerate(s.lines, 1):
+            for found in filter(None, (UNFINISHED.search(line), HOUSE_PATH.search(line))):
+                yield f"{s.path}:{number}: '{found[0].strip()}'"
+
+
+def calls(sources):
+    """Outside tests: no C function that forgets a size or an error; no daemon that sleeps."""
+    for s in sources:
+        for number, line in enumerate(s.lines, 1) if s.is_c and s.folder in (*DAEMONS, "cli") else ():
+            code = re.sub(r'"(\\.|[^"\\])*"', '""', line)
+            if re.match(r"\s*(/?\*|//)", code):
+                continue
+            found = UNBOUNDED.search(code) or (SLEEP.search(code) if s.folder in DAEMONS else None)
+            if found:
+                yield f"{s.path}:{number}: {found[1]}()"
+
+
+ALL = (floors, rooms, doors, quotes, readmes, mirror, scenarios, sizes, columns, whitespace, licenses, words, calls)
