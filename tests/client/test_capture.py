@@ -45,7 +45,7 @@ def look(capture, lab):
     equal(set(capture.values(LAYOUT, "nfs.nfl_util.stripe_size")), {str(UNIT)}, "layouts: the stripe unit")
     equal(set(capture.values(LAYOUT, "nfs.nfl_util.dense")), {"0"}, "layouts: sparse")
     equal(set(capture.values(LAYOUT, "nfs.nfl_util.commit_thru_mds")), {"0"}, "layouts: COMMIT goes to the data servers")
-    equal(set(capture.values(LAYOUT, "nfs.nfl_fhs")), {"4"}, "layouts: one file handle per data server")
+    equal({int(n, 0) for n in capture.values(LAYOUT, "nfs.nfl_fhs")}, {4}, "layouts: one file handle per data server")
     wanted = {f"{address}.{PORT >> 8}.{PORT & 255}" for address in lab.server.addresses}
     equal(set(capture.values("nfs.r_addr and rpc.msgtyp == 1", "nfs.r_addr")), wanted, "device address: the four data servers")
     equal(set(capture.values("nfs.r_addr and rpc.msgtyp == 1", "nfs.r_netid")), {"tcp"}, "device address: tcp")
