@@ -18,6 +18,7 @@ static SSL_SESSION *make_psk(SSL_CTX *ctx, const uint8_t key[32])
 
         if (!session || !cipher || !SSL_SESSION_set1_master_key(session, key, 32) ||
             !SSL_SESSION_set_cipher(session, cipher) ||
+            !SSL_SESSION_set1_id_context(session, (const unsigned char *)identity, sizeof(identity)) ||
             !SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION)) {
                 SSL_SESSION_free(session);
                 session = NULL;
@@ -60,7 +61,8 @@ static bool configure(SSL_CTX *ctx)
 {
         if (!SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
             !SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) ||
-            !SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") || !SSL_CTX_set_num_tickets(ctx, 0))
+            !SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") || !SSL_CTX_set_num_tickets(ctx, 0) ||
+            !SSL_CTX_set_session_id_context(ctx, (const unsigned char *)identity, sizeof(identity)))
                 return false;
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);

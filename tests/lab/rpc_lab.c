@@ -194,6 +194,7 @@ static void raw_ready(struct stream *stream, unsigned events)
                 int64_t n = stream->ops->readv(stream, &iov, 1);
 
                 if (n == 0 || (n < 0 && n != -EAGAIN)) {
+                        p->error = n;
                         raw_end(p);
                         return;
                 }

@@ -45,7 +45,8 @@ struct raw_peer {
         uint8_t *out, *in;
         size_t out_length, in_length, taken; /* taken: of in, by raw_next() */
         bool deaf;             /* does not read */
-        bool ended;            /* the other side closed */
+        bool ended;            /* the other side closed, or it broke */
+        int64_t error;         /* how: what readv() said last */
 };
 
 struct raw_peer *raw_peer_new(struct stream *stream);
