@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mdops create|stat|unlink FOLDER COUNT THREADS: COUNT files in FOLDER/THREAD/, shared out over THREADS. A create is
- * open(O_CREAT|O_EXCL) and close of an empty file. Prints "ops N seconds S". */
+/* mdops create|stat|unlink FOLDER COUNT THREADS: COUNT files in FOLDER/THREAD/, shared out over THREADS. A
+ * create is open(O_CREAT|O_EXCL) and close of an empty file. Prints "ops N seconds S". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -96,6 +96,7 @@ int main(int argc, char **argv)
         for (unsigned i = 0; i < threads; i++)
                 pthread_join(ids[i], NULL);
         clock_gettime(CLOCK_MONOTONIC, &b);
-        printf("ops %u seconds %.6f\n", per_thread * threads, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+        printf("ops %u seconds %.6f\n", per_thread * threads,
+               (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
         return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ackload write FOLDER MAX EVENTS: make files 0, 1, 2 …, each written, synced and closed, and only then named on stdout;
- * every 20 of them a line `E acknowledged N` in EVENTS. ackload check FOLDER <NAMES: each named file is there, whole. */
+/* ackload write FOLDER MAX EVENTS: make files 0, 1, 2 …, each written, synced and closed, and only then named
+ * on stdout; every 20 of them a line `E acknowledged N` in EVENTS. ackload check FOLDER <NAMES: each named
+ * file is there, whole. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 
 enum { BYTES_MAX = 40000 };
 
-static unsigned bytes_of(unsigned i) { return 1 + i * 7919u % BYTES_MAX; }
+static unsigned bytes_of(unsigned i)
+{
+        return 1 + i * 7919u % BYTES_MAX;
+}
 
 static void content(unsigned i, unsigned char *out)
 {
@@ -75,7 +79,8 @@ static int check(const char *folder)
                 if (n == (ssize_t)bytes_of(i) && !memcmp(seen, wanted, (size_t)n))
                         good++;
                 else if (bad++ < 10)
-                        printf("file %u: %s, %zd bytes, wanted %u\n", i, fd < 0 ? strerror(errno) : "differs", n, bytes_of(i));
+                        printf("file %u: %s, %zd bytes, wanted %u\n", i, fd < 0 ? strerror(errno) : "differs",
+                               n, bytes_of(i));
         }
         printf("%u good, %u bad\n", good, bad);
         return bad != 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs as process 1 of a test client, or, with --host IN OUT FOLDER, as the root of a client made of namespaces of
- * the machine's own kernel. It sets the client up, then takes orders, one a line, and tells what became of them:
+/* What runs as process 1 of a test client, or, with --host IN OUT FOLDER, as the root of a client made of
+ * namespaces of the machine's own kernel. It sets the client up, then takes orders, one a line, and tells
+ * what became of them:
  *
  *     order   NAME        run /mnt/out/NAME.sh; its output goes to /mnt/out/NAME.out and NAME.err
  *     order   -NAME       kill that step and what it started
@@ -121,8 +122,10 @@ static bool load(const char *folder, const char *module)
 
 static void load_modules(void)
 {
-        static const char *const names[] = {"net/sunrpc/sunrpc", "fs/nfs_common/grace", "fs/lockd/lockd", "fs/netfs/netfs", "fs/fscache/fscache",
-                                            "net/dns_resolver/dns_resolver", "fs/nfs/nfs", "fs/nfs/nfsv4"};
+        static const char *const names[] = { "net/sunrpc/sunrpc",  "fs/nfs_common/grace",
+                                             "fs/lockd/lockd",     "fs/netfs/netfs",
+                                             "fs/fscache/fscache", "net/dns_resolver/dns_resolver",
+                                             "fs/nfs/nfs",         "fs/nfs/nfsv4" };
         struct utsname u;
         char folder[256];
 
@@ -137,7 +140,7 @@ static void load_modules(void)
 
 static void set_interface(int fd, const char *name, const char *addr)
 {
-        struct ifreq r = {0};
+        struct ifreq r = { 0 };
         struct sockaddr_in *in = (struct sockaddr_in *)&r.ifr_addr;
 
         snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
@@ -273,7 +276,8 @@ static void reap(void)
                 for (struct step *s = steps; s < steps + STEPS_MAX; s++)
                         if (s->pid == pid) {
                                 s->pid = 0;
-                                answer("X %s %d\n", s->name, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+                                answer("X %s %d\n", s->name,
+                                       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
                         }
 }
 
@@ -319,8 +323,8 @@ int main(int argc, char **argv)
         sigemptyset(&children);
         sigaddset(&children, SIGCHLD);
         sigprocmask(SIG_BLOCK, &children, NULL);
-        p[0] = (struct pollfd){.fd = orders_fd, .events = POLLIN};
-        p[1] = (struct pollfd){.fd = signalfd(-1, &children, SFD_CLOEXEC), .events = POLLIN};
+        p[0] = (struct pollfd){ .fd = orders_fd, .events = POLLIN };
+        p[1] = (struct pollfd){ .fd = signalfd(-1, &children, SFD_CLOEXEC), .events = POLLIN };
         answer("R%s\n", "", 0);
         for (;;) {
                 if (poll(p, 2, -1) < 0 && errno != EINTR)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes and checks files whose every 8 bytes tell the seed and the offset they belong to, so that a misplaced, lost or
- * stale unit is found and named.
+/* Writes and checks files whose every 8 bytes tell the seed and the offset they belong to, so that a
+ * misplaced, lost or stale unit is found and named.
  *
  *   iotool fill SEED OFFSET LENGTH PATH [options]   write the pattern; "bytes N seconds S"
- *   iotool check SEED OFFSET LENGTH PATH [options]  read and compare; the first difference is printed; exit status 1
- *   iotool cat SEED OFFSET LENGTH                   the pattern to stdout
- *   iotool pread OFFSET LENGTH PATH [options]       one read; prints what it returned
- *   options: --direct --mmap --append --fsync --block BYTES --events FILE (a line `E NAME bytes N` each 1/16)
- * PATH may be fd:N, an open file. LENGTH of fill and check counts bytes from OFFSET; numbers take K, M, G. */
+ *   iotool check SEED OFFSET LENGTH PATH [options]  read and compare; the first difference is printed; exit
+ * status 1 iotool cat SEED OFFSET LENGTH                   the pattern to stdout iotool pread OFFSET LENGTH
+ * PATH [options]       one read; prints what it returned options: --direct --mmap --append --fsync --block
+ * BYTES --events FILE (a line `E NAME bytes N` each 1/16) PATH may be fd:N, an open file. LENGTH of fill and
+ * check counts bytes from OFFSET; numbers take K, M, G. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -93,7 +93,8 @@ static void tell(const struct job *j, uint64_t before, uint64_t now)
 
 static unsigned char *new_buffer(uint64_t bytes)
 {
-        unsigned char *p = aligned_alloc(DIRECT_ALIGNMENT, (bytes + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT);
+        unsigned char *p = aligned_alloc(DIRECT_ALIGNMENT, (bytes + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT *
+                                                                   DIRECT_ALIGNMENT);
 
         if (!p)
                 die("memory");
@@ -102,7 +103,10 @@ static unsigned char *new_buffer(uint64_t bytes)
 
 static int open_for(const struct job *j, int flags)
 {
-        int fd = !strncmp(j->path, "fd:", 3) ? atoi(j->path + 3) : open(j->path, flags | (j->direct ? O_DIRECT : 0) | (j->append ? O_APPEND : 0), 0644);
+        int fd = !strncmp(j->path, "fd:", 3)
+                         ? atoi(j->path + 3)
+                         : open(j->path, flags | (j->direct ? O_DIRECT : 0) | (j->append ? O_APPEND : 0),
+                                0644);
 
         if (fd < 0)
                 die(j->path);
@@ -212,7 +216,8 @@ static int check_read(const struct job *j, int fd)
 
         for (uint64_t done = 0; done < j->length;) {
                 uint64_t n = j->block < j->length - done ? j->block : j->length - done;
-                uint64_t asked = j->direct ? (n + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT : n;
+                uint64_t asked =
+                        j->direct ? (n + DIRECT_ALIGNMENT - 1) / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT : n;
                 ssize_t rc = pread(fd, buffer, asked, (off_t)(j->offset + done));
 
                 if (rc < 0 && errno == EINTR)
@@ -220,8 +225,9 @@ static int check_read(const struct job *j, int fd)
                 if (rc < 0)
                         die("read");
                 if ((uint64_t)rc != n && (rc == 0 || j->direct)) {
-                        printf("read of %llu bytes at %llu returned %zd, wanted %llu\n", (unsigned long long)asked,
-                               (unsigned long long)(j->offset + done), rc, (unsigned long long)n);
+                        printf("read of %llu bytes at %llu returned %zd, wanted %llu\n",
+                               (unsigned long long)asked, (unsigned long long)(j->offset + done), rc,
+                               (unsigned long long)n);
                         return 1;
                 }
                 if (compare(j, j->offset + done, buffer, (size_t)rc))
@@ -241,7 +247,8 @@ static int check(const struct job *j)
         if (fstat(fd, &st))
                 die(j->path);
         if ((uint64_t)st.st_size < j->offset + j->length) {
-                printf("size %lld, wanted at least %llu\n", (long long)st.st_size, (unsigned long long)(j->offset + j->length));
+                printf("size %lld, wanted at least %llu\n", (long long)st.st_size,
+                       (unsigned long long)(j->offset + j->length));
                 return 1;
         }
         return j->mapped ? check_mapped(j, fd) : check_read(j, fd);
@@ -300,7 +307,7 @@ static void options(struct job *j, char **argv)
 
 int main(int argc, char **argv)
 {
-        struct job j = {.block = 1 << 20};
+        struct job j = { .block = 1 << 20 };
 
         if (argc >= 5 && !strcmp(argv[1], "pread")) {
                 j.offset = number(argv[2]);
@@ -310,7 +317,8 @@ int main(int argc, char **argv)
                 return one_pread(&j);
         }
         if (argc < 5 || (argc < 6 && strcmp(argv[1], "cat"))) {
-                fputs("iotool fill|check SEED OFFSET LENGTH PATH [options] | cat SEED OFFSET LENGTH | pread OFFSET LENGTH PATH [options]\n", stderr);
+                fputs("iotool fill|check SEED OFFSET LENGTH PATH [options] | cat SEED OFFSET LENGTH | pread OFFSET LENGTH PATH [options]\n",
+                      stderr);
                 return 2;
         }
         j.seed = number(argv[2]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* posixops SEED COUNT FOLDER: COUNT random operations on a few files in FOLDER, which is made; one line for each with what
- * it returned, and after each change the size and a hash of the whole file. Two file systems that keep POSIX's word print
- * the same lines for the same seed. */
+/* posixops SEED COUNT FOLDER: COUNT random operations on a few files in FOLDER, which is made; one line for
+ * each with what it returned, and after each change the size and a hash of the whole file. Two file systems
+ * that keep POSIX's word print the same lines for the same seed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 enum { FILES = 6, HANDLES = 4, SPAN = 5 << 20, CHUNK_MAX = 300000, PAGE = 4096 };
 
-static int handles[HANDLES] = {-1, -1, -1, -1};
+static int handles[HANDLES] = { -1, -1, -1, -1 };
 static unsigned char *buffer;
 static uint64_t state;
 
@@ -26,10 +26,16 @@ static uint64_t next(void)
         return state;
 }
 
-static unsigned below(unsigned n) { return (unsigned)(next() >> 11) % n; }
+static unsigned below(unsigned n)
+{
+        return (unsigned)(next() >> 11) % n;
+}
 
 /* errno by name where it matters, so that logs of two machines compare. */
-static int result(long rc) { return rc < 0 ? -errno : (int)rc; }
+static int result(long rc)
+{
+        return rc < 0 ? -errno : (int)rc;
+}
 
 static char *name_of(unsigned i)
 {
@@ -65,7 +71,8 @@ static void describe(int fd)
                 return;
         }
         /* Not the link count: a client keeps a removed open file under another name. op_link looks at it. */
-        printf(" size %lld mode %o hash %016llx\n", (long long)st.st_size, st.st_mode & 07777, (unsigned long long)hash_fd(fd, st.st_size));
+        printf(" size %lld mode %o hash %016llx\n", (long long)st.st_size, st.st_mode & 07777,
+               (unsigned long long)hash_fd(fd, st.st_size));
 }
 
 static void describe_name(const char *name)
@@ -88,7 +95,8 @@ static unsigned fill_buffer(void)
 
 static void op_open(void)
 {
-        static const int flags[] = {O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_CREAT | O_TRUNC, O_RDWR};
+        static const int flags[] = { O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_CREAT | O_TRUNC,
+                                     O_RDWR };
         unsigned h = below(HANDLES), which = below(4);
         char *name = name_of(below(FILES));
 
@@ -147,14 +155,16 @@ static void op_direct(void)
         int writing = below(2) != 0, fd = open(name, O_RDWR | O_DIRECT), rc;
         uint64_t h = 0xcbf29ce484222325u;
 
-        if (fd < 0 && errno == EINVAL) /* a local file system without O_DIRECT: what it would return is the same */
+        if (fd < 0 &&
+            errno == EINVAL) /* a local file system without O_DIRECT: what it would return is the same */
                 fd = open(name, O_RDWR);
         if (writing)
                 fill_buffer();
         rc = fd < 0 ? -errno : result(writing ? pwrite(fd, buffer, n, at) : pread(fd, buffer, n, at));
         for (int i = 0; !writing && i < rc; i++)
                 h = (h ^ buffer[i]) * 0x100000001b3u;
-        printf("direct %s %s %u at %lld -> %d data %016llx", writing ? "write" : "read", name, n, (long long)at, rc, (unsigned long long)h);
+        printf("direct %s %s %u at %lld -> %d data %016llx", writing ? "write" : "read", name, n,
+               (long long)at, rc, (unsigned long long)h);
         if (fd >= 0)
                 close(fd);
         describe_name(name);
@@ -163,7 +173,7 @@ static void op_direct(void)
 static void op_read_past_end(void)
 {
         int fd = handles[below(HANDLES)];
-        struct stat st = {0};
+        struct stat st = { 0 };
         off_t at;
 
         if (fd >= 0)
@@ -203,7 +213,8 @@ static void op_link(void)
         printf("link %s %s -> %d", from, to, result(link(from, to)));
         close(open("l", O_WRONLY | O_CREAT, 0600));
         printf(", link l m -> %d links %u", result(link("l", "m")), links_of("m"));
-        printf(", rename l m -> %d links %u", result(rename("l", "m")), links_of("m")); /* the same file: nothing happens */
+        printf(", rename l m -> %d links %u", result(rename("l", "m")),
+               links_of("m")); /* the same file: nothing happens */
         printf(", unlink l -> %d links %u", result(unlink("l")), links_of("m"));
         printf(", unlink m -> %d", result(unlink("m")));
         describe_name(from);
@@ -221,7 +232,8 @@ static void op_names(void)
         printf(" readlink %d %s", result(readlink("d/s", target, sizeof target - 1)), target);
         printf(" lstat %d", result(lstat("d/s", &st)));
         printf(" kind %o size %lld", st.st_mode & S_IFMT, (long long)st.st_size);
-        printf(" not a directory %d", result(open("f0/x", O_RDONLY) < 0 ? -1 : 0) == -ENOENT ? -ENOTDIR : -errno);
+        printf(" not a directory %d",
+               result(open("f0/x", O_RDONLY) < 0 ? -1 : 0) == -ENOENT ? -ENOTDIR : -errno);
         printf(" is a directory %d", result(open("d", O_WRONLY)));
         printf(" unlink %d rmdir %d\n", result(unlink("d/s")), result(rmdir("d")));
 }
@@ -237,8 +249,10 @@ static void op_mode(void)
 
 int main(int argc, char **argv)
 {
-        static void (*const ops[])(void) = {op_open, op_open, op_write, op_write, op_write, op_append, op_truncate, op_ftruncate, op_direct, op_direct,
-                                            op_read_past_end, op_unlink, op_rename, op_link, op_names, op_mode};
+        static void (*const ops[])(void) = { op_open,   op_open,   op_write,         op_write,
+                                             op_write,  op_append, op_truncate,      op_ftruncate,
+                                             op_direct, op_direct, op_read_past_end, op_unlink,
+                                             op_rename, op_link,   op_names,         op_mode };
         unsigned count;
 
         if (argc != 4) {
