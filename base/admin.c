@@ -158,8 +158,9 @@ static void on_command(struct evhttp_request *req, void *arg)
 
 /* --- listening */
 
-/* Out of descriptors, as a rule, and the listener would report itself ready for ever: this one is given up, so that the
- * peer can be let in and shown out. Of the process, because evhttp has taken the callback's argument for itself. */
+/* Out of descriptors, as a rule, and the listener would report itself ready for ever: this one is given up,
+ * so that the peer can be let in and shown out. Of the process, because evhttp has taken the callback's
+ * argument for itself. */
 static int spare_fd = -1;
 
 static void on_accept_error(struct evconnlistener *listener, void *arg)
@@ -230,8 +231,8 @@ int admin_listen_http(struct admin *a, const struct netaddr *addr)
         if (!a->http)
                 a->http = new_http(a);
         errno = 0;
-        return add_listener(a->http, evconnlistener_new_bind(loop_event_base(a->loop), NULL, NULL, options, BACKLOG,
-                                                             (struct sockaddr *)&name, (int)length));
+        return add_listener(a->http, evconnlistener_new_bind(loop_event_base(a->loop), NULL, NULL, options,
+                                                             BACKLOG, (struct sockaddr *)&name, (int)length));
 }
 
 /* 0 when PATH is free: nothing there, or the socket of a server that is gone. */
@@ -260,8 +261,10 @@ static int listen_unix(const struct sockaddr_un *name)
 
         if (fd < 0)
                 return -errno;
-        /* The mode that bind() gives the file is the socket's own: there is no moment at which others could connect. */
-        if (fchmod(fd, S_IRUSR | S_IWUSR) == 0 && bind(fd, (const struct sockaddr *)name, sizeof *name) == 0 && listen(fd, BACKLOG) == 0)
+        /* The mode that bind() gives the file is the socket's own: there is no moment at which others could
+         * connect. */
+        if (fchmod(fd, S_IRUSR | S_IWUSR) == 0 &&
+            bind(fd, (const struct sockaddr *)name, sizeof *name) == 0 && listen(fd, BACKLOG) == 0)
                 return fd;
         error = errno;
         close(fd);
@@ -287,7 +290,8 @@ int admin_listen_unix(struct admin *a, const char *path)
         evhttp_set_gencb(a->local, on_command, a);
         a->socket_path = strdup(path);
         CHECK(a->socket_path != NULL);
-        return add_listener(a->local, evconnlistener_new(loop_event_base(a->loop), NULL, NULL, LEV_OPT_CLOSE_ON_FREE, 0, fd));
+        return add_listener(a->local, evconnlistener_new(loop_event_base(a->loop), NULL, NULL,
+                                                         LEV_OPT_CLOSE_ON_FREE, 0, fd));
 }
 
 /* --- birth and death */

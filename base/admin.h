@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The admin front of a daemon: HTTP over TCP for /metrics and /healthz, and the same plus commands over a unix socket
- * (HTTP too: `nacre` POSTs to /v1/NAME and gets JSON). libevent's evhttp; runs on the loop. */
+/* The admin front of a daemon: HTTP over TCP for /metrics and /healthz, and over a unix socket the same plus
+ * commands (`nacre` POSTs to /v1/NAME and gets JSON). libevent's evhttp; runs on the loop. */
 #pragma once
 
 #include <stdio.h>
@@ -15,9 +15,12 @@ typedef int admin_fn(void *arg, const char *body, FILE *out);
 
 struct admin *admin_new(struct loop *loop, struct metrics *metrics);
 void admin_free(struct admin *a);
-int admin_listen_http(struct admin *a, const struct netaddr *addr); /* 0 or -errno; only /metrics and /healthz here */
-int admin_listen_unix(struct admin *a, const char *path);           /* mode 0600; a stale socket file is replaced */
-void admin_command(struct admin *a, const char *name, admin_fn *fn, void *arg); /* unix socket only: /v1/NAME */
+/* 0 or -errno. Over TCP there are only /metrics and /healthz. */
+int admin_listen_http(struct admin *a, const struct netaddr *addr);
+/* 0 or -errno. Mode 0600; the socket file of a server that is gone is replaced. Once. */
+int admin_listen_unix(struct admin *a, const char *path);
+/* /v1/NAME on the unix socket. */
+void admin_command(struct admin *a, const char *name, admin_fn *fn, void *arg);
 /* What /healthz answers: 200 "ok" when FN returns NULL, else 503 and the text. */
 void admin_health(struct admin *a, const char *(*fn)(void *arg), void *arg);
 /* Called before each /metrics answer, to refresh gauges. */

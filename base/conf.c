@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Front door of the YAML library: walks a document along a table of fields.
  *
- * The walk is done on libyaml's document tree and not by libcyaml's cyaml_load_data(), whose schemas our tables resemble:
- * libcyaml 1.3.1 tells positions only as text in a log callback; for an unknown key, a key given twice or a missing one it
- * names the line of the event *before* (`zz` on line 3 is reported at line 2); it never says what would be allowed; and
- * it keeps no positions for checks that come after loading (an export's path, a file that is not there). */
+ * The walk is done on libyaml's document tree and not by libcyaml's cyaml_load_data(), whose schemas our
+ * tables resemble: libcyaml 1.3.1 tells positions only as text in a log callback; for an unknown key, a key
+ * given twice or a missing one it names the line of the event *before* (`zz` on line 3 is reported at line
+ * 2); it never says what would be allowed; and it keeps no positions for checks that come after loading (an
+ * export's path, a file that is not there). */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -28,7 +29,8 @@ struct loader {
         size_t error_bytes;
 };
 
-static int __attribute__((format(printf, 3, 4))) fail(struct loader *l, unsigned line, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+fail(struct loader *l, unsigned line, const char *format, ...)
 {
         int used = snprintf(l->error, l->error_bytes, "%s:%u: ", l->name, line);
         va_list args;
@@ -47,7 +49,8 @@ static unsigned line_of(const yaml_node_t *node)
 
 static bool is_plain_text(const yaml_node_t *node)
 {
-        return node->type == YAML_SCALAR_NODE && strlen((const char *)node->data.scalar.value) == node->data.scalar.length;
+        return node->type == YAML_SCALAR_NODE &&
+               strlen((const char *)node->data.scalar.value) == node->data.scalar.length;
 }
 
 /* What a message shows of a node: its text, cut and without control bytes. */
@@ -67,7 +70,8 @@ static int bad_value(struct loader *l, const yaml_node_t *node, const struct con
         char allowed[ALLOWED_BYTES], text[SHOWN_BYTES];
 
         conf_value_allowed(field, allowed, sizeof allowed);
-        return fail(l, line_of(node), "%s: '%s' is not valid; allowed: %s", field->key, shown(node, text), allowed);
+        return fail(l, line_of(node), "%s: '%s' is not valid; allowed: %s", field->key, shown(node, text),
+                    allowed);
 }
 
 static int unknown_key(struct loader *l, const yaml_node_t *key, const struct conf_field *fields)
@@ -76,7 +80,8 @@ static int unknown_key(struct loader *l, const yaml_node_t *key, const struct co
         size_t used = 0;
 
         for (const struct conf_field *f = fields; f->key && used < sizeof allowed; f++)
-                used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s", f == fields ? "" : ", ", f->key);
+                used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s",
+                                         f == fields ? "" : ", ", f->key);
         return fail(l, line_of(key), "unknown key '%s'; allowed: %s", shown(key, text), allowed);
 }
 
@@ -88,7 +93,8 @@ static int missing_key(struct loader *l, unsigned line, const struct conf_field 
         return fail(l, line, "'%s' is missing; allowed: %s", field->key, allowed);
 }
 
-static int load_scalar(struct loader *l, const yaml_node_t *node, const struct conf_field *field, void *member)
+static int load_scalar(struct loader *l, const yaml_node_t *node, const struct conf_field *field,
+                       void *member)
 {
         if (l->visits++ >= VISIT_LIMIT)
                 return fail(l, line_of(node), "too many values; allowed: %d", VISIT_LIMIT);
@@ -99,15 +105,18 @@ static int load_scalar(struct loader *l, const yaml_node_t *node, const struct c
         return 0;
 }
 
-static int check_length(struct loader *l, const yaml_node_t *node, const struct conf_field *field, unsigned length)
+static int check_length(struct loader *l, const yaml_node_t *node, const struct conf_field *field,
+                        unsigned length)
 {
-        /* CONF_ADDRS keeps its default port in min; a list that is written down has at least one member anyway. */
+        /* CONF_ADDRS keeps its default port in min; a list that is written down has a member anyway. */
         uint64_t min = field->kind == CONF_ADDRS || field->min == 0 ? 1 : field->min;
 
         if (length < min)
-                return fail(l, line_of(node), "%s: too short a list; allowed: at least %u", field->key, (unsigned)min);
+                return fail(l, line_of(node), "%s: too short a list; allowed: at least %u", field->key,
+                            (unsigned)min);
         if (field->max != 0 && length > field->max)
-                return fail(l, line_of(node), "%s: too long a list; allowed: at most %u", field->key, (unsigned)field->max);
+                return fail(l, line_of(node), "%s: too long a list; allowed: at most %u", field->key,
+                            (unsigned)field->max);
         return 0;
 }
 
@@ -120,14 +129,17 @@ struct items {
 
 static struct items items_of(const yaml_node_t *node)
 {
+        const __typeof__(node->data.sequence.items) *list = &node->data.sequence.items;
+
         if (node->type == YAML_SEQUENCE_NODE)
-                return (struct items){ .list = node, .count = (unsigned)(node->data.sequence.items.top - node->data.sequence.items.start) };
+                return (struct items){ .list = node, .count = (unsigned)(list->top - list->start) };
         return (struct items){ .alone = node, .count = 1 };
 }
 
 static const yaml_node_t *item(struct loader *l, const struct items *items, unsigned i)
 {
-        return items->alone ? items->alone : yaml_document_get_node(&l->document, items->list->data.sequence.items.start[i]);
+        return items->alone ? items->alone
+                            : yaml_document_get_node(&l->document, items->list->data.sequence.items.start[i]);
 }
 
 static void *alloc_items(unsigned count, size_t bytes)
@@ -139,7 +151,8 @@ static void *alloc_items(unsigned count, size_t bytes)
 }
 
 /* In the lists below count follows what is filled, so that conf_free() is right at any point. */
-static int load_strings(struct loader *l, const yaml_node_t *node, const struct conf_field *field, struct conf_strings *ret)
+static int load_strings(struct loader *l, const yaml_node_t *node, const struct conf_field *field,
+                        struct conf_strings *ret)
 {
         struct items items = items_of(node);
 
@@ -158,7 +171,8 @@ static int load_strings(struct loader *l, const yaml_node_t *node, const struct 
         return 0;
 }
 
-static int load_addrs(struct loader *l, const yaml_node_t *node, const struct conf_field *field, struct conf_addrs *ret)
+static int load_addrs(struct loader *l, const yaml_node_t *node, const struct conf_field *field,
+                      struct conf_addrs *ret)
 {
         struct items items = items_of(node);
 
@@ -171,9 +185,11 @@ static int load_addrs(struct loader *l, const yaml_node_t *node, const struct co
         return 0;
 }
 
-static int load_record(struct loader *l, const yaml_node_t *node, unsigned line, const struct conf_field *fields, void *record);
+static int load_record(struct loader *l, const yaml_node_t *node, unsigned line,
+                       const struct conf_field *fields, void *record);
 
-static int load_nested(struct loader *l, const yaml_node_t *node, const struct conf_field *field, void *record)
+static int load_nested(struct loader *l, const yaml_node_t *node, const struct conf_field *field,
+                       void *record)
 {
         if (l->visits++ >= VISIT_LIMIT)
                 return fail(l, line_of(node), "too many values; allowed: %d", VISIT_LIMIT);
@@ -184,7 +200,8 @@ static int load_nested(struct loader *l, const yaml_node_t *node, const struct c
         return load_record(l, node, line_of(node), field->fields, record);
 }
 
-static int load_list(struct loader *l, const yaml_node_t *node, const struct conf_field *field, struct conf_list *ret)
+static int load_list(struct loader *l, const yaml_node_t *node, const struct conf_field *field,
+                     struct conf_list *ret)
 {
         struct items items = items_of(node);
 
@@ -194,8 +211,10 @@ static int load_list(struct loader *l, const yaml_node_t *node, const struct con
                 return -1;
         ret->items = alloc_items(items.count, field->record_bytes);
         for (unsigned i = 0; i < items.count; i++) {
+                void *record = (char *)ret->items + i * field->record_bytes;
+
                 ret->count++; /* first: a record that fails half way is freed as well */
-                if (load_nested(l, item(l, &items, i), field, (char *)ret->items + i * field->record_bytes) < 0)
+                if (load_nested(l, item(l, &items, i), field, record) < 0)
                         return -1;
         }
         return 0;
@@ -259,7 +278,8 @@ static const struct conf_field *find_field(const struct conf_field *fields, cons
         return NULL;
 }
 
-static int load_pair(struct loader *l, const yaml_node_pair_t *pair, const struct conf_field *fields, void *record, unsigned seen[])
+static int load_pair(struct loader *l, const yaml_node_pair_t *pair, const struct conf_field *fields,
+                     void *record, unsigned seen[])
 {
         const yaml_node_t *key = yaml_document_get_node(&l->document, pair->key);
         const struct conf_field *field = find_field(fields, key);
@@ -269,13 +289,16 @@ static int load_pair(struct loader *l, const yaml_node_pair_t *pair, const struc
                 return unknown_key(l, key, fields);
         first = &seen[field - fields];
         if (*first != 0)
-                return fail(l, line_of(key), "'%s' stands twice; allowed: once (line %u)", field->key, *first);
+                return fail(l, line_of(key), "'%s' stands twice; allowed: once (line %u)", field->key,
+                            *first);
         *first = line_of(key);
-        return load_value(l, yaml_document_get_node(&l->document, pair->value), field, (char *)record + field->offset);
+        return load_value(l, yaml_document_get_node(&l->document, pair->value), field,
+                          (char *)record + field->offset);
 }
 
 /* NODE is a mapping, or NULL for one without any keys. LINE is where it begins. */
-static int load_record(struct loader *l, const yaml_node_t *node, unsigned line, const struct conf_field *fields, void *record)
+static int load_record(struct loader *l, const yaml_node_t *node, unsigned line,
+                       const struct conf_field *fields, void *record)
 {
         CLEANUP_FREE unsigned *seen = NULL;
         unsigned count = 0;
@@ -284,7 +307,8 @@ static int load_record(struct loader *l, const yaml_node_t *node, unsigned line,
                 count++;
         seen = alloc_items(count, sizeof *seen); /* the line at which each key stood */
         if (node)
-                for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++)
+                for (const yaml_node_pair_t *p = node->data.mapping.pairs.start;
+                     p < node->data.mapping.pairs.top; p++)
                         if (load_pair(l, p, fields, record, seen) < 0)
                                 return -1;
         for (unsigned i = 0; i < count; i++)
@@ -325,8 +349,8 @@ static int expect_end(struct loader *l, yaml_parser_t *parser)
         return status;
 }
 
-int conf_load_text(const char *name, const char *text, size_t length, const struct conf_field *fields, void *record, char *error,
-                   size_t error_bytes)
+int conf_load_text(const char *name, const char *text, size_t length, const struct conf_field *fields,
+                   void *record, char *error, size_t error_bytes)
 {
         struct loader l = { .name = name, .error = error, .error_bytes = error_bytes };
         yaml_parser_t parser;
@@ -355,7 +379,8 @@ static int read_failed(const char *file, int number, char *error, size_t error_b
         return -1;
 }
 
-int conf_load(const char *file, const struct conf_field *fields, void *record, char *error, size_t error_bytes)
+int conf_load(const char *file, const struct conf_field *fields, void *record, char *error,
+              size_t error_bytes)
 {
         CLEANUP_FREE char *text = alloc_items(CONF_FILE_LIMIT + 1, 1);
         CLEANUP_FILE FILE *in = fopen(file, "re");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* YAML configuration: a schema in, a struct out, or one message "FILE:LINE: what is wrong; allowed: what is". Schemas are
- * tables of conf_field; only base/conf.c knows the YAML library. */
+/* YAML configuration: a schema in, a struct out, or one message "FILE:LINE: what is wrong; allowed: what is".
+ * Schemas are tables of conf_field; only base/conf.c knows the YAML library. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,17 +10,17 @@
 #include "base/env.h"
 
 enum conf_kind {
-        CONF_STRING,   /* char * (malloc'd) */
-        CONF_U64,      /* uint64_t with min..max */
-        CONF_SIZE,     /* uint64_t, text with K, M, G, T (powers of 1024), min..max in bytes */
-        CONF_BOOL,     /* bool */
-        CONF_ENUM,     /* int, index into names */
-        CONF_PATH,     /* struct conf_path: a string that remembers its line, for what is found wrong later */
-        CONF_ADDR,     /* struct netaddr; min is the default port */
-        CONF_ADDRS,    /* struct conf_addrs; min is the default port, max the list length; one address may stand without a list */
-        CONF_STRINGS,  /* struct conf_strings; one string may stand without a list */
-        CONF_LIST,     /* struct conf_list of records described by fields */
-        CONF_RECORD,   /* a nested struct described by fields, in place */
+        CONF_STRING,  /* char * (malloc'd) */
+        CONF_U64,     /* uint64_t with min..max */
+        CONF_SIZE,    /* uint64_t, text with K, M, G, T (powers of 1024), min..max in bytes */
+        CONF_BOOL,    /* bool */
+        CONF_ENUM,    /* int, index into names */
+        CONF_PATH,    /* struct conf_path: a string that remembers its line, for what is found wrong later */
+        CONF_ADDR,    /* struct netaddr; min is the default port */
+        CONF_ADDRS,   /* struct conf_addrs; min as above, max addresses; one may stand without a list */
+        CONF_STRINGS, /* struct conf_strings; one string may stand without a list */
+        CONF_LIST,    /* struct conf_list of records described by fields */
+        CONF_RECORD,  /* a nested struct described by fields, in place */
 };
 
 struct conf_strings {
@@ -47,28 +47,31 @@ struct conf_field {
         size_t offset;             /* of the member in its record */
         bool required;
         const char *fallback;      /* text of the default, NULL = zero */
-        uint64_t min, max;         /* CONF_U64, CONF_SIZE: range; lists: length; strings: max length. max 0 = no bound */
+        uint64_t min, max;         /* numbers: range; lists: length; strings: max length. max 0 = no bound */
         const char *const *names;  /* CONF_ENUM: allowed words, NULL-terminated */
         const struct conf_field *fields; /* CONF_LIST, CONF_RECORD; ended by key NULL */
         size_t record_bytes;       /* CONF_LIST */
         const char *help;          /* what is allowed, for messages; NULL = made from kind and range */
         bool keeps_line;           /* CONF_LIST, CONF_RECORD: the record's first member is `unsigned line` */
-        /* One more condition, explained by help: VALUE is a const char * (strings) or a const uint64_t * (numbers). */
+        /* One more condition, explained by help: VALUE is a const char * (strings) or a const uint64_t *
+         * (numbers). */
         bool (*valid)(const void *value);
 };
 
 enum { CONF_FILE_LIMIT = 1024 * 1024, CONF_KEY_BYTES = 32 };
 
-/* Fill RECORD (zeroed by the caller) from FILE. 0, or -1 with a message for people in ERROR; RECORD is zeroed then. */
-int conf_load(const char *file, const struct conf_field *fields, void *record, char *error, size_t error_bytes);
+/* Fill RECORD (zeroed by the caller) from FILE. 0, or -1 with a message in ERROR and RECORD zeroed. */
+int conf_load(const char *file, const struct conf_field *fields, void *record, char *error,
+              size_t error_bytes);
 /* The same from memory; NAME stands for the file in messages. */
-int conf_load_text(const char *name, const char *text, size_t length, const struct conf_field *fields, void *record, char *error, size_t error_bytes);
+int conf_load_text(const char *name, const char *text, size_t length, const struct conf_field *fields,
+                   void *record, char *error, size_t error_bytes);
 /* Free what the members hold and zero them. */
 void conf_free(const struct conf_field *fields, void *record);
 
 /* "1M" -> 1048576: digits and K, M, G or T. */
 bool conf_parse_size(const char *text, uint64_t *ret);
 
-/* The secret that all servers of a cluster share: FILE holds 64 hexadecimal digits and may end in a newline. 0 or -1 with
- * a message in ERROR that begins with the file's name. A file that others may read is refused. */
+/* The secret that all servers of a cluster share: FILE holds 64 hexadecimal digits and may end in a newline.
+ * 0 or -1 with a message in ERROR that begins with the file's name. Others may not read it. */
 int conf_load_key(const char *file, uint8_t ret_key[CONF_KEY_BYTES], char *error, size_t error_bytes);

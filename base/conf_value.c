@@ -61,7 +61,8 @@ static bool set_number(const struct conf_field *field, const char *text, uint64_
 {
         uint64_t number;
 
-        if (!(field->kind == CONF_SIZE ? conf_parse_size : parse_u64)(text, &number) || !in_range(field, number))
+        if (!(field->kind == CONF_SIZE ? conf_parse_size : parse_u64)(text, &number) ||
+            !in_range(field, number))
                 return false;
         *member = number;
         return true;
@@ -151,7 +152,8 @@ static void allowed_names(const struct conf_field *field, char *out, size_t out_
 
         out[0] = '\0';
         for (int i = 0; field->names[i] && used < out_bytes; i++)
-                used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", i > 0 ? ", " : "", field->names[i]);
+                used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", i > 0 ? ", " : "",
+                                         field->names[i]);
 }
 
 /* 1048576 as "1M": the way people write it back. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One scalar of a configuration: its text to its value, and what would have been allowed. Private to base/conf.c. */
+/* One scalar of a configuration: from text to value, and what would have been allowed. Private to conf.c. */
 #pragma once
 
 #include "base/conf.h"

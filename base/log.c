@@ -97,7 +97,7 @@ static void put_value(struct text *line, const struct text *value)
         put(line, "\"", 1);
 }
 
-/* One conversion, split: SPEC is "%", flags, width and precision with each '*' already replaced by its argument. */
+/* One conversion, split: TEXT is "%", flags, width and precision, each '*' replaced by its argument. */
 struct spec {
         char text[SPEC_BYTES];
         size_t used;
@@ -173,7 +173,7 @@ static uintmax_t take_unsigned(int longs, va_list *args)
         }
 }
 
-/* The format is put together here, piece by piece, from a literal that the compiler has checked at the call. */
+/* The format is put together here, piece by piece, from a literal that the compiler checked at the call. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void put_conversion(struct text *value, struct spec *s, va_list *args, int error)

@@ -34,7 +34,8 @@ void histogram_register(struct metrics *m, struct histogram *h)
 
 static void add_relaxed(_Atomic uint64_t *value, uint64_t n)
 {
-        atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);
+        atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n,
+                              memory_order_relaxed);
 }
 
 /* Bucket i holds what took at most 2^i microseconds and more than bucket i - 1 does. */
@@ -85,7 +86,8 @@ static void print_histogram(const struct histogram *h, FILE *out)
 
         for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
                 below += load(&h->buckets[i]);
-                fprintf(out, "%s_bucket{%s%sle=\"%.9g\"} %" PRIu64 "\n", h->name, labels, comma, (double)(UINT64_C(1) << i) / 1e6, below);
+                fprintf(out, "%s_bucket{%s%sle=\"%.9g\"} %" PRIu64 "\n", h->name, labels, comma,
+                        (double)(UINT64_C(1) << i) / 1e6, below);
         }
         if (count < below)
                 count = below;

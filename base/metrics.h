@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters, gauges and latency histograms in Prometheus text form. Registered once at start, updated without locks by the
- * loop that owns them (relaxed atomics, so that another thread may read). */
+/* Counters, gauges and latency histograms in Prometheus text form. Registered once at start, updated without
+ * locks by the loop that owns them (relaxed atomics, so that another thread may read). */
 #pragma once
 
 #include <stdatomic.h>
@@ -31,9 +31,14 @@ void metric_register(struct metrics *m, struct metric *metric);
 void histogram_register(struct metrics *m, struct histogram *h);
 static inline void metric_add(struct metric *m, uint64_t n)
 {
-        atomic_store_explicit(&m->value, atomic_load_explicit(&m->value, memory_order_relaxed) + n, memory_order_relaxed);
+        uint64_t value = atomic_load_explicit(&m->value, memory_order_relaxed);
+
+        atomic_store_explicit(&m->value, value + n, memory_order_relaxed);
 }
-static inline void metric_set(struct metric *m, uint64_t n) { atomic_store_explicit(&m->value, n, memory_order_relaxed); }
+static inline void metric_set(struct metric *m, uint64_t n)
+{
+        atomic_store_explicit(&m->value, n, memory_order_relaxed);
+}
 void histogram_add(struct histogram *h, uint64_t ns);
 /* All of it as Prometheus text; metrics of one name are printed together under one HELP and TYPE. */
 void metrics_print(const struct metrics *m, FILE *out);

@@ -16,9 +16,12 @@ static const struct option {
         { "--ds", "ADDR[:PORT]", 0, "address of a data server; one for each" },
         { "--exports", "FILE", offsetof(struct cli_args, exports), "export policies" },
         { "--stripe-unit", "SIZE", offsetof(struct cli_args, stripe_unit), "4K to 255M (default 1M)" },
-        { "--stripe-count", "N", offsetof(struct cli_args, stripe_count), "data servers a file; 0 for all (default)" },
-        { "--log-level", "LEVEL", offsetof(struct cli_args, log_level), "error, warn, info (default) or debug" },
-        { "--socket", "PATH", offsetof(struct cli_args, socket), "the server's admin socket (default $NACRE_SOCKET)" },
+        { "--stripe-count", "N", offsetof(struct cli_args, stripe_count),
+          "data servers a file; 0 for all (default)" },
+        { "--log-level", "LEVEL", offsetof(struct cli_args, log_level),
+          "error, warn, info (default) or debug" },
+        { "--socket", "PATH", offsetof(struct cli_args, socket),
+          "the server's admin socket (default $NACRE_SOCKET)" },
         { "--json", NULL, offsetof(struct cli_args, json), "print JSON" },
 };
 enum { OPTIONS = sizeof options / sizeof *options };
@@ -50,7 +53,8 @@ static int find_option(const struct cli_command *c, const char *word)
         size_t length = strcspn(word, "=");
 
         for (unsigned i = 0; i < OPTIONS; i++)
-                if (is_taken(c, i) && strlen(options[i].name) == length && memcmp(options[i].name, word, length) == 0)
+                if (is_taken(c, i) && strlen(options[i].name) == length &&
+                    memcmp(options[i].name, word, length) == 0)
                         return (int)i;
         return -1;
 }
@@ -111,8 +115,11 @@ static bool take_operand(const struct cli_command *c, const char *word, struct c
 static bool has_needed(const struct cli_command *c, const struct cli_args *args)
 {
         for (unsigned i = 0; i < OPTIONS; i++)
-                if ((c->needs >> i & 1) != 0 && !*(const char *const *)(const void *)((const char *)args + options[i].offset))
-                        return cli_usage_error("%s: %s %s is missing", c->name, options[i].name, options[i].value), false;
+                if ((c->needs >> i & 1) != 0 &&
+                    !*(const char *const *)(const void *)((const char *)args + options[i].offset))
+                        return cli_usage_error("%s: %s %s is missing", c->name, options[i].name,
+                                               options[i].value),
+                               false;
         if (c->operand && !args->operand)
                 return cli_usage_error("%s: %s is missing", c->name, c->operand), false;
         return true;
@@ -133,8 +140,9 @@ void cli_print_usage(const struct cli_command *c, FILE *out)
                 if (is_taken(c, i)) {
                         bool needed = (c->needs >> i & 1) != 0;
 
-                        fprintf(out, " %s%s%s%s%s", needed ? "" : "[", options[i].name, options[i].value ? " " : "",
-                                options[i].value ? options[i].value : "", needed ? "" : "]");
+                        fprintf(out, " %s%s%s%s%s", needed ? "" : "[", options[i].name,
+                                options[i].value ? " " : "", options[i].value ? options[i].value : "",
+                                needed ? "" : "]");
                 }
         if (c->operand)
                 fprintf(out, " %s", c->operand);
@@ -144,5 +152,6 @@ void cli_print_options(const struct cli_command *c, FILE *out)
 {
         for (unsigned i = 0; i < OPTIONS; i++)
                 if (is_taken(c, i))
-                        fprintf(out, "  %-15s%-13s%s\n", options[i].name, options[i].value ? options[i].value : "", options[i].help);
+                        fprintf(out, "  %-15s%-13s%s\n", options[i].name,
+                                options[i].value ? options[i].value : "", options[i].help);
 }

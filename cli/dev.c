@@ -50,7 +50,8 @@ static int refuse_running(const struct dev_cluster *c)
 
                 if (fd >= 0) {
                         close(fd);
-                        cli_error("%s runs already (%s, pid %d); nacre dev down --dir %s stops it", c->dir, name_at(c, i), pid, c->dir);
+                        cli_error("%s runs already (%s, pid %d); nacre dev down --dir %s stops it", c->dir,
+                                  name_at(c, i), pid, c->dir);
                         return -1;
                 }
         }
@@ -84,7 +85,8 @@ static void print_cluster(const struct dev_cluster *c)
         for (unsigned i = 0; i <= c->ds_count; i++) {
                 const struct dev_server *s = i == 0 ? &c->mds : &c->ds[i - 1];
 
-                printf("%-5s %-24s metrics http://%s/metrics\n", s->name, netaddr_format(&s->nfs, nfs), netaddr_format(&s->metrics, metrics));
+                printf("%-5s %-24s metrics http://%s/metrics\n", s->name, netaddr_format(&s->nfs, nfs),
+                       netaddr_format(&s->metrics, metrics));
         }
         netaddr_format(&c->mds.nfs, nfs);
         *strrchr(nfs, ':') = '\0';

@@ -29,17 +29,20 @@ struct dev_cluster {
 
 /* All functions below print what went wrong and return 0 or -1, unless they say otherwise. */
 
-/* dev_dir.c. Make DIR if it is not there, see that it is ours (VERSION), lock it against other `nacre dev`; fills dir and lock_fd. */
+/* dev_dir.c. Make DIR if it is not there, see that it is ours (VERSION), lock it against other `nacre dev`;
+ * fills dir and lock_fd. */
 int dev_open(const char *dir, bool make, struct dev_cluster *ret);
 /* DIR FOLDER/NAME SUFFIX: (c, "/run", "mds", ".pid") is DIR/run/mds.pid. */
-char *dev_path(const struct dev_cluster *c, const char *folder, const char *name, const char *suffix, char out[DEV_PATH]);
+char *dev_path(const struct dev_cluster *c, const char *folder, const char *name, const char *suffix,
+               char out[DEV_PATH]);
 int dev_make_directory(const char *path);  /* one that exists is fine */
 int dev_write_text(const char *path, const char *text, mode_t mode);
 int dev_file_error(const char *path);      /* prints errno; -1 */
 
 /* dev_files.c. Read cluster.yaml. 1: there is none yet. */
 int dev_read_plan(struct dev_cluster *c);
-/* Write directories, key (once), exports, configurations and cluster.yaml; nothing when a configuration is not valid. */
+/* Write directories, key (once), exports, configurations and cluster.yaml; nothing when a configuration is
+ * not valid. */
 int dev_write_files(const struct dev_cluster *c);
 
 /* dev_plan.c: from the options, and what was there before, to addresses and ports. */
@@ -47,7 +50,8 @@ int dev_plan(struct dev_cluster *c, const struct cli_args *args);
 /* See that each address is of this machine and its port free, and choose the metrics ports. */
 int dev_choose_ports(struct dev_cluster *c);
 
-/* dev_process.c: the daemons. PIDFD is a descriptor of the process (pidfd_open(2)): it cannot come to mean another one. */
+/* dev_process.c: the daemons. PIDFD is a descriptor of the process (pidfd_open(2)): it cannot come to mean
+ * another one. */
 /* A pidfd, or -1 when NAME does not run. Silent. */
 int dev_find(const struct dev_cluster *c, const char *name, pid_t *ret_pid);
 /* Start the program of server NAME; a pidfd or -1. */
@@ -57,6 +61,6 @@ void dev_stop(const int *pidfds, unsigned count);
 void dev_forget(const struct dev_cluster *c, const char *name); /* remove the pid file */
 void dev_print_log_tail(const struct dev_cluster *c, const char *name);
 
-/* dev_wait.c: wait until the MDS answers and says that all data servers are up. PIDFDS[0] is the MDS's, then each data
- * server's in order, -1 for one that we did not start; if one of them ends the wait is over. */
+/* dev_wait.c: wait until the MDS answers and says that all data servers are up. PIDFDS[0] is the MDS's, then
+ * each data server's in order, -1 for one that we did not start; if one of them ends the wait is over. */
 int dev_wait_until_ready(const struct dev_cluster *c, const int *pidfds);

@@ -16,7 +16,8 @@
 /* What DIR/VERSION holds: raised when the layout of DIR changes. */
 static const char layout_version[] = "nacre dev 1\n";
 
-char *dev_path(const struct dev_cluster *c, const char *folder, const char *name, const char *suffix, char out[DEV_PATH])
+char *dev_path(const struct dev_cluster *c, const char *folder, const char *name, const char *suffix,
+               char out[DEV_PATH])
 {
         CHECK(snprintf(out, DEV_PATH, "%s%s/%s%s", c->dir, folder, name, suffix) < DEV_PATH);
         return out;
@@ -83,8 +84,8 @@ static int check_version(const struct dev_cluster *c, bool make)
                 return 0;
         if (status == 0) {
                 found[strcspn(found, "\n")] = '\0';
-                cli_error("%s: made by another version ('%s'); allowed: '%.*s', or another --dir", path, found,
-                          (int)strlen(layout_version) - 1, layout_version);
+                cli_error("%s: made by another version ('%s'); allowed: '%.*s', or another --dir", path,
+                          found, (int)strlen(layout_version) - 1, layout_version);
                 return -1;
         }
         if (status != -ENOENT) {
@@ -93,7 +94,8 @@ static int check_version(const struct dev_cluster *c, bool make)
         }
         if (make && is_empty(c->dir))
                 return dev_write_text(path, layout_version, 0644);
-        cli_error("%s is not a cluster of nacre dev up; allowed: %s", c->dir, make ? "one, or an empty or new directory" : "one");
+        cli_error("%s is not a cluster of nacre dev up; allowed: %s", c->dir,
+                  make ? "one, or an empty or new directory" : "one");
         return -1;
 }
 
@@ -107,7 +109,8 @@ static int check_socket_length(const struct dev_cluster *c)
 {
         if (strlen(c->dir) + strlen("/run/ds63.sock") <= 107)
                 return 0;
-        cli_error("--dir %s: too long a path for the sockets in it; allowed: %zu bytes", c->dir, 107 - strlen("/run/ds63.sock"));
+        cli_error("--dir %s: too long a path for the sockets in it; allowed: %zu bytes", c->dir,
+                  107 - strlen("/run/ds63.sock"));
         return -1;
 }
 
@@ -132,7 +135,9 @@ int dev_open(const char *dir, bool make, struct dev_cluster *ret)
 {
         char resolved[PATH_MAX];
 
-        *ret = (struct dev_cluster){ .lock_fd = -1, .stripe_unit = "1M", .stripe_count = "0", .log_level = "info" };
+        *ret = (struct dev_cluster){
+                .lock_fd = -1, .stripe_unit = "1M", .stripe_count = "0", .log_level = "info"
+        };
         if (make && dev_make_directory(dir) < 0)
                 return -1;
         if (!realpath(dir, resolved))

@@ -89,7 +89,8 @@ static void put_text(FILE *out, const char *key, const char *text)
         fputc('\n', out);
 }
 
-static void put_path(FILE *out, const char *key, const struct dev_cluster *c, const char *folder, const char *name, const char *suffix)
+static void put_path(FILE *out, const char *key, const struct dev_cluster *c, const char *folder,
+                     const char *name, const char *suffix)
 {
         char path[DEV_PATH];
 
@@ -147,7 +148,8 @@ static void put_plan(FILE *out, const struct dev_cluster *c, const void *unused)
 static void put_exports(FILE *out, const struct dev_cluster *c, const void *unused)
 {
         (void)c, (void)unused;
-        fputs("exports:\n  - path: /\n    rules:\n      - clients: \"*\"\n        access: rw\n        squash: none\n", out);
+        fputs("exports:\n  - path: /\n    rules:\n      - clients: \"*\"\n        access: rw\n        squash: none\n",
+              out);
 }
 
 typedef void put_fn(FILE *out, const struct dev_cluster *c, const void *arg);
@@ -193,7 +195,8 @@ static int write_directories(const struct dev_cluster *c)
 {
         char path[DEV_PATH];
 
-        if (dev_make_directory(dev_path(c, "", "log", "", path)) < 0 || dev_make_directory(dev_path(c, "", "mds", "", path)) < 0)
+        if (dev_make_directory(dev_path(c, "", "log", "", path)) < 0 ||
+            dev_make_directory(dev_path(c, "", "mds", "", path)) < 0)
                 return -1;
         for (unsigned i = 0; i < c->ds_count; i++)
                 if (dev_make_directory(dev_path(c, "", c->ds[i].name, "", path)) < 0)

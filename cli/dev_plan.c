@@ -15,7 +15,8 @@ static int parse_addr(const char *option, const char *text, struct netaddr *ret)
 {
         if (netaddr_parse(text, NFS_PORT, ret) == 0 && ret->port != 0 && ret->port != UINT16_MAX)
                 return 0;
-        cli_error("%s: '%s' is not valid; allowed: an address of this machine like 127.0.0.1 or 127.0.0.1:2049", option, text);
+        cli_error("%s: '%s' is not valid; allowed: an address of this machine like 127.0.0.1 or 127.0.0.1:2049", option,
+                  text);
         return -1;
 }
 
@@ -30,7 +31,8 @@ static int copy_text(const char *option, const char *text, char *out, size_t out
 static int plan_data_servers(struct dev_cluster *c, const struct cli_args *args)
 {
         if (args->ds_count > 0 && args->ds_count < c->ds_count) {
-                cli_error("%s has %u data servers with data on them; allowed: at least as many --ds, or none to keep them", c->dir, c->ds_count);
+                cli_error("%s has %u data servers with data on them; allowed: at least as many --ds, or none to keep them",
+                          c->dir, c->ds_count);
                 return -1;
         }
         for (unsigned i = 0; i < args->ds_count; i++) {
@@ -92,7 +94,7 @@ static int try_bind(const struct netaddr *addr)
                 return -errno;
         memcpy(&v4.sin_addr, addr->bytes, 4);
         memcpy(&v6.sin6_addr, addr->bytes, 16);
-        /* As the servers do: connections of an earlier run that linger are no obstacle, a listening server is. */
+        /* As the servers do: connections of an earlier run that linger are no obstacle, a listener is. */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         if (addr->family == 4) {
                 status = bind(fd, (const struct sockaddr *)&v4, sizeof v4);
@@ -168,7 +170,8 @@ static int choose_metrics(struct dev_cluster *c, unsigned server)
         s->metrics = s->nfs;
         for (unsigned i = 0; i < METRICS_TRIES; i++) {
                 s->metrics.port = (uint16_t)(METRICS_PORT + server + i);
-                if (!taken_by(c, c->ds_count, &s->metrics) && !is_metrics_of_earlier(c, server, &s->metrics) && try_bind(&s->metrics) == 0)
+                if (!taken_by(c, c->ds_count, &s->metrics) &&
+                    !is_metrics_of_earlier(c, server, &s->metrics) && try_bind(&s->metrics) == 0)
                         return 0;
         }
         cli_error("%s: no free port for metrics from %u on", s->name, METRICS_PORT + server);
@@ -177,7 +180,8 @@ static int choose_metrics(struct dev_cluster *c, unsigned server)
 
 int dev_choose_ports(struct dev_cluster *c)
 {
-        if (check_free("mds", &c->mds.nfs) < 0 || check_free("mds, control port", &c->control) < 0 || check_data_servers(c) < 0)
+        if (check_free("mds", &c->mds.nfs) < 0 || check_free("mds, control port", &c->control) < 0 ||
+            check_data_servers(c) < 0)
                 return -1;
         for (unsigned server = 0; server <= c->ds_count; server++)
                 if (choose_metrics(c, server) < 0)

@@ -55,8 +55,8 @@ int dev_find(const struct dev_cluster *c, const char *name, pid_t *ret_pid)
 
         if (fd < 0)
                 return -1;
-        /* In this order: the descriptor pins the process, and what we read about the number is then about it, unless it
-         * has ended, which the signal tells. */
+        /* In this order: the descriptor pins the process, and what we read about the number is then about it,
+         * unless it has ended, which the signal tells. */
         if (!is_ours(c, name, pid) || pidfd_send_signal(fd, 0, NULL, 0) < 0) {
                 close(fd);
                 return -1;
@@ -133,7 +133,8 @@ int dev_start(const struct dev_cluster *c, const char *name)
         dev_path(c, "/log", name, ".log", log);
         status = spawn(found, dev_path(c, "", name, ".yaml", config), log, &pid);
         if (status < 0) {
-                cli_error("cannot start %s: %s%s", found, strerror(-status), status == -ENOENT ? ", neither beside nacre nor in $PATH" : "");
+                cli_error("cannot start %s: %s%s", found, strerror(-status),
+                          status == -ENOENT ? ", neither beside nacre nor in $PATH" : "");
                 return -1;
         }
         fd = pidfd_open(pid, 0);
@@ -200,7 +201,8 @@ void dev_print_log_tail(const struct dev_cluster *c, const char *name)
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return;
-        length = pread(fd, data, LOG_TAIL_BYTES, st.st_size > LOG_TAIL_BYTES ? st.st_size - LOG_TAIL_BYTES : 0);
+        length = pread(fd, data, LOG_TAIL_BYTES,
+                       st.st_size > LOG_TAIL_BYTES ? st.st_size - LOG_TAIL_BYTES : 0);
         if (length <= 0)
                 return;
         data[length] = '\0';

@@ -24,7 +24,8 @@ static bool is_up(struct json servers, const char *name)
         return false;
 }
 
-/* A data server that has just been started again may still be "up" at the MDS from before: it must answer itself, too. */
+/* A data server that has just been started again may still be "up" at the MDS from before: it must answer
+ * itself, too. */
 static bool answers(const struct dev_cluster *c, const char *name)
 {
         struct http_answer answer = { 0 };

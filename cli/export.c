@@ -15,7 +15,8 @@ int cmd_export_check(const struct cli_args *args)
                 return cli_error("%s", error);
         for (unsigned i = 0; i < set->count; i++)
                 rules += set->items[i].rule_count;
-        printf("%s: %u export%s, %u rule%s: fine\n", args->operand, set->count, set->count == 1 ? "" : "s", rules, rules == 1 ? "" : "s");
+        printf("%s: %u export%s, %u rule%s: fine\n", args->operand, set->count, set->count == 1 ? "" : "s",
+               rules, rules == 1 ? "" : "s");
         exports_free(set);
         return CLI_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.0 over a unix socket: the server closes at the end, so there are no chunks and nothing to keep alive. */
+/* HTTP/1.0 over a unix socket: the server closes at the end, so there are no chunks. */
 #include "cli/http.h"
 
 #include <errno.h>
@@ -57,7 +57,8 @@ static int send_request(int fd, const char *path, const char *body)
         int length, status;
 
         if (body)
-                length = snprintf(head, sizeof head, "POST %s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", path, strlen(body));
+                length = snprintf(head, sizeof head, "POST %s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n", path,
+                                  strlen(body));
         else
                 length = snprintf(head, sizeof head, "GET %s HTTP/1.0\r\n\r\n", path);
         CHECK(length < (int)sizeof head);
@@ -102,7 +103,8 @@ static int parse_answer(const char *data, size_t length, struct http_answer *ret
         body += 4;
         field = strcasestr(data, "\r\ncontent-length:");
         /* A server that dies half way must not pass for one with little to say. */
-        if (field && field < body && strtoull(field + strlen("\r\ncontent-length:"), NULL, 10) != length - (size_t)(body - data))
+        if (field && field < body &&
+            strtoull(field + strlen("\r\ncontent-length:"), NULL, 10) != length - (size_t)(body - data))
                 return -EPROTO;
         ret->status = status;
         ret->body = strdup(body);

@@ -142,7 +142,8 @@ bool json_true(struct json object, const char *key)
         return json_member(object, key, &value) && *value.at == 't';
 }
 
-/* The character of an escape: what people should not see becomes '?'. *P is behind the backslash and moves to its end. */
+/* The character of an escape: what people should not see becomes '?'. *P is behind the backslash and moves to
+ * its end. */
 static char unescape(const char **p)
 {
         char hex[5] = "";

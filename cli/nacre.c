@@ -8,20 +8,25 @@
 enum { OPTS_SERVER = OPT_SOCKET | OPT_DIR };
 
 const struct cli_command cli_commands[] = {
-        { "dev up", OPT_DIR | OPT_MDS | OPT_DS | OPT_EXPORTS | OPT_STRIPE_UNIT | OPT_STRIPE_COUNT | OPT_LOG_LEVEL, OPT_DIR, NULL,
-          "start a cluster on this machine, in the background",
+        { "dev up",
+          OPT_DIR | OPT_MDS | OPT_DS | OPT_EXPORTS | OPT_STRIPE_UNIT | OPT_STRIPE_COUNT | OPT_LOG_LEVEL,
+          OPT_DIR, NULL, "start a cluster on this machine, in the background",
           "Everything is kept under DIR: keys and configuration, DIR/mds, DIR/ds0 … with the data, DIR/log, DIR/run with\n"
           "pid files and sockets. A DIR that was stopped is started again with its data; --mds and --ds are then optional,\n"
           "and more --ds may be given than before, not fewer. Without --exports all of / is exported, writable and without\n"
           "root squash, to whoever can reach the addresses.\n"
           "Ports: ADDR stands for ADDR:2049; data servers register on the port behind the MDS's; metrics on 9050 and up.",
           cmd_dev_up },
-        { "dev down", OPT_DIR, OPT_DIR, NULL, "stop a cluster that dev up started; its data stays", NULL, cmd_dev_down },
+        { "dev down", OPT_DIR, OPT_DIR, NULL, "stop a cluster that dev up started; its data stays", NULL,
+          cmd_dev_down },
         { "dev restart", OPT_DIR, OPT_DIR, "SERVER", "stop and start one server of a dev cluster",
           "SERVER is mds, ds0, ds1, …", cmd_dev_restart },
-        { "status", OPTS_SERVER | OPT_JSON, 0, NULL, "the cluster: data servers, clients, open files, layouts", NULL, cmd_status },
-        { "ds list", OPTS_SERVER | OPT_JSON, 0, NULL, "the data servers: state, capacity, last heard", NULL, cmd_ds_list },
-        { "export check", 0, 0, "FILE", "check a file of export policies, without any server", NULL, cmd_export_check },
+        { "status", OPTS_SERVER | OPT_JSON, 0, NULL,
+          "the cluster: data servers, clients, open files, layouts", NULL, cmd_status },
+        { "ds list", OPTS_SERVER | OPT_JSON, 0, NULL, "the data servers: state, capacity, last heard", NULL,
+          cmd_ds_list },
+        { "export check", 0, 0, "FILE", "check a file of export policies, without any server", NULL,
+          cmd_export_check },
         { "export reload", OPTS_SERVER, 0, NULL, "have the server read its export policies again",
           "A broken file is refused with its line, and what was in force stays.", cmd_export_reload },
         { .name = NULL },

@@ -66,9 +66,11 @@ static void print_server(struct json s, int name_width)
 {
         char name[CELL], state[CELL], size[3][CELL], heard[CELL];
 
-        printf("%-*s  %-6s  %8s  %6s  %6s  %9" PRIu64 "  %6s  ", name_width, json_member_text(s, "name", name, sizeof name),
+        printf("%-*s  %-6s  %8s  %6s  %6s  %9" PRIu64 "  %6s  ", name_width,
+               json_member_text(s, "name", name, sizeof name),
                json_member_text(s, "state", state, sizeof state), size_text(json_u64(s, "total"), size[0]),
-               size_text(json_u64(s, "used"), size[1]), size_text(json_u64(s, "free"), size[2]), json_u64(s, "objects"), heard_text(json_u64(s, "last_heard_ms"), heard));
+               size_text(json_u64(s, "used"), size[1]), size_text(json_u64(s, "free"), size[2]),
+               json_u64(s, "objects"), heard_text(json_u64(s, "last_heard_ms"), heard));
         print_addrs(s);
 }
 
@@ -87,7 +89,8 @@ static void print_servers(struct json root)
 
                 width = length > width ? length : width;
         }
-        printf("%-*s  %-6s  %8s  %6s  %6s  %9s  %6s  %s\n", width, "NAME", "STATE", "CAPACITY", "USED", "FREE", "OBJECTS", "HEARD", "ADDRESSES");
+        printf("%-*s  %-6s  %8s  %6s  %6s  %9s  %6s  %s\n", width, "NAME", "STATE", "CAPACITY", "USED",
+               "FREE", "OBJECTS", "HEARD", "ADDRESSES");
         for (bool more = json_first(servers, &s); more; more = json_next(&s))
                 print_server(s, width);
 }
@@ -97,10 +100,13 @@ static void print_summary(struct json root)
         char version[CELL], fsid[CELL], uptime[CELL];
 
         printf("nacre %s, up %s, fsid %s\n", json_member_text(root, "version", version, sizeof version),
-               age_text(json_u64(root, "uptime_seconds"), uptime), json_member_text(root, "fsid", fsid, sizeof fsid));
-        printf("clients %" PRIu64 ", open files %" PRIu64 ", layouts %" PRIu64 ", lease %" PRIu64 "s, fenced epoch %" PRIu64 "%s\n\n",
-               json_u64(root, "clients"), json_u64(root, "opens"), json_u64(root, "layouts"), json_u64(root, "lease_seconds"),
-               json_u64(root, "fenced_epoch"), json_true(root, "grace") ? ", in grace: clients reclaim what they had" : "");
+               age_text(json_u64(root, "uptime_seconds"), uptime),
+               json_member_text(root, "fsid", fsid, sizeof fsid));
+        printf("clients %" PRIu64 ", open files %" PRIu64 ", layouts %" PRIu64 ", lease %" PRIu64
+               "s, fenced epoch %" PRIu64 "%s\n\n",
+               json_u64(root, "clients"), json_u64(root, "opens"), json_u64(root, "layouts"),
+               json_u64(root, "lease_seconds"), json_u64(root, "fenced_epoch"),
+               json_true(root, "grace") ? ", in grace: clients reclaim what they had" : "");
 }
 
 int cmd_status(const struct cli_args *args)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration of nacre-ds: docs/examples/ds.yaml says what each key means. The lease time is the MDS's. */
+/* The configuration of nacre-ds: docs/examples/ds.yaml says what each key means. */
 #pragma once
 
 #include "base/conf.h"
@@ -31,5 +31,6 @@ struct ds_conf {
 /* 0, or -1 with "FILE:LINE: what is wrong; allowed: …" in ERROR and *ret untouched. The cluster key is read. */
 int ds_conf_load(const char *file, struct ds_conf *ret, char *error, size_t error_bytes);
 /* The same from memory and without looking at other files: cluster_key stays zero. */
-int ds_conf_load_text(const char *name, const char *text, size_t length, struct ds_conf *ret, char *error, size_t error_bytes);
+int ds_conf_load_text(const char *name, const char *text, size_t length, struct ds_conf *ret, char *error,
+                      size_t error_bytes);
 void ds_conf_free(struct ds_conf *conf);

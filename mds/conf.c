@@ -19,9 +19,12 @@ static bool is_unit(const void *value)
 }
 
 static const struct conf_field limit_fields[] = {
-        { "clients", CONF_U64, offsetof(struct mds_limits, clients), .fallback = "10000", .min = 1, .max = 1000000 },
-        { "connections", CONF_U64, offsetof(struct mds_limits, connections), .fallback = "16384", .min = 1, .max = 1000000 },
-        { "memory", CONF_SIZE, offsetof(struct mds_limits, memory_bytes), .fallback = "512M", .min = 64 * MIB, .max = 16 * TIB },
+        { "clients", CONF_U64, offsetof(struct mds_limits, clients), .fallback = "10000", .min = 1,
+          .max = 1000000 },
+        { "connections", CONF_U64, offsetof(struct mds_limits, connections), .fallback = "16384", .min = 1,
+          .max = 1000000 },
+        { "memory", CONF_SIZE, offsetof(struct mds_limits, memory_bytes), .fallback = "512M", .min = 64 * MIB,
+          .max = 16 * TIB },
         { .key = NULL },
 };
 
@@ -33,20 +36,25 @@ static const struct conf_field mds_fields[] = {
           .help = "a path of at most 107 bytes" },
         { "metrics", CONF_ADDR, FIELD(metrics), .min = 9050, .help = "an address like 127.0.0.1:9050" },
         { "store", CONF_STRING, FIELD(store), .required = true, .help = "a directory for the metadata" },
-        { "cluster_key", CONF_PATH, FIELD(cluster_key_file), .required = true, .help = "a file of 64 hexadecimal digits" },
-        { "exports", CONF_PATH, FIELD(exports_file), .required = true, .help = "a YAML file of export policies" },
+        { "cluster_key", CONF_PATH, FIELD(cluster_key_file), .required = true,
+          .help = "a file of 64 hexadecimal digits" },
+        { "exports", CONF_PATH, FIELD(exports_file), .required = true,
+          .help = "a YAML file of export policies" },
         { "lease_seconds", CONF_U64, FIELD(lease_seconds), .fallback = "45", .min = 10, .max = 3600 },
-        { "stripe_unit", CONF_SIZE, FIELD(stripe_unit), .fallback = "1M", .min = UNIT_GRAIN, .max = 255 * MIB, .valid = is_unit,
-          .help = "a size (K, M) from 4K to 255M, a multiple of 4K" },
+        { "stripe_unit", CONF_SIZE, FIELD(stripe_unit), .fallback = "1M", .min = UNIT_GRAIN, .max = 255 * MIB,
+          .valid = is_unit, .help = "a size (K, M) from 4K to 255M, a multiple of 4K" },
         { "stripe_count", CONF_U64, FIELD(stripe_count), .fallback = "0", .max = 64,
           .help = "a number from 1 to 64, or 0 for all data servers" },
-        { "cache_inodes", CONF_U64, FIELD(cache_inodes), .fallback = "1000000", .min = 1000, .max = 1000000000 },
+        { "cache_inodes", CONF_U64, FIELD(cache_inodes), .fallback = "1000000", .min = 1000,
+          .max = 1000000000 },
         { "log_level", CONF_ENUM, FIELD(log_level), .fallback = "info", .names = log_level_names },
-        { "limits", CONF_RECORD, FIELD(limits), .fields = limit_fields, .help = "a mapping with clients, connections, memory" },
+        { "limits", CONF_RECORD, FIELD(limits), .fields = limit_fields,
+          .help = "a mapping with clients, connections, memory" },
         { .key = NULL },
 };
 
-int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error, size_t error_bytes)
+int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error,
+                       size_t error_bytes)
 {
         struct mds_conf conf = { 0 };
 
@@ -67,7 +75,8 @@ static int load_named_files(const char *file, struct mds_conf *conf, char *error
                 return -1;
         }
         if (access(exports->text, R_OK) < 0) {
-                snprintf(error, error_bytes, "%s:%u: exports: %s: %s", file, exports->line, exports->text, strerror(errno));
+                snprintf(error, error_bytes, "%s:%u: exports: %s: %s", file, exports->line, exports->text,
+                         strerror(errno));
                 return -1;
         }
         return 0;

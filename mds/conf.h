@@ -26,9 +26,10 @@ struct mds_conf {
         struct mds_limits limits;
 };
 
-/* 0, or -1 with "FILE:LINE: what is wrong; allowed: …" in ERROR and *ret untouched. The cluster key is read and the
- * exports file must be readable; neither store nor exports are opened. */
+/* 0, or -1 with "FILE:LINE: what is wrong; allowed: …" in ERROR and *ret untouched. The cluster key is read
+ * and the exports file must be readable; neither store nor exports are opened. */
 int mds_conf_load(const char *file, struct mds_conf *ret, char *error, size_t error_bytes);
 /* The same from memory and without looking at other files: cluster_key stays zero. */
-int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error, size_t error_bytes);
+int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error,
+                       size_t error_bytes);
 void mds_conf_free(struct mds_conf *conf);

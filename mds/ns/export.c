@@ -52,7 +52,9 @@ static bool is_path(const void *value)
 }
 
 static const char *const access_names[] = { [EXPORT_RO] = "ro", [EXPORT_RW] = "rw", NULL };
-static const char *const squash_names[] = { [SQUASH_NONE] = "none", [SQUASH_ROOT] = "root", [SQUASH_ALL] = "all", NULL };
+static const char *const squash_names[] = {
+        [SQUASH_NONE] = "none", [SQUASH_ROOT] = "root", [SQUASH_ALL] = "all", NULL
+};
 
 #define RULE(member) offsetof(struct raw_rule, member)
 static const struct conf_field rule_fields[] = {
@@ -77,8 +79,9 @@ static const struct conf_field export_fields[] = {
         { .key = NULL },
 };
 static const struct conf_field file_fields[] = {
-        { "exports", CONF_LIST, offsetof(struct raw_file, exports), .required = true, .max = 1000, .fields = export_fields,
-          .record_bytes = sizeof(struct raw_export), .help = "a list of exports with path, id, rules" },
+        { "exports", CONF_LIST, offsetof(struct raw_file, exports), .required = true, .max = 1000,
+          .fields = export_fields, .record_bytes = sizeof(struct raw_export),
+          .help = "a list of exports with path, id, rules" },
         { .key = NULL },
 };
 
@@ -88,7 +91,8 @@ struct loader {
         size_t error_bytes;
 };
 
-static int __attribute__((format(printf, 3, 4))) fail(struct loader *l, unsigned line, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+fail(struct loader *l, unsigned line, const char *format, ...)
 {
         char what[512];
         va_list args;
@@ -122,7 +126,8 @@ static int load_clients(struct loader *l, const struct conf_strings *raw, struct
                 const char *allowed = export_client_parse(raw->items[i], &rule->clients[i]);
 
                 if (allowed)
-                        return fail(l, raw->lines[i], "clients: '%.64s' is not valid; allowed: %s", raw->items[i], allowed);
+                        return fail(l, raw->lines[i], "clients: '%.64s' is not valid; allowed: %s",
+                                    raw->items[i], allowed);
         }
         return 0;
 }
@@ -191,22 +196,25 @@ static bool is_inside(const char *path, const char *directory)
         return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-/* No export inside another: a file would have two policies, and which one holds would depend on the way to it. */
+/* No export inside another: a file would have two policies, and the way to it would decide which holds. */
 static int check_pair(struct loader *l, const struct raw_export *a, const struct raw_export *b)
 {
         const char *first = a->path.text, *second = b->path.text;
 
         if (strcmp(first, second) == 0)
-                return fail(l, b->path.line, "path: '%.64s' stands twice; allowed: once (line %u)", second, a->path.line);
+                return fail(l, b->path.line, "path: '%.64s' stands twice; allowed: once (line %u)", second,
+                            a->path.line);
         if (is_inside(second, first))
-                return fail(l, b->path.line, "path: '%.64s' lies inside '%.64s' (line %u); allowed: separate paths", second, first,
-                            a->path.line);
+                return fail(l, b->path.line,
+                            "path: '%.64s' lies inside '%.64s' (line %u); allowed: separate paths", second,
+                            first, a->path.line);
         if (is_inside(first, second))
-                return fail(l, b->path.line, "path: '%.64s' contains '%.64s' (line %u); allowed: separate paths", second, first,
-                            a->path.line);
+                return fail(l, b->path.line,
+                            "path: '%.64s' contains '%.64s' (line %u); allowed: separate paths", second,
+                            first, a->path.line);
         if (id_of(a) == id_of(b))
-                return fail(l, b->path.line, "'%.64s' has the same id %u as '%.64s' (line %u); allowed: another with id: 1 to %u", second,
-                            id_of(b), first, a->path.line, UINT16_MAX);
+                return fail(l, b->path.line, "'%.64s' has the id %u of '%.64s' (line %u); allowed: another id: from 1 to %u",
+                            second, id_of(b), first, a->path.line, UINT16_MAX);
         return 0;
 }
 
@@ -259,7 +267,8 @@ int exports_load(const char *file, struct exports **ret, char *error, size_t err
         return finish(&l, &raw, ret);
 }
 
-int exports_load_text(const char *name, const char *text, size_t length, struct exports **ret, char *error, size_t error_bytes)
+int exports_load_text(const char *name, const char *text, size_t length, struct exports **ret, char *error,
+                      size_t error_bytes)
 {
         struct loader l = { name, error, error_bytes };
         struct raw_file raw = { 0 };

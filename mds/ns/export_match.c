@@ -9,7 +9,8 @@
 #include "mds/ns/export.h"
 
 enum { HOST_LIMIT = 255 };
-static const char allowed_clients[] = "an address, a network like 192.0.2.0/24 or 2001:db8::/32, a host name like *.lab.example, or \"*\"";
+static const char allowed_clients[] =
+        "an address, a network like 192.0.2.0/24 or 2001:db8::/32, a host name like *.lab.example, or \"*\"";
 
 const struct export_rule export_undecided;
 
@@ -54,10 +55,12 @@ static const char *parse_net(const char *text, struct export_client *ret)
         char address[NETADDR_TEXT];
         unsigned bits;
 
-        if (snprintf(address, sizeof address, "%.*s", slash ? (int)(slash - text) : NETADDR_TEXT, text) >= NETADDR_TEXT)
+        if (snprintf(address, sizeof address, "%.*s", slash ? (int)(slash - text) : NETADDR_TEXT, text) >=
+            NETADDR_TEXT)
                 return allowed_clients;
         /* A port, or brackets that would hold one apart, has no place here. */
-        if (strchr(address, '[') || (strchr(address, '.') && strchr(address, ':')) || netaddr_parse(address, 0, &c.net) < 0)
+        if (strchr(address, '[') || (strchr(address, '.') && strchr(address, ':')) ||
+            netaddr_parse(address, 0, &c.net) < 0)
                 return allowed_clients;
         bits = c.net.family == 4 ? 32 : 128;
         c.prefix = bits;
@@ -72,8 +75,8 @@ static const char *parse_net(const char *text, struct export_client *ret)
         return NULL;
 }
 
-/* Letters, digits, '-', '_', the wildcards, dots between; the last label must hold a letter, or it was meant to be an
- * address (192.0.2.300, 192.0.2.*). */
+/* Letters, digits, '-', '_', the wildcards, dots between; the last label must hold a letter, or it was meant
+ * to be an address (192.0.2.300, 192.0.2.*). */
 static bool is_host(const char *text)
 {
         const char *last = strrchr(text, '.');
@@ -102,8 +105,8 @@ const char *export_client_parse(const char *text, struct export_client *ret)
         return NULL;
 }
 
-/* Does NAME fit PATTERN, where '?' is one character and '*' any number of characters of one label? Linear with one
- * place to go back to: a later '*' makes an earlier one's choice final. */
+/* Does NAME fit PATTERN, where '?' is one character and '*' any number of characters of one label? Linear
+ * with one place to go back to: a later '*' makes an earlier one's choice final. */
 static bool host_matches(const char *pattern, const char *name)
 {
         const char *star = NULL, *retry = NULL;
@@ -112,7 +115,9 @@ static bool host_matches(const char *pattern, const char *name)
                 if (*pattern == '*') {
                         star = ++pattern;
                         retry = name;
-                } else if (*pattern == '?' ? *name != '.' : tolower((unsigned char)*pattern) == tolower((unsigned char)*name)) {
+                } else if (*pattern == '?'
+                                   ? *name != '.'
+                                   : tolower((unsigned char)*pattern) == tolower((unsigned char)*name)) {
                         pattern++;
                         name++;
                 } else if (star && *retry != '.') {
@@ -151,7 +156,8 @@ bool export_client_matches(const struct export_client *c, const struct netaddr *
 enum verdict { NO, YES, UNDECIDED };
 
 /* Addresses first: a name is only asked for when nothing else decides. */
-static enum verdict rule_names(const struct export_rule *rule, const struct netaddr *client, struct export_names *names)
+static enum verdict rule_names(const struct export_rule *rule, const struct netaddr *client,
+                               struct export_names *names)
 {
         bool has_host = false;
         const char *name;
@@ -172,7 +178,8 @@ static enum verdict rule_names(const struct export_rule *rule, const struct neta
         return NO;
 }
 
-const struct export_rule *export_match(const struct exports *set, uint16_t export_id, const struct netaddr *client, uint32_t flavour,
+const struct export_rule *export_match(const struct exports *set, uint16_t export_id,
+                                       const struct netaddr *client, uint32_t flavour,
                                        struct export_names *names)
 {
         const struct export *e = export_by_id(set, export_id);
@@ -191,7 +198,8 @@ const struct export_rule *export_match(const struct exports *set, uint16_t expor
         return NULL;
 }
 
-uint32_t export_flavours(const struct exports *set, uint16_t export_id, const struct netaddr *client, struct export_names *names)
+uint32_t export_flavours(const struct exports *set, uint16_t export_id, const struct netaddr *client,
+                         struct export_names *names)
 {
         const struct export *e = export_by_id(set, export_id);
         uint32_t flavours = 0;

@@ -7,8 +7,8 @@
 #include "base/cleanup.h"
 #include "mds/ns/export.h"
 
-/* Between 2^62 and 2^63: no file of the store has such an id, and as a directory cookie it stays positive in Linux's loff_t.
- * From the path, so that handles and cookies outlive restarts and changes of the exports file. */
+/* Between 2^62 and 2^63: no file of the store has such an id, and as a directory cookie it stays positive in
+ * Linux's loff_t. From the path, so that handles and cookies outlive restarts and edits of the file. */
 static uint64_t id_of_path(const char *path, size_t length)
 {
         return (export_path_hash(path, length) >> 2) | UINT64_C(1) << 62;

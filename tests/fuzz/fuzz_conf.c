@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char error[512];
 
         if (mds_conf_load_text("f", (const char *)data, size, &mds, error, sizeof error) == 0) {
-                CHECK(mds.stripe_unit % 4096 == 0 && mds.stripe_unit > 0 && mds.stripe_count <= 64 && mds.listen.count > 0);
+                CHECK(mds.stripe_unit % 4096 == 0 && mds.stripe_unit > 0 && mds.stripe_count <= 64 &&
+                      mds.listen.count > 0);
                 mds_conf_free(&mds);
         } else {
                 check_message(error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes over the TCP port, what only over the unix socket, and what a request can and cannot do to the server. */
+/* What goes over the TCP port, what only over the unix socket, and what a request cannot do to the server. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -129,7 +129,9 @@ static struct netaddr listen_tcp(void)
 
 static int dial_tcp(const struct netaddr *a)
 {
-        struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(a->port) };
+        struct sockaddr_in name = { .sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                    .sin_port = htons(a->port) };
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
         assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
@@ -147,7 +149,8 @@ static void test_metrics_over_tcp(void **state)
         ask(dial_tcp(&a), GET("/metrics"));
         assert_non_null(strstr(answer, "HTTP/1.0 200 OK\r\n"));
         assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
-        assert_non_null(strstr(answer, "\r\n\r\n# HELP hits_total Hits\n# TYPE hits_total counter\nhits_total 7\n"));
+        assert_non_null(
+                strstr(answer, "\r\n\r\n# HELP hits_total Hits\n# TYPE hits_total counter\nhits_total 7\n"));
         ask(dial_tcp(&a), GET("/metrics?x=y"));
         assert_non_null(strstr(answer, "\nhits_total 14\n"));
         ask(dial_tcp(&a), POST("/metrics", "0", ""));
@@ -183,7 +186,8 @@ static void test_commands_only_over_the_unix_socket(void **state)
         assert_non_null(strstr(ask(dial_unix(), GET("/metrics")), "hits_total 7"));
         assert_non_null(strstr(ask(dial_unix(), GET("/v1/echo")), " 405 "));
         assert_non_null(strstr(ask(dial_unix(), POST("/v1/nothing", "0", "")), " 404 "));
-        assert_non_null(strstr(answer, "{\"error\":\"no such command: is the server older than this program?\"}"));
+        assert_non_null(
+                strstr(answer, "{\"error\":\"no such command: is the server older than this program?\"}"));
 }
 
 static void test_nobody_else_may_connect(void **state)

@@ -52,7 +52,8 @@ static const struct conf_field fields[] = {
         { "addr", CONF_ADDR, FIELD(addr), .fallback = "127.0.0.1", .min = 80 },
         { "addrs", CONF_ADDRS, FIELD(addrs), .fallback = "[::1]:99", .min = 2049, .max = 2 },
         { "strings", CONF_STRINGS, FIELD(strings), .fallback = "only", .max = 3 },
-        { "list", CONF_LIST, FIELD(list), .max = 200, .fields = inner_fields, .record_bytes = sizeof(struct inner), .keeps_line = true },
+        { "list", CONF_LIST, FIELD(list), .max = 200, .fields = inner_fields,
+          .record_bytes = sizeof(struct inner), .keeps_line = true },
         { "record", CONF_RECORD, FIELD(record), .fields = inner_fields, .keeps_line = true },
         { .key = NULL },
 };
@@ -106,7 +107,8 @@ static void test_every_kind(void **state)
 
         (void)state;
         load("text: \"a b\"\npath: /x\nnumber: 4\nsize: 3K\nflag: no\nword: red\naddr: 192.0.2.1:1\n"
-             "addrs: [192.0.2.2, '192.0.2.3:4']\nstrings:\n  - a\n  - b\nlist:\n  - name: n\n  - {weight: 3}\nrecord:\n  weight: 9\n", &s);
+             "addrs: [192.0.2.2, '192.0.2.3:4']\nstrings:\n  - a\n  - b\nlist:\n  - name: n\n  - {weight: 3}\nrecord:\n  weight: 9\n",
+             &s);
         assert_string_equal(s.text, "a b");
         assert_string_equal(s.path.text, "/x");
         assert_int_equal(s.path.line, 2);
@@ -132,19 +134,24 @@ static void test_every_kind(void **state)
 static void test_keys(void **state)
 {
         (void)state;
-        expect_error("text: a\n\nnumbre: 4\n",
-                     "f.yaml:3: unknown key 'numbre'; allowed: text, path, number, size, flag, word, addr, addrs, strings, list, record");
-        expect_error("text: a\nnumber: 4\nnumber: 6\n", "f.yaml:3: 'number' stands twice; allowed: once (line 2)");
+        expect_error(
+                "text: a\n\nnumbre: 4\n",
+                "f.yaml:3: unknown key 'numbre'; allowed: text, path, number, size, flag, word, addr, addrs, strings, list, record");
+        expect_error("text: a\nnumber: 4\nnumber: 6\n",
+                     "f.yaml:3: 'number' stands twice; allowed: once (line 2)");
         expect_error("number: 4\n", "f.yaml:1: 'text' is missing; allowed: some text");
         expect_error("", "f.yaml:1: 'text' is missing; allowed: some text");
-        expect_error("text: a\nlist:\n  - name: b\n  - nome: b\n", "f.yaml:4: unknown key 'nome'; allowed: name, weight");
-        expect_error("text: a\n[1]: b\n", "f.yaml:2: unknown key '(a list)'; allowed: text, path, number, size, flag, word, "
-                                         "addr, addrs, strings, list, record");
+        expect_error("text: a\nlist:\n  - name: b\n  - nome: b\n",
+                     "f.yaml:4: unknown key 'nome'; allowed: name, weight");
+        expect_error("text: a\n[1]: b\n",
+                     "f.yaml:2: unknown key '(a list)'; allowed: text, path, number, size, flag, word, "
+                     "addr, addrs, strings, list, record");
 }
 
 static void test_values(void **state)
 {
-        static const char *const numbers[] = { "1", "22", "-4", "+4", "0x4", "four", "99999999999999999999", "4 4", "", "5" };
+        static const char *const numbers[] = { "1",   "22", "-4", "+4", "0x4", "four", "99999999999999999999",
+                                               "4 4", "",   "5" };
         char text[64];
 
         (void)state;
@@ -152,41 +159,55 @@ static void test_values(void **state)
                 char expected[128];
 
                 snprintf(text, sizeof text, "text: a\nnumber: %s\n", numbers[i]);
-                snprintf(expected, sizeof expected, "f.yaml:2: number: '%s' is not valid; allowed: a number from 2 to 20", numbers[i]);
+                snprintf(expected, sizeof expected,
+                         "f.yaml:2: number: '%s' is not valid; allowed: a number from 2 to 20", numbers[i]);
                 expect_error(text, expected);
         }
-        expect_error("text: a\nsize: 1B\n", "f.yaml:2: size: '1B' is not valid; allowed: a size (K, M, G, T) from 1K to 1G");
-        expect_error("text: a\nsize: 2G\n", "f.yaml:2: size: '2G' is not valid; allowed: a size (K, M, G, T) from 1K to 1G");
-        expect_error("text: a\nsize: 99999999T\n", "f.yaml:2: size: '99999999T' is not valid; allowed: a size (K, M, G, T) from 1K to 1G");
-        expect_error("text: a\nflag: maybe\n", "f.yaml:2: flag: 'maybe' is not valid; allowed: on, off, yes, no, true, false");
+        expect_error("text: a\nsize: 1B\n",
+                     "f.yaml:2: size: '1B' is not valid; allowed: a size (K, M, G, T) from 1K to 1G");
+        expect_error("text: a\nsize: 2G\n",
+                     "f.yaml:2: size: '2G' is not valid; allowed: a size (K, M, G, T) from 1K to 1G");
+        expect_error("text: a\nsize: 99999999T\n",
+                     "f.yaml:2: size: '99999999T' is not valid; allowed: a size (K, M, G, T) from 1K to 1G");
+        expect_error("text: a\nflag: maybe\n",
+                     "f.yaml:2: flag: 'maybe' is not valid; allowed: on, off, yes, no, true, false");
         expect_error("text: a\nword: blue\n", "f.yaml:2: word: 'blue' is not valid; allowed: red, green");
-        expect_error("text: a\naddr: here\n",
-                     "f.yaml:2: addr: 'here' is not valid; allowed: an address like 192.0.2.1:2049 or [2001:db8::1]:2049");
+        expect_error(
+                "text: a\naddr: here\n",
+                "f.yaml:2: addr: 'here' is not valid; allowed: an address like 192.0.2.1:2049 or [2001:db8::1]:2049");
         expect_error("text: a\npath: [b]\n", "f.yaml:2: path: '(a list)' is not valid; allowed: a path");
         expect_error("text: \"a\\0b\"\n", "f.yaml:1: text: 'a' is not valid; allowed: some text");
         expect_error("text: \"\"\n", "f.yaml:1: text: '' is not valid; allowed: some text");
-        expect_error("text: a\nrecord: {name: ninebytes}\n", "f.yaml:2: name: 'ninebytes' is not valid; allowed: a text");
-        expect_error("text: a\nword: \"b\\x1bb\"\n", "f.yaml:2: word: 'b?b' is not valid; allowed: red, green");
+        expect_error("text: a\nrecord: {name: ninebytes}\n",
+                     "f.yaml:2: name: 'ninebytes' is not valid; allowed: a text");
+        expect_error("text: a\nword: \"b\\x1bb\"\n",
+                     "f.yaml:2: word: 'b?b' is not valid; allowed: red, green");
 }
 
 static void test_lists(void **state)
 {
         (void)state;
         expect_error("text: a\nstrings: []\n", "f.yaml:2: strings: too short a list; allowed: at least 1");
-        expect_error("text: a\nstrings: [a, b, c, d]\n", "f.yaml:2: strings: too long a list; allowed: at most 3");
-        expect_error("text: a\nstrings:\n  - a\n  - [b]\n", "f.yaml:4: strings: '(a list)' is not valid; allowed: a text or a list of texts");
-        expect_error("text: a\naddrs: ['::1', '::2', '::3']\n", "f.yaml:2: addrs: too long a list; allowed: at most 2");
-        expect_error("text: a\naddrs:\n- 192.0.2.1\n- x\n",
-                     "f.yaml:4: addrs: 'x' is not valid; allowed: addresses like 192.0.2.1:2049 or [2001:db8::1]:2049");
+        expect_error("text: a\nstrings: [a, b, c, d]\n",
+                     "f.yaml:2: strings: too long a list; allowed: at most 3");
+        expect_error("text: a\nstrings:\n  - a\n  - [b]\n",
+                     "f.yaml:4: strings: '(a list)' is not valid; allowed: a text or a list of texts");
+        expect_error("text: a\naddrs: ['::1', '::2', '::3']\n",
+                     "f.yaml:2: addrs: too long a list; allowed: at most 2");
+        expect_error(
+                "text: a\naddrs:\n- 192.0.2.1\n- x\n",
+                "f.yaml:4: addrs: 'x' is not valid; allowed: addresses like 192.0.2.1:2049 or [2001:db8::1]:2049");
         expect_error("text: a\nlist: b\n", "f.yaml:2: list: 'b' is not valid; allowed: a list");
         expect_error("text: a\nlist:\n  - b\n", "f.yaml:3: list: 'b' is not valid; allowed: a list");
-        expect_error("text: a\nrecord: b\n", "f.yaml:2: record: 'b' is not valid; allowed: a mapping of keys to values");
+        expect_error("text: a\nrecord: b\n",
+                     "f.yaml:2: record: 'b' is not valid; allowed: a mapping of keys to values");
 }
 
 static void test_syntax(void **state)
 {
         (void)state;
-        expect_error("text: a\nnumber: 4\n\tsize: 1K\n", "f.yaml:3: not YAML: found a tab character that violates indentation");
+        expect_error("text: a\nnumber: 4\n\tsize: 1K\n",
+                     "f.yaml:3: not YAML: found a tab character that violates indentation");
         expect_error("- a\n", "f.yaml:1: not a mapping; allowed: lines of the form key: value");
         expect_error("text: a\n---\ntext: b\n", "f.yaml:3: a second document; allowed: one in a file");
         expect_error("text: a\nnumber: *x\n", "f.yaml:2: not YAML: found undefined alias");
@@ -248,7 +269,8 @@ static void test_files(void **state)
         (void)state;
         assert_non_null(mkdtemp(dir));
         snprintf(path, sizeof path, "%s/f.yaml", dir);
-        snprintf(expected, sizeof expected, "%s: No such file or directory; allowed: a readable YAML file", path);
+        snprintf(expected, sizeof expected, "%s: No such file or directory; allowed: a readable YAML file",
+                 path);
         assert_int_equal(conf_load(path, fields, &s, error, sizeof error), -1);
         assert_string_equal(error, expected);
         assert_int_equal(conf_load(dir, fields, &s, error, sizeof error), -1);

@@ -90,18 +90,21 @@ static void test_conversions(void **state)
 {
         (void)state;
         log_info("e", "a=%d b=%5u c=%-3x d=%#o e=%%", -1, 2u, 3u, 8u);
-        assert_string_equal(logged_event(), "level=info program=test event=e a=-1 b=\"    2\" c=\"3  \" d=010 e=%\n");
-        log_info("e", "a=%" PRIu64 " b=%" PRId64 " c=%zu d=%zd e=%jd f=%td g=%lld", UINT64_MAX, INT64_MIN, (size_t)1, (ssize_t)-1,
-                 (intmax_t)-2, (ptrdiff_t)3, -4LL);
-        assert_string_equal(logged_event(), "level=info program=test event=e a=18446744073709551615 b=-9223372036854775808 "
-                                            "c=1 d=-1 e=-2 f=3 g=-4\n");
+        assert_string_equal(logged_event(),
+                            "level=info program=test event=e a=-1 b=\"    2\" c=\"3  \" d=010 e=%\n");
+        log_info("e", "a=%" PRIu64 " b=%" PRId64 " c=%zu d=%zd e=%jd f=%td g=%lld", UINT64_MAX, INT64_MIN,
+                 (size_t)1, (ssize_t)-1, (intmax_t)-2, (ptrdiff_t)3, -4LL);
+        assert_string_equal(logged_event(),
+                            "level=info program=test event=e a=18446744073709551615 b=-9223372036854775808 "
+                            "c=1 d=-1 e=-2 f=3 g=-4\n");
         log_info("e", "a=%hhu b=%hd c=%lu d=%c e=%.2f", (unsigned char)200, (short)-7, 5ul, 'x', 1.5);
         assert_string_equal(logged_event(), "level=info program=test event=e a=200 b=-7 c=5 d=x e=1.50\n");
         log_info("e", "a=%.*s b=%*d c=%02x%02x", 3, "abcdef", 3, 7, 0xabu, 1u);
         assert_string_equal(logged_event(), "level=info program=test event=e a=abc b=\"  7\" c=ab01\n");
         errno = ENOENT;
         log_info("e", "why=%m then=%d", 1);
-        assert_string_equal(logged_event(), "level=info program=test event=e why=\"No such file or directory\" then=1\n");
+        assert_string_equal(logged_event(),
+                            "level=info program=test event=e why=\"No such file or directory\" then=1\n");
         assert_int_equal(errno, ENOENT);
 }
 
@@ -111,9 +114,11 @@ static void test_quoting(void **state)
         log_info("e", "name=%s next=%d", "two words", 1);
         assert_string_equal(logged_event(), "level=info program=test event=e name=\"two words\" next=1\n");
         log_info("e", "name=%s next=%d", "x event=forged", 1);
-        assert_string_equal(logged_event(), "level=info program=test event=e name=\"x event=forged\" next=1\n");
+        assert_string_equal(logged_event(),
+                            "level=info program=test event=e name=\"x event=forged\" next=1\n");
         log_info("e", "name=%s", "a\nb\"c\\d\x7f=");
-        assert_string_equal(logged_event(), "level=info program=test event=e name=\"a\\x0ab\\\"c\\\\d\\x7f=\"\n");
+        assert_string_equal(logged_event(),
+                            "level=info program=test event=e name=\"a\\x0ab\\\"c\\\\d\\x7f=\"\n");
         log_info("e", "name=%s", "");
         assert_string_equal(logged_event(), "level=info program=test event=e name=\"\"\n");
         log_info("e", "name=%s", "gr\xc3\xbc\xc3\x9f%s%n");

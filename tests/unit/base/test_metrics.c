@@ -32,9 +32,13 @@ static void test_nothing(void **state)
 
 static void test_one_head_for_one_name(void **state)
 {
-        struct metric read = { .name = "ops_total", .help = "Operations", .labels = "op=\"read\"", .kind = METRIC_COUNTER };
+        struct metric read = {
+                .name = "ops_total", .help = "Operations", .labels = "op=\"read\"", .kind = METRIC_COUNTER
+        };
         struct metric lag = { .name = "lag_ns", .help = "Lag", .kind = METRIC_GAUGE };
-        struct metric write = { .name = "ops_total", .help = "Operations", .labels = "op=\"write\"", .kind = METRIC_COUNTER };
+        struct metric write = {
+                .name = "ops_total", .help = "Operations", .labels = "op=\"write\"", .kind = METRIC_COUNTER
+        };
         struct metrics m = { 0 };
         CLEANUP_FREE char *text = NULL;
 
@@ -93,10 +97,14 @@ static void test_histogram_text(void **state)
         histogram_add(&h, UINT64_C(100000000000));
         text = print(&m);
         assert_memory_equal(text, "# HELP op_seconds Latency\n# TYPE op_seconds histogram\n", 54);
-        assert_non_null(strstr(text, "op_seconds_bucket{op=\"read\",le=\"1e-06\"} 1\nop_seconds_bucket{op=\"read\",le=\"2e-06\"} 1\n"
-                                     "op_seconds_bucket{op=\"read\",le=\"4e-06\"} 2\n"));
-        assert_non_null(strstr(text, "op_seconds_bucket{op=\"read\",le=\"67.108864\"} 2\nop_seconds_bucket{op=\"read\",le=\"+Inf\"} 3\n"
-                                     "op_seconds_sum{op=\"read\"} 100.000003500\nop_seconds_count{op=\"read\"} 3\n"));
+        assert_non_null(strstr(
+                text,
+                "op_seconds_bucket{op=\"read\",le=\"1e-06\"} 1\nop_seconds_bucket{op=\"read\",le=\"2e-06\"} 1\n"
+                "op_seconds_bucket{op=\"read\",le=\"4e-06\"} 2\n"));
+        assert_non_null(strstr(
+                text,
+                "op_seconds_bucket{op=\"read\",le=\"67.108864\"} 2\nop_seconds_bucket{op=\"read\",le=\"+Inf\"} 3\n"
+                "op_seconds_sum{op=\"read\"} 100.000003500\nop_seconds_count{op=\"read\"} 3\n"));
         assert_non_null(strstr(text, "sync_seconds_bucket{le=\"1e-06\"} 0\n"));
         assert_non_null(strstr(text, "sync_seconds_sum 0.000000000\nsync_seconds_count 0\n"));
 }

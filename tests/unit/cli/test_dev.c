@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nacre dev against stand-ins for the daemons: this program again, which reads the configuration with the daemons' own
- * reader and answers on the admin socket. */
+/* nacre dev against stand-ins for the daemons: this program again, which reads the configuration with the
+ * daemons' own reader and answers on the admin socket. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -14,96 +14,8 @@
 
 #include <cmocka.h>
 
-#include "base/admin.h"
-#include "base/log.h"
-#include "ds/conf.h"
-#include "mds/conf.h"
-#include "mds/ns/export.h"
 #include "tests/unit/cli/capture.h"
-
-/* --- the stand-ins */
-
-static struct mds_conf mds;
-static struct ds_conf ds;
-static char error[1024];
-
-static void on_term(void *arg, int signum)
-{
-        (void)signum;
-        loop_stop(arg);
-}
-
-/* A data server is up when its socket is there. */
-static int answer_status(void *arg, const char *body, FILE *out)
-{
-        const char *before = "";
-        char path[200];
-
-        (void)arg, (void)body;
-        fprintf(out, "{\"version\":\"9\",\"fsid\":\"ab\",\"uptime_seconds\":5,\"clients\":2,\"opens\":3,\"layouts\":4,\"lease_seconds\":45,"
-                     "\"fenced_epoch\":6,\"grace\":true,\"data_servers\":[");
-        for (unsigned i = 0; i < 64; i++) {
-                snprintf(path, sizeof path, "%.*s/ds%u.sock", (int)(strrchr(mds.admin_socket, '/') - mds.admin_socket), mds.admin_socket, i);
-                if (access(path, F_OK) < 0)
-                        continue;
-                fprintf(out, "%s{\"name\":\"ds%u\",\"id\":%u,\"state\":\"up\",\"addrs\":[\"127.0.0.1:%u\"],\"total\":13207024435,\"free\":1610612736,"
-                             "\"used\":999,\"objects\":7,\"last_heard_ms\":1250}", before, i, i + 1, 2049 + i);
-                before = ",";
-        }
-        fputs("]}", out);
-        return 200;
-}
-
-static int answer_reload(void *arg, const char *body, FILE *out)
-{
-        struct exports *set;
-
-        (void)arg, (void)body;
-        if (exports_load(mds.exports_file.text, &set, error, sizeof error) < 0) {
-                fputs("{\"error\":", out);
-                json_string(out, error);
-                fputs("}", out);
-                return 422;
-        }
-        exports_free(set);
-        fputs("{\"ok\":true}", out);
-        return 200;
-}
-
-static int serve(const char *socket_path)
-{
-        struct metrics metrics = { 0 };
-        struct loop *loop = loop_new();
-        struct admin *admin = admin_new(loop, &metrics);
-
-        admin_command(admin, "status", answer_status, NULL);
-        admin_command(admin, "export-reload", answer_reload, NULL);
-        if (admin_listen_unix(admin, socket_path) < 0)
-                return 3;
-        loop_signal(loop, SIGTERM, on_term, loop);
-        loop_run(loop);
-        admin_free(admin);
-        loop_free(loop);
-        return 0;
-}
-
-static int stand_in(const char *kind, const char *config)
-{
-        const char *broken = getenv("BROKEN");
-
-        if (strcmp(kind, "mds") == 0) {
-                if (mds_conf_load(config, &mds, error, sizeof error) < 0)
-                        return fprintf(stderr, "%s\n", error), 2;
-                return serve(mds.admin_socket);
-        }
-        if (ds_conf_load(config, &ds, error, sizeof error) < 0)
-                return fprintf(stderr, "%s\n", error), 2;
-        if (broken && strcmp(broken, ds.name) == 0)
-                return fprintf(stderr, "the disk of %s is gone\n", ds.name), 1;
-        return serve(ds.admin_socket);
-}
-
-/* --- the tests */
+#include "tests/unit/cli/stand_in.h"
 
 static char self[512], base[64], dir[80], addresses[2][32];
 
@@ -148,7 +60,8 @@ static int setup(void **state)
         assert_non_null(mkdtemp(base));
         snprintf(dir, sizeof dir, "%s/c", base);
         for (unsigned i = 0; i < 2; i++)
-                snprintf(addresses[i], sizeof addresses[i], "127.%u.%u.%u", 1 + pid / 256 % 250, pid % 256, 1 + i);
+                snprintf(addresses[i], sizeof addresses[i], "127.%u.%u.%u", 1 + pid / 256 % 250, pid % 256,
+                         1 + i);
         put_file("nacre-mds", 0755, "#!/bin/sh\nexec %s mds \"$@\"\n", self);
         put_file("nacre-ds", 0755, "#!/bin/sh\nexec %s ds \"$@\"\n", self);
         snprintf(path, sizeof path, "%s:/usr/bin:/bin", base);
@@ -172,7 +85,9 @@ static int teardown(void **state)
 
 static void up(void)
 {
-        expect(run("dev up --dir %s --mds %s --ds %s:3001 --ds %s:3002", dir, addresses[0], addresses[1], addresses[1]), CLI_OK);
+        expect(run("dev up --dir %s --mds %s --ds %s:3001 --ds %s:3002", dir, addresses[0], addresses[1],
+                   addresses[1]),
+               CLI_OK);
 }
 
 static void read_file(const char *name, char *out, size_t out_bytes)
@@ -222,8 +137,11 @@ static void test_up_and_down(void **state)
         assert_int_equal(stat(text, &st), 0);
         assert_int_equal(st.st_mode & 0777, 0600);
         read_file("cluster.yaml", text, sizeof text);
-        snprintf(expected, sizeof expected, "metrics: # of the metadata server, then of each data server\n  - \"%s:9050\"\n  - \"%s:9051\"\n"
-                                            "  - \"%s:9052\"\n", addresses[0], addresses[1], addresses[1]);
+        snprintf(
+                expected, sizeof expected,
+                "metrics: # of the metadata server, then of each data server\n  - \"%s:9050\"\n  - \"%s:9051\"\n"
+                "  - \"%s:9052\"\n",
+                addresses[0], addresses[1], addresses[1]);
         assert_non_null(strstr(text, expected));
         expect(run("dev down --dir %s", dir), CLI_OK);
         assert_non_null(strstr(cli_out, "3 of 3 servers stopped"));
@@ -245,7 +163,8 @@ static void test_twice(void **state)
         up();
         pid = pid_of("mds");
         expect(run("dev up --dir %s --mds %s --ds %s:3009", dir, addresses[0], addresses[1]), CLI_FAILED);
-        snprintf(expected, sizeof expected, "nacre: %s runs already (mds, pid %d); nacre dev down --dir %s stops it\n", dir, pid, dir);
+        snprintf(expected, sizeof expected,
+                 "nacre: %s runs already (mds, pid %d); nacre dev down --dir %s stops it\n", dir, pid, dir);
         assert_string_equal(cli_err, expected);
         assert_int_equal(pid_of("mds"), pid);
         expect(run("status --dir %s", dir), CLI_OK);
@@ -256,11 +175,13 @@ static void test_status_and_lists(void **state)
         (void)state;
         up();
         expect(run("status --dir %s", dir), CLI_OK);
-        assert_string_equal(cli_out, "nacre 9, up 5s, fsid ab\n"
-                                     "clients 2, open files 3, layouts 4, lease 45s, fenced epoch 6, in grace: clients reclaim what they had\n\n"
-                                     "NAME  STATE   CAPACITY    USED    FREE    OBJECTS   HEARD  ADDRESSES\n"
-                                     "ds0   up           12G     999    1.5G          7    1.2s  127.0.0.1:2049\n"
-                                     "ds1   up           12G     999    1.5G          7    1.2s  127.0.0.1:2050\n");
+        assert_string_equal(
+                cli_out,
+                "nacre 9, up 5s, fsid ab\n"
+                "clients 2, open files 3, layouts 4, lease 45s, fenced epoch 6, in grace: clients reclaim what they had\n\n"
+                "NAME  STATE   CAPACITY    USED    FREE    OBJECTS   HEARD  ADDRESSES\n"
+                "ds0   up           12G     999    1.5G          7    1.2s  127.0.0.1:2049\n"
+                "ds1   up           12G     999    1.5G          7    1.2s  127.0.0.1:2050\n");
         expect(run("ds list --json --socket %s/run/mds.sock", dir), CLI_OK);
         assert_memory_equal(cli_out, "[{\"name\":\"ds0\",", 15);
         expect(run("status --json --dir %s", dir), CLI_OK);
@@ -295,8 +216,11 @@ static void test_port_in_use(void **state)
         inet_pton(AF_INET, addresses[1], &name.sin_addr);
         assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
         assert_int_equal(listen(fd, 1), 0);
-        expect(run("dev up --dir %s --mds %s --ds %s:3001 --ds %s:3002", dir, addresses[0], addresses[1], addresses[1]), CLI_FAILED);
-        snprintf(expected, sizeof expected, "nacre: ds1: %s:3002 is in use by another program\n", addresses[1]);
+        expect(run("dev up --dir %s --mds %s --ds %s:3001 --ds %s:3002", dir, addresses[0], addresses[1],
+                   addresses[1]),
+               CLI_FAILED);
+        snprintf(expected, sizeof expected, "nacre: ds1: %s:3002 is in use by another program\n",
+                 addresses[1]);
         assert_string_equal(cli_err, expected);
         assert_false(exists("mds.yaml"));
         close(fd);
@@ -326,19 +250,25 @@ static void test_addresses(void **state)
 
         (void)state;
         expect(run("dev up --dir %s --mds %s --ds %s", dir, addresses[0], addresses[0]), CLI_FAILED);
-        snprintf(expected, sizeof expected, "nacre: ds0: %s:2049 is already the metadata server; allowed: another address or port\n", addresses[0]);
+        snprintf(expected, sizeof expected,
+                 "nacre: ds0: %s:2049 is already the metadata server; allowed: another address or port\n",
+                 addresses[0]);
         assert_string_equal(cli_err, expected);
         expect(run("dev up --dir %s --mds %s --ds %s:2050", dir, addresses[0], addresses[0]), CLI_FAILED);
         assert_non_null(strstr(cli_err, ":2050 is already the metadata server's control port; allowed: "));
-        expect(run("dev up --dir %s --mds %s --ds %s:1 --ds %s:1", dir, addresses[0], addresses[0], addresses[0]), CLI_FAILED);
+        expect(run("dev up --dir %s --mds %s --ds %s:1 --ds %s:1", dir, addresses[0], addresses[0],
+                   addresses[0]),
+               CLI_FAILED);
         assert_non_null(strstr(cli_err, "ds1: "));
         assert_non_null(strstr(cli_err, " is already ds0; allowed: "));
         expect(run("dev up --dir %s --mds 192.0.2.1 --ds %s", dir, addresses[0]), CLI_FAILED);
         assert_string_equal(cli_err, "nacre: mds: 192.0.2.1:2049 is not an address of this machine\n");
         expect(run("dev up --dir %s --mds nowhere --ds %s", dir, addresses[0]), CLI_FAILED);
-        assert_non_null(strstr(cli_err, "--mds: 'nowhere' is not valid; allowed: an address of this machine"));
+        assert_non_null(
+                strstr(cli_err, "--mds: 'nowhere' is not valid; allowed: an address of this machine"));
         expect(run("dev up --dir %s --mds %s", dir, addresses[0]), CLI_FAILED);
-        assert_string_equal(cli_err, "nacre: --ds ADDR[:PORT] is missing: a new cluster needs at least one\n");
+        assert_string_equal(cli_err,
+                            "nacre: --ds ADDR[:PORT] is missing: a new cluster needs at least one\n");
         expect(run("dev up --dir %s --ds %s", dir, addresses[0]), CLI_FAILED);
         assert_string_equal(cli_err, "nacre: --mds ADDR[:PORT] is missing: a new cluster needs it\n");
 }
@@ -346,15 +276,22 @@ static void test_addresses(void **state)
 static void test_values_are_checked_before_anything_is_written(void **state)
 {
         (void)state;
-        expect(run("dev up --dir %s --mds %s --ds %s --stripe-unit 3K", dir, addresses[0], addresses[1]), CLI_FAILED);
-        assert_non_null(strstr(cli_err, ": stripe_unit: '3K' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K\n"));
-        expect(run("dev up --dir %s --mds %s --ds %s --stripe-count 65", dir, addresses[0], addresses[1]), CLI_FAILED);
+        expect(run("dev up --dir %s --mds %s --ds %s --stripe-unit 3K", dir, addresses[0], addresses[1]),
+               CLI_FAILED);
+        assert_non_null(strstr(
+                cli_err,
+                ": stripe_unit: '3K' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K\n"));
+        expect(run("dev up --dir %s --mds %s --ds %s --stripe-count 65", dir, addresses[0], addresses[1]),
+               CLI_FAILED);
         assert_non_null(strstr(cli_err, ": stripe_count: '65' is not valid; allowed: "));
-        expect(run("dev up --dir %s --mds %s --ds %s --log-level loud", dir, addresses[0], addresses[1]), CLI_FAILED);
-        assert_non_null(strstr(cli_err, ": log_level: 'loud' is not valid; allowed: error, warn, info, debug\n"));
+        expect(run("dev up --dir %s --mds %s --ds %s --log-level loud", dir, addresses[0], addresses[1]),
+               CLI_FAILED);
+        assert_non_null(
+                strstr(cli_err, ": log_level: 'loud' is not valid; allowed: error, warn, info, debug\n"));
         assert_false(exists("mds.yaml"));
         assert_false(exists("cluster.key"));
-        expect(run("dev up --dir %s --mds %s --ds %s --stripe-unit 64K --stripe-count 1 --log-level debug", dir, addresses[0], addresses[1]),
+        expect(run("dev up --dir %s --mds %s --ds %s --stripe-unit 64K --stripe-count 1 --log-level debug",
+                   dir, addresses[0], addresses[1]),
                CLI_OK);
 }
 
@@ -364,13 +301,21 @@ static void test_exports(void **state)
 
         (void)state;
         put_file("e.yaml", 0644, "exports:\n- path: /a\n  rules:\n  - clients: '*'\n%s", "    access: rx\n");
-        expect(run("dev up --dir %s --mds %s --ds %s --exports %s/e.yaml", dir, addresses[0], addresses[1], base), CLI_FAILED);
-        snprintf(expected, sizeof expected, "nacre: %s/e.yaml:5: access: 'rx' is not valid; allowed: ro, rw\n", base);
+        expect(run("dev up --dir %s --mds %s --ds %s --exports %s/e.yaml", dir, addresses[0], addresses[1],
+                   base),
+               CLI_FAILED);
+        snprintf(expected, sizeof expected,
+                 "nacre: %s/e.yaml:5: access: 'rx' is not valid; allowed: ro, rw\n", base);
         assert_string_equal(cli_err, expected);
-        expect(run("dev up --dir %s --mds %s --ds %s --exports %s/none", dir, addresses[0], addresses[1], base), CLI_FAILED);
-        assert_non_null(strstr(cli_err, "/none: No such file or directory; allowed: a YAML file of export policies\n"));
+        expect(run("dev up --dir %s --mds %s --ds %s --exports %s/none", dir, addresses[0], addresses[1],
+                   base),
+               CLI_FAILED);
+        assert_non_null(strstr(
+                cli_err, "/none: No such file or directory; allowed: a YAML file of export policies\n"));
         put_file("e.yaml", 0644, "exports:\n- path: /a\n  rules:\n  - clients: '*'\n%s", "");
-        expect(run("dev up --dir %s --mds %s --ds %s --exports %s/e.yaml", dir, addresses[0], addresses[1], base), CLI_OK);
+        expect(run("dev up --dir %s --mds %s --ds %s --exports %s/e.yaml", dir, addresses[0], addresses[1],
+                   base),
+               CLI_OK);
         assert_null(strstr(cli_out, "exported: /"));
         expect(run("export reload --dir %s", dir), CLI_OK);
         put_file("e.yaml", 0644, "exports:\n- path: a\n%s", "");
@@ -383,7 +328,9 @@ static void test_server_that_fails(void **state)
 {
         (void)state;
         setenv("BROKEN", "ds1", 1);
-        expect(run("dev up --dir %s --mds %s --ds %s:3001 --ds %s:3002", dir, addresses[0], addresses[1], addresses[1]), CLI_FAILED);
+        expect(run("dev up --dir %s --mds %s --ds %s:3001 --ds %s:3002", dir, addresses[0], addresses[1],
+                   addresses[1]),
+               CLI_FAILED);
         assert_non_null(strstr(cli_err, "nacre: ds1 has ended\nthe end of "));
         assert_non_null(strstr(cli_err, "the disk of ds1 is gone\n"));
         assert_false(exists("run/mds.sock")); /* the others have been stopped */
@@ -397,7 +344,9 @@ static void test_missing_programs(void **state)
         (void)state;
         setenv("PATH", "/nonexistent", 1);
         expect(run("dev up --dir %s --mds %s --ds %s", dir, addresses[0], addresses[1]), CLI_FAILED);
-        assert_string_equal(cli_err, "nacre: cannot start nacre-mds: No such file or directory, neither beside nacre nor in $PATH\n");
+        assert_string_equal(
+                cli_err,
+                "nacre: cannot start nacre-mds: No such file or directory, neither beside nacre nor in $PATH\n");
         setenv("PATH", "/usr/bin:/bin", 1);
 }
 
@@ -410,13 +359,17 @@ static void test_directories(void **state)
         snprintf(expected, sizeof expected, "nacre: %s/none: No such file or directory\n", base);
         assert_string_equal(cli_err, expected);
         expect(run("dev up --dir %s --mds %s --ds %s", base, addresses[0], addresses[1]), CLI_FAILED);
-        snprintf(expected, sizeof expected, "nacre: %s is not a cluster of nacre dev up; allowed: one, or an empty or new directory\n", base);
+        snprintf(expected, sizeof expected,
+                 "nacre: %s is not a cluster of nacre dev up; allowed: one, or an empty or new directory\n",
+                 base);
         assert_string_equal(cli_err, expected);
         up();
         expect(run("dev down --dir %s", dir), CLI_OK);
         put_file("c/VERSION", 0644, "nacre dev %s\n", "999");
-        snprintf(expected, sizeof expected, "nacre: %s/VERSION: made by another version ('nacre dev 999'); allowed: 'nacre dev 1', or another --dir\n",
-                 dir);
+        snprintf(
+                expected, sizeof expected,
+                "nacre: %s/VERSION: made by another version ('nacre dev 999'); allowed: 'nacre dev 1', or another --dir\n",
+                dir);
         expect(run("dev up --dir %s", dir), CLI_FAILED);
         assert_string_equal(cli_err, expected);
         put_file("c/VERSION", 0644, "nacre dev %s\n", "1");
@@ -431,8 +384,12 @@ static void test_data_servers_may_be_added_not_dropped(void **state)
         up();
         expect(run("dev down --dir %s", dir), CLI_OK);
         expect(run("dev up --dir %s --ds %s:3001", dir, addresses[1]), CLI_FAILED);
-        assert_non_null(strstr(cli_err, " has 2 data servers with data on them; allowed: at least as many --ds, or none to keep them\n"));
-        expect(run("dev up --dir %s --ds %s:3001 --ds %s:3002 --ds %s:3003", dir, addresses[1], addresses[1], addresses[1]), CLI_OK);
+        assert_non_null(strstr(
+                cli_err,
+                " has 2 data servers with data on them; allowed: at least as many --ds, or none to keep them\n"));
+        expect(run("dev up --dir %s --ds %s:3001 --ds %s:3002 --ds %s:3003", dir, addresses[1], addresses[1],
+                   addresses[1]),
+               CLI_OK);
         expect(run("dev down --dir %s", dir), CLI_OK);
         assert_non_null(strstr(cli_out, "4 of 4 servers stopped"));
 }

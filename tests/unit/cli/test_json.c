@@ -15,7 +15,9 @@ static void test_reads_what_daemons_answer(void **state)
         int count = 0;
 
         (void)state;
-        assert_true(json_parse(" {\"a\" : 12, \"list\":[ {\"n\":\"x\"} , {\"n\":\"y\"}], \"b\":true, \"s\":\"q\\\"\\u0041\\n\",\"a2\":-1.5e3} \n", &root));
+        assert_true(json_parse(
+                " {\"a\" : 12, \"list\":[ {\"n\":\"x\"} , {\"n\":\"y\"}], \"b\":true, \"s\":\"q\\\"\\u0041\\n\",\"a2\":-1.5e3} \n",
+                &root));
         assert_int_equal(json_u64(root, "a"), 12);
         assert_int_equal(json_u64(root, "a2"), 0);
         assert_int_equal(json_u64(root, "b"), 0);
@@ -54,8 +56,10 @@ static void test_strings_are_cut_and_made_visible(void **state)
 static void test_anything_else_is_refused(void **state)
 {
         static const char *const bad[] = {
-                "", "{", "}", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}", "\"", "\"\\",
-                "\"\\\"", "\"a\nb\"", "1 2", "tru", "nul", "{}x", "[}", "{]", "{\"a\" 1}", ",", "+1",
+                "",       "{",       "}",         "[",         "[1",         "[1,",   "[1,]",
+                "{\"a\"", "{\"a\":", "{\"a\":1",  "{\"a\":1,", "{\"a\":1,}", "{a:1}", "\"",
+                "\"\\",   "\"\\\"",  "\"a\nb\"",  "1 2",       "tru",        "nul",   "{}x",
+                "[}",     "{]",      "{\"a\" 1}", ",",         "+1",
         };
         char deep[200];
         struct json root;

@@ -21,12 +21,17 @@ static void test_unknown_commands(void **state)
 {
         (void)state;
         expect_usage("", "nacre: a command is missing; nacre --help lists them\n");
-        expect_usage("frob", "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, export check, export reload\n");
+        expect_usage(
+                "frob",
+                "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, export check, export reload\n");
         expect_usage("dev", "nacre: unknown command 'dev'; allowed: dev up, dev down, dev restart\n");
         expect_usage("dev upp", "nacre: unknown command 'dev upp'; allowed: dev up, dev down, dev restart\n");
-        expect_usage("help export chek", "nacre: unknown command 'export chek'; allowed: export check, export reload\n");
-        expect_usage("stat", "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, export check, "
-                             "export reload\n");
+        expect_usage("help export chek",
+                     "nacre: unknown command 'export chek'; allowed: export check, export reload\n");
+        expect_usage(
+                "stat",
+                "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, export check, "
+                "export reload\n");
 }
 
 static void test_options(void **state)
@@ -39,7 +44,8 @@ static void test_options(void **state)
         expect_usage("dev down --dir", "nacre: --dir needs a value: DIR\n");
         expect_usage("dev down --dir a --dir=b", "nacre: --dir stands twice; allowed: once\n");
         expect_usage("status --json=yes", "nacre: --json takes no value\n");
-        expect_usage("status now", "nacre status: unexpected 'now'; allowed: --dir DIR, --socket PATH, --json\n");
+        expect_usage("status now",
+                     "nacre status: unexpected 'now'; allowed: --dir DIR, --socket PATH, --json\n");
         expect_usage("export check", "nacre: export check: FILE is missing\n");
         expect_usage("export check a b", "nacre: export check: unexpected 'b'; allowed: one FILE\n");
 }
@@ -63,9 +69,11 @@ static void test_help(void **state)
                 assert_int_equal(run_cli("help"), CLI_OK);
         }
         assert_int_equal(run_cli("help dev restart"), CLI_OK);
-        assert_string_equal(cli_out, "usage: nacre dev restart --dir DIR SERVER\n\nStop and start one server of a dev cluster.\n"
-                                     "SERVER is mds, ds0, ds1, …\n\n"
-                                     "  --dir          DIR          the directory of a dev cluster\n");
+        assert_string_equal(
+                cli_out,
+                "usage: nacre dev restart --dir DIR SERVER\n\nStop and start one server of a dev cluster.\n"
+                "SERVER is mds, ds0, ds1, …\n\n"
+                "  --dir          DIR          the directory of a dev cluster\n");
         assert_int_equal(run_cli("--version"), CLI_OK);
         assert_string_equal(cli_out, "nacre " NACRE_VERSION "\n");
 }
@@ -84,8 +92,10 @@ static void test_nobody_at_the_socket(void **state)
         (void)state;
         unsetenv("NACRE_SOCKET");
         assert_int_equal(run_cli("status --socket /nonexistent/s"), CLI_FAILED);
-        assert_string_equal(cli_err, "nacre: cannot talk to /nonexistent/s: No such file or directory; is the server running? "
-                                     "--socket PATH or --dir DIR names another\n");
+        assert_string_equal(
+                cli_err,
+                "nacre: cannot talk to /nonexistent/s: No such file or directory; is the server running? "
+                "--socket PATH or --dir DIR names another\n");
         assert_int_equal(run_cli("ds list --dir /nonexistent/d"), CLI_FAILED);
         assert_non_null(strstr(cli_err, " /nonexistent/d/run/mds.sock: "));
         setenv("NACRE_SOCKET", "/nonexistent/e", 1);

@@ -55,16 +55,22 @@ static void test_defaults(void **state)
 static void test_messages(void **state)
 {
         (void)state;
-        expect_error("mds: 192.0.2.1\nname: d1\nstore: /s\ncluster_key: /k\n",
-                     "ds.yaml:1: 'listen' is missing; allowed: the addresses at which clients reach this server, like 192.0.2.11:2049");
+        expect_error(
+                "mds: 192.0.2.1\nname: d1\nstore: /s\ncluster_key: /k\n",
+                "ds.yaml:1: 'listen' is missing; allowed: the addresses at which clients reach this server, like 192.0.2.11:2049");
         expect_error(NEEDED "io: aio\n", "ds.yaml:6: io: 'aio' is not valid; allowed: uring, threads");
-        expect_error("name: a b\n", "ds.yaml:1: name: 'a b' is not valid; allowed: at most 64 letters, digits, '.', '-' and '_'");
-        expect_error("mds: mds.example\n",
-                     "ds.yaml:1: mds: 'mds.example' is not valid; allowed: the MDS's control address, like 192.0.2.1:2050");
-        expect_error(NEEDED "fd_cache: 15\n", "ds.yaml:6: fd_cache: '15' is not valid; allowed: a number from 16 to 1000000");
-        expect_error(NEEDED "lease_seconds: 45\n",
-                     "ds.yaml:6: unknown key 'lease_seconds'; allowed: listen, mds, metrics, admin_socket, name, store, cluster_key, io, "
-                     "reserve_bytes, fd_cache, loops, log_level, limits");
+        expect_error(
+                "name: a b\n",
+                "ds.yaml:1: name: 'a b' is not valid; allowed: at most 64 letters, digits, '.', '-' and '_'");
+        expect_error(
+                "mds: mds.example\n",
+                "ds.yaml:1: mds: 'mds.example' is not valid; allowed: the MDS's control address, like 192.0.2.1:2050");
+        expect_error(NEEDED "fd_cache: 15\n",
+                     "ds.yaml:6: fd_cache: '15' is not valid; allowed: a number from 16 to 1000000");
+        expect_error(
+                NEEDED "lease_seconds: 45\n",
+                "ds.yaml:6: unknown key 'lease_seconds'; allowed: listen, mds, metrics, admin_socket, name, store, cluster_key, io, "
+                "reserve_bytes, fd_cache, loops, log_level, limits");
 }
 
 static void test_missing_key_file(void **state)
@@ -79,7 +85,8 @@ static void test_missing_key_file(void **state)
         fputs("listen: 192.0.2.9\nmds: 192.0.2.1\nname: d1\nstore: /s\ncluster_key: /nonexistent/key\n", out);
         fclose(out);
         assert_int_equal(ds_conf_load(path, &c, error, sizeof error), -1);
-        snprintf(expected, sizeof expected, "%s:5: cluster_key: /nonexistent/key: No such file or directory", path);
+        snprintf(expected, sizeof expected, "%s:5: cluster_key: /nonexistent/key: No such file or directory",
+                 path);
         assert_string_equal(error, expected);
         unlink(path);
 }

@@ -60,9 +60,13 @@ static void test_all_keys(void **state)
         struct mds_conf c;
 
         (void)state;
-        assert_int_equal(load(NEEDED "listen: [192.0.2.1, '[2001:db8::1]:3049']\ncontrol: 192.0.2.1\nmetrics: 127.0.0.1\n"
-                                     "admin_socket: /a\nlease_seconds: 10\nstripe_unit: 255M\nstripe_count: 64\ncache_inodes: 1000\n"
-                                     "log_level: debug\nlimits: {clients: 1, connections: 2, memory: 64M}\n", &c), 0);
+        assert_int_equal(
+                load(NEEDED
+                     "listen: [192.0.2.1, '[2001:db8::1]:3049']\ncontrol: 192.0.2.1\nmetrics: 127.0.0.1\n"
+                     "admin_socket: /a\nlease_seconds: 10\nstripe_unit: 255M\nstripe_count: 64\ncache_inodes: 1000\n"
+                     "log_level: debug\nlimits: {clients: 1, connections: 2, memory: 64M}\n",
+                     &c),
+                0);
         assert_int_equal(c.listen.count, 2);
         assert_int_equal(c.listen.items[1].port, 3049);
         assert_int_equal(c.control.port, 2050);
@@ -76,21 +80,29 @@ static void test_all_keys(void **state)
 static void test_messages(void **state)
 {
         (void)state;
-        expect_error("store: /s\n", "mds.yaml:1: 'cluster_key' is missing; allowed: a file of 64 hexadecimal digits");
-        expect_error(NEEDED "lease_seconds: 9\n", "mds.yaml:4: lease_seconds: '9' is not valid; allowed: a number from 10 to 3600");
-        expect_error(NEEDED "stripe_unit: 6K\n",
-                     "mds.yaml:4: stripe_unit: '6K' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K");
-        expect_error(NEEDED "stripe_unit: 256M\n",
-                     "mds.yaml:4: stripe_unit: '256M' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K");
-        expect_error(NEEDED "stripe_count: 65\n",
-                     "mds.yaml:4: stripe_count: '65' is not valid; allowed: a number from 1 to 64, or 0 for all data servers");
-        expect_error(NEEDED "log_level: trace\n", "mds.yaml:4: log_level: 'trace' is not valid; allowed: error, warn, info, debug");
+        expect_error("store: /s\n",
+                     "mds.yaml:1: 'cluster_key' is missing; allowed: a file of 64 hexadecimal digits");
+        expect_error(NEEDED "lease_seconds: 9\n",
+                     "mds.yaml:4: lease_seconds: '9' is not valid; allowed: a number from 10 to 3600");
+        expect_error(
+                NEEDED "stripe_unit: 6K\n",
+                "mds.yaml:4: stripe_unit: '6K' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K");
+        expect_error(
+                NEEDED "stripe_unit: 256M\n",
+                "mds.yaml:4: stripe_unit: '256M' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K");
+        expect_error(
+                NEEDED "stripe_count: 65\n",
+                "mds.yaml:4: stripe_count: '65' is not valid; allowed: a number from 1 to 64, or 0 for all data servers");
+        expect_error(NEEDED "log_level: trace\n",
+                     "mds.yaml:4: log_level: 'trace' is not valid; allowed: error, warn, info, debug");
         expect_error(NEEDED "limits:\n  memory: 1M\n",
                      "mds.yaml:5: memory: '1M' is not valid; allowed: a size (K, M, G, T) from 64M to 16T");
-        expect_error(NEEDED "limits:\n  files: 3\n", "mds.yaml:5: unknown key 'files'; allowed: clients, connections, memory");
-        expect_error(NEEDED "name: a\n",
-                     "mds.yaml:4: unknown key 'name'; allowed: listen, control, admin_socket, metrics, store, cluster_key, exports, "
-                     "lease_seconds, stripe_unit, stripe_count, cache_inodes, log_level, limits");
+        expect_error(NEEDED "limits:\n  files: 3\n",
+                     "mds.yaml:5: unknown key 'files'; allowed: clients, connections, memory");
+        expect_error(
+                NEEDED "name: a\n",
+                "mds.yaml:4: unknown key 'name'; allowed: listen, control, admin_socket, metrics, store, cluster_key, exports, "
+                "lease_seconds, stripe_unit, stripe_count, cache_inodes, log_level, limits");
 }
 
 static void put(const char *dir, const char *name, mode_t mode, const char *text)
@@ -117,18 +129,21 @@ static void test_named_files(void **state)
         snprintf(file, sizeof file, "%s/mds.yaml", dir);
         put(dir, "mds.yaml", 0644, "store: %s\ncluster_key: %s/key\nexports: %s/exports.yaml\n");
         assert_int_equal(mds_conf_load(file, &c, error, sizeof error), -1);
-        snprintf(expected, sizeof expected, "%s:2: cluster_key: %s/key: No such file or directory", file, dir);
+        snprintf(expected, sizeof expected, "%s:2: cluster_key: %s/key: No such file or directory", file,
+                 dir);
         assert_string_equal(error, expected);
         put(dir, "key", 0600, "ff00000000000000000000000000000000000000000000000000000000000001\n");
         assert_int_equal(mds_conf_load(file, &c, error, sizeof error), -1);
-        snprintf(expected, sizeof expected, "%s:3: exports: %s/exports.yaml: No such file or directory", file, dir);
+        snprintf(expected, sizeof expected, "%s:3: exports: %s/exports.yaml: No such file or directory", file,
+                 dir);
         assert_string_equal(error, expected);
         put(dir, "exports.yaml", 0644, "");
         assert_int_equal(mds_conf_load(file, &c, error, sizeof error), 0);
         assert_int_equal(c.cluster_key[0], 0xff);
         assert_int_equal(c.cluster_key[31], 1);
         mds_conf_free(&c);
-        for (const char *const *name = (const char *const[]){ "mds.yaml", "key", "exports.yaml", NULL }; *name; name++) {
+        for (const char *const *name = (const char *const[]){ "mds.yaml", "key", "exports.yaml", NULL };
+             *name; name++) {
                 snprintf(file, sizeof file, "%s/%s", dir, *name);
                 unlink(file);
         }

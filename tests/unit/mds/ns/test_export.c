@@ -40,7 +40,8 @@ static struct netaddr addr(const char *text)
 }
 
 /* The line of the rule that holds; 0: no access. */
-static unsigned matched_line(const struct exports *set, const char *client, uint32_t flavour, struct export_names *names)
+static unsigned matched_line(const struct exports *set, const char *client, uint32_t flavour,
+                             struct export_names *names)
 {
         struct netaddr a = addr(client);
         const struct export_rule *rule = export_match(set, set->items[0].id, &a, flavour, names);
@@ -66,8 +67,9 @@ static void test_defaults_are_safe(void **state)
 
 static void test_all_keys(void **state)
 {
-        struct exports *set = load("exports:\n- path: /a\n  id: 77\n  rules:\n  - {clients: '*', access: rw, squash: all, anonuid: 1,\n"
-                                   "     anongid: 2, sec: [none, sys], pnfs: off}\n");
+        struct exports *set = load(
+                "exports:\n- path: /a\n  id: 77\n  rules:\n  - {clients: '*', access: rw, squash: all, anonuid: 1,\n"
+                "     anongid: 2, sec: [none, sys], pnfs: off}\n");
         const struct export_rule *rule = &set->items[0].rules[0];
 
         (void)state;
@@ -100,7 +102,8 @@ static void test_first_rule_wins(void **state)
         assert_int_equal(matched_line(set, "192.0.3.1", SYS, NULL), 0);
         assert_int_equal(matched_line(set, "2001:db8:7fff::1", SYS, NULL), 5);
         assert_int_equal(matched_line(set, "2001:db8:8000::1", SYS, NULL), 0);
-        assert_int_equal(matched_line(set, "::ffff:10.1.2.3", SYS, NULL), 4); /* from a socket for both families */
+        assert_int_equal(matched_line(set, "::ffff:10.1.2.3", SYS, NULL),
+                         4); /* from a socket for both families */
         exports_free(set);
 }
 
@@ -116,7 +119,8 @@ static void test_prefix_zero_is_one_family(void **state)
 
 static void test_flavours(void **state)
 {
-        struct exports *set = load("exports:\n- path: /a\n  rules:\n  - {clients: 192.0.2.1, sec: none}\n  - clients: 192.0.2.0/24\n");
+        struct exports *set = load(
+                "exports:\n- path: /a\n  rules:\n  - {clients: 192.0.2.1, sec: none}\n  - clients: 192.0.2.0/24\n");
         struct netaddr both = addr("192.0.2.1"), sys = addr("192.0.2.2"), out = addr("192.0.3.1");
         uint16_t id = set->items[0].id;
 
@@ -146,14 +150,24 @@ static const char *fixed(struct export_names *names, const struct netaddr *clien
 
 static void test_host_names(void **state)
 {
-        static const struct { const char *pattern, *name; bool fits; } cases[] = {
-                { "*.lab.example", "a.lab.example", true },      { "*.lab.example", "A.Lab.Example", true },
-                { "*.lab.example", "a.b.lab.example", false },   { "*.lab.example", ".lab.example", true },
-                { "*.lab.example", "lab.example", false },       { "*.lab.example", "a.lab.example.evil", false },
-                { "*.lab.example", "axlab.example", false },     { "node??.lab", "node01.lab", true },
-                { "node??.lab", "node1.lab", false },            { "n*e*1.lab", "node-e-11.lab", true },
-                { "n*e*1.lab", "node-e-12.lab", false },         { "a?b.lab", "a.b.lab", false },
-                { "exact.lab", "exact.lab", true },              { "exact.lab", "", false },
+        static const struct {
+                const char *pattern, *name;
+                bool fits;
+        } cases[] = {
+                { "*.lab.example", "a.lab.example", true },
+                { "*.lab.example", "A.Lab.Example", true },
+                { "*.lab.example", "a.b.lab.example", false },
+                { "*.lab.example", ".lab.example", true },
+                { "*.lab.example", "lab.example", false },
+                { "*.lab.example", "a.lab.example.evil", false },
+                { "*.lab.example", "axlab.example", false },
+                { "node??.lab", "node01.lab", true },
+                { "node??.lab", "node1.lab", false },
+                { "n*e*1.lab", "node-e-11.lab", true },
+                { "n*e*1.lab", "node-e-12.lab", false },
+                { "a?b.lab", "a.b.lab", false },
+                { "exact.lab", "exact.lab", true },
+                { "exact.lab", "", false },
         };
 
         (void)state;
@@ -162,7 +176,8 @@ static void test_host_names(void **state)
                 struct exports *set;
                 char text[128];
 
-                snprintf(text, sizeof text, "exports:\n- path: /a\n  rules:\n  - clients: '%s'\n", cases[i].pattern);
+                snprintf(text, sizeof text, "exports:\n- path: /a\n  rules:\n  - clients: '%s'\n",
+                         cases[i].pattern);
                 set = load(text);
                 if (matched_line(set, "192.0.2.1", SYS, &n.names) != (cases[i].fits ? 4 : 0))
                         fail_msg("%s against %s", cases[i].pattern, cases[i].name);
@@ -172,7 +187,8 @@ static void test_host_names(void **state)
 
 static void test_names_are_asked_only_when_needed(void **state)
 {
-        struct exports *set = load("exports:\n- path: /a\n  rules:\n  - clients: [a.lab, 192.0.2.1]\n  - clients: 192.0.2.2\n");
+        struct exports *set = load(
+                "exports:\n- path: /a\n  rules:\n  - clients: [a.lab, 192.0.2.1]\n  - clients: 192.0.2.2\n");
         struct fixed_name n = { { fixed }, NULL, 0 };
         struct netaddr second = addr("192.0.2.2");
 
@@ -193,31 +209,38 @@ static void test_names_are_asked_only_when_needed(void **state)
 
 static void test_paths(void **state)
 {
-        static const char *const bad[] = { "data", "/data/", "//data", "/a//b", "/a/./b", "/a/..", "/.", "''" };
+        static const char *const bad[] = {
+                "data", "/data/", "//data", "/a//b", "/a/./b", "/a/..", "/.", "''"
+        };
         char text[128], expected[256];
 
         (void)state;
         for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
                 snprintf(text, sizeof text, "exports:\n- path: %s" RULES, bad[i]);
-                snprintf(expected, sizeof expected, "e.yaml:2: path: '%s' is not valid; allowed: an absolute path without empty parts, "
-                         "'.' and '..', and without a slash at its end", strcmp(bad[i], "''") == 0 ? "" : bad[i]);
+                snprintf(expected, sizeof expected,
+                         "e.yaml:2: path: '%s' is not valid; allowed: an absolute path without empty parts, "
+                         "'.' and '..', and without a slash at its end",
+                         strcmp(bad[i], "''") == 0 ? "" : bad[i]);
                 expect_error(text, expected);
         }
-        expect_error("exports:\n- path: /a" RULES "- path: /a" RULES, "e.yaml:4: path: '/a' stands twice; allowed: once (line 2)");
+        expect_error("exports:\n- path: /a" RULES "- path: /a" RULES,
+                     "e.yaml:4: path: '/a' stands twice; allowed: once (line 2)");
         expect_error("exports:\n- path: /a" RULES "- path: /a/b" RULES,
                      "e.yaml:4: path: '/a/b' lies inside '/a' (line 2); allowed: separate paths");
         expect_error("exports:\n- path: /a/b" RULES "- path: /a" RULES,
                      "e.yaml:4: path: '/a' contains '/a/b' (line 2); allowed: separate paths");
         expect_error("exports:\n- path: /" RULES "- path: /a" RULES,
                      "e.yaml:4: path: '/a' lies inside '/' (line 2); allowed: separate paths");
-        expect_error("exports:\n- path: /a\n  id: 5" RULES "- path: /b\n  id: 5" RULES,
-                     "e.yaml:5: '/b' has the same id 5 as '/a' (line 2); allowed: another with id: 1 to 65535");
+        expect_error(
+                "exports:\n- path: /a\n  id: 5" RULES "- path: /b\n  id: 5" RULES,
+                "e.yaml:5: '/b' has the id 5 of '/a' (line 2); allowed: another id: from 1 to 65535");
         exports_free(load("exports:\n- path: /a" RULES "- path: /ab" RULES "- path: /...\n" RULES));
 }
 
 static void test_messages(void **state)
 {
-        static const char clients[] = "an address, a network like 192.0.2.0/24 or 2001:db8::/32, a host name like *.lab.example, or \"*\"";
+        static const char clients[] =
+                "an address, a network like 192.0.2.0/24 or 2001:db8::/32, a host name like *.lab.example, or \"*\"";
         static const struct { const char *client, *allowed; } bad[] = {
                 { "192.0.2.300", clients },      { "192.0.2.*", clients },
                 { "192.0.2.1:2049", clients },   { "[2001:db8::1]", clients },
@@ -232,22 +255,29 @@ static void test_messages(void **state)
 
         (void)state;
         for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
-                snprintf(text, sizeof text, "exports:\n- path: /a\n  rules:\n  - clients:\n    - a.lab\n    - '%s'\n", bad[i].client);
-                snprintf(expected, sizeof expected, "e.yaml:6: clients: '%s' is not valid; allowed: %s", bad[i].client, bad[i].allowed);
+                snprintf(text, sizeof text,
+                         "exports:\n- path: /a\n  rules:\n  - clients:\n    - a.lab\n    - '%s'\n",
+                         bad[i].client);
+                snprintf(expected, sizeof expected, "e.yaml:6: clients: '%s' is not valid; allowed: %s",
+                         bad[i].client, bad[i].allowed);
                 expect_error(text, expected);
         }
         expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    sec: [sys,\n     krb5p]\n",
                      "e.yaml:6: sec: 'krb5p' is not supported yet; allowed: sys, none");
-        expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    sec: dh\n", "e.yaml:5: sec: 'dh' is not valid; allowed: sys, none");
-        expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    access: wr\n", "e.yaml:5: access: 'wr' is not valid; allowed: ro, rw");
+        expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    sec: dh\n",
+                     "e.yaml:5: sec: 'dh' is not valid; allowed: sys, none");
+        expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    access: wr\n",
+                     "e.yaml:5: access: 'wr' is not valid; allowed: ro, rw");
         expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    squash: yes\n",
                      "e.yaml:5: squash: 'yes' is not valid; allowed: none, root, all");
         expect_error("exports:\n- path: /a\n  rules:\n  - clients: '*'\n    anonuid: 4294967295\n",
                      "e.yaml:5: anonuid: '4294967295' is not valid; allowed: a number from 0 to 4294967294");
-        expect_error("exports:\n- path: /a\n  rules:\n  - access: rw\n",
-                     "e.yaml:4: 'clients' is missing; allowed: addresses, networks like 192.0.2.0/24, host names like *.lab.example, or \"*\"");
-        expect_error("exports:\n- path: /a\n",
-                     "e.yaml:2: 'rules' is missing; allowed: a list of rules with clients, access, squash, anonuid, anongid, sec, pnfs");
+        expect_error(
+                "exports:\n- path: /a\n  rules:\n  - access: rw\n",
+                "e.yaml:4: 'clients' is missing; allowed: addresses, networks like 192.0.2.0/24, host names like *.lab.example, or \"*\"");
+        expect_error(
+                "exports:\n- path: /a\n",
+                "e.yaml:2: 'rules' is missing; allowed: a list of rules with clients, access, squash, anonuid, anongid, sec, pnfs");
         expect_error("exports: []\n", "e.yaml:1: exports: too short a list; allowed: at least 1");
         expect_error("", "e.yaml:1: 'exports' is missing; allowed: a list of exports with path, id, rules");
 }
@@ -292,7 +322,8 @@ static void test_root_alone_has_no_pseudo_nodes(void **state)
 
 static void test_pseudo_tree(void **state)
 {
-        struct exports *set = load("exports:\n- path: /p/x" RULES "- path: /data" RULES "- path: /p/y/z" RULES);
+        struct exports *set =
+                load("exports:\n- path: /p/x" RULES "- path: /data" RULES "- path: /p/y/z" RULES);
         const struct pseudo_node *p = pseudo_lookup(set->root, slice_str("p")), *z, *node;
         uint64_t cookie = 0;
         unsigned count = 0;
@@ -310,7 +341,8 @@ static void test_pseudo_tree(void **state)
         assert_ptr_equal(pseudo_by_id(set, z->id), z);
         assert_null(pseudo_by_id(set, z->id + 1));
         while ((node = pseudo_next(set->root, cookie))) {
-                assert_true(node->id > cookie && node->id >= UINT64_C(1) << 62 && node->id < UINT64_C(1) << 63);
+                assert_true(node->id > cookie && node->id >= UINT64_C(1) << 62 &&
+                            node->id < UINT64_C(1) << 63);
                 cookie = node->id;
                 count++;
         }
@@ -320,11 +352,13 @@ static void test_pseudo_tree(void **state)
 
 static void test_pseudo_ids_do_not_move(void **state)
 {
-        struct exports *one = load("exports:\n- path: /p/x" RULES), *two = load("exports:\n- path: /a" RULES "- path: /p/w" RULES);
+        struct exports *one = load("exports:\n- path: /p/x" RULES),
+                       *two = load("exports:\n- path: /a" RULES "- path: /p/w" RULES);
 
         (void)state;
         assert_int_equal(one->root->id, two->root->id);
-        assert_int_equal(pseudo_lookup(one->root, slice_str("p"))->id, pseudo_lookup(two->root, slice_str("p"))->id);
+        assert_int_equal(pseudo_lookup(one->root, slice_str("p"))->id,
+                         pseudo_lookup(two->root, slice_str("p"))->id);
         exports_free(one);
         exports_free(two);
 }
@@ -335,7 +369,8 @@ static void test_example(void **state)
         struct exports *set;
 
         (void)state;
-        snprintf(path, sizeof path, "%.*s/../../../../docs/examples/exports.yaml", (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__);
+        snprintf(path, sizeof path, "%.*s/../../../../docs/examples/exports.yaml",
+                 (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__);
         if (exports_load(path, &set, error, sizeof error) < 0)
                 fail_msg("%s", error);
         assert_int_equal(set->count, 2);
@@ -344,7 +379,8 @@ static void test_example(void **state)
         exports_free(set);
         exports_free(NULL);
         assert_int_equal(exports_load("/nonexistent/e.yaml", &set, error, sizeof error), -1);
-        assert_string_equal(error, "/nonexistent/e.yaml: No such file or directory; allowed: a readable YAML file");
+        assert_string_equal(error,
+                            "/nonexistent/e.yaml: No such file or directory; allowed: a readable YAML file");
 }
 
 int main(void)
