@@ -184,6 +184,7 @@ void mds_stop(struct mds *mds)
 {
         if (!mds)
                 return;
+        mds->stopping = true;
         if (mds->rpc)
                 rpc_server_stop_listening(mds->rpc);
         admin_free(mds->admin);

@@ -23,6 +23,9 @@ struct mds {
         struct loop *loop;               /* NULL in the simulator */
         const struct mds_conf *conf;
         struct exports *exports;         /* swapped whole on reload */
+        uint32_t exports_loaded;         /* how often: the change attribute of the pseudo file system */
+        struct export_names *names;      /* behind clients' addresses, for rules with host names; may be NULL */
+        bool stopping;                   /* clients go because we do */
         struct store *store;
         struct meta *meta;
         struct fleet *fleet;
