@@ -40,8 +40,14 @@ static const char *age_text(uint64_t seconds, char out[CELL])
         return out;
 }
 
-static const char *heard_text(uint64_t ms, char out[CELL])
+/* A negative time: not since the metadata server has started. */
+static const char *heard_text(struct json server, char out[CELL])
 {
+        uint64_t ms = json_u64(server, "last_heard_ms");
+        struct json value;
+
+        if (!json_member(server, "last_heard_ms", &value) || *value.at == '-')
+                return "never";
         if (ms >= 10000)
                 return age_text(ms / 1000, out);
         snprintf(out, CELL, "%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms % 1000 / 100);
@@ -70,7 +76,7 @@ static void print_server(struct json s, int name_width)
                json_member_text(s, "name", name, sizeof name),
                json_member_text(s, "state", state, sizeof state), size_text(json_u64(s, "total"), size[0]),
                size_text(json_u64(s, "used"), size[1]), size_text(json_u64(s, "free"), size[2]),
-               json_u64(s, "objects"), heard_text(json_u64(s, "last_heard_ms"), heard));
+               json_u64(s, "objects"), heard_text(s, heard));
         print_addrs(s);
 }
 

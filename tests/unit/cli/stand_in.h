@@ -40,8 +40,8 @@ static int answer_status(void *arg, const char *body, FILE *out)
                         continue;
                 fprintf(out,
                         "%s{\"name\":\"ds%u\",\"id\":%u,\"state\":\"up\",\"addrs\":[\"127.0.0.1:%u\"],\"total\":13207024435,\"free\":1610612736,"
-                        "\"used\":999,\"objects\":7,\"last_heard_ms\":1250}",
-                        before, i, i + 1, 2049 + i);
+                        "\"used\":999,\"objects\":7,\"last_heard_ms\":%d}",
+                        before, i, i + 1, 2049 + i, i == 0 ? 1250 : -1);
                 before = ",";
         }
         fputs("]}", out);
