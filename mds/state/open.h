@@ -44,3 +44,5 @@ uint32_t opens_count(const struct opens *o);
 void orphan_closed(struct mds *mds, uint64_t fileid);
 /* Inside T: INODE has lost its last link. Deletes it (not open) or marks it an orphan (open). */
 void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode);
+/* T has been committed: hand FILEID to the reaper if orphan_unlinked() made it an object-only orphan; harmless otherwise. */
+void orphan_committed(struct mds *mds, uint64_t fileid);
