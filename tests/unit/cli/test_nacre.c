@@ -10,7 +10,7 @@
 #include "mds/ns/export.h"
 #include "tests/unit/cli/capture.h"
 
-/* cli/ takes these from the metadata server's library, which the linker has passed by when it comes to cli/. */
+/* What cli/ takes from the metadata server: its library stands before that of cli/ on the linker's line. */
 extern void (*const from_the_mds[])(void);
 void (*const from_the_mds[])(void) = { (void (*)(void))mds_conf_load_text, (void (*)(void))exports_load };
 
