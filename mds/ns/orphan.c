@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orphans: see orphan.h. A deleted file's layouts are dropped without a fence: nobody has it open, its number is never used
+ * again, and fencing every deleted file would fill the fence table in a large delete and disturb everybody (DESIGN §6). */
+#include "mds/ns/orphan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mds/fleet/reaper.h"
+#include "mds/pnfs/size.h"
+#include "mds/state/layout.h"
+#include "mds/state/open.h"
+
+static struct orphan_record record_of(const struct inode *inode, bool open)
+{
+        return (struct orphan_record){ .open = open, .generation = inode->generation, .unit = inode->unit,
+                                       .width = inode->width, .pool = inode->pool, .first = inode->first,
+                                       .start = inode->start };
+}
+
+static void put_record(struct txn *t, uint64_t fileid, const struct orphan_record *o)
+{
+        uint8_t key[KEY_MAX], value[RECORD_MAX];
+
+        txn_put(t, key_orphan(key, fileid), orphan_encode(value, o));
+}
+
+static bool delete_record(void *arg, struct slice key, struct slice value)
+{
+        (void)value;
+        txn_delete(arg, key);
+        return true;
+}
+
+/* The inode goes; its objects, if there may be any, are written down. */
+static void bury(struct mds *mds, struct txn *t, struct inode *inode, bool was_orphan, struct orphan *ret)
+{
+        uint8_t key[KEY_MAX];
+
+        ret->deleted = true;
+        ret->has_objects = (inode->flags & INODE_DATA) != 0 && inode->type == NF4REG;
+        ret->record = record_of(inode, false);
+        if (ret->has_objects) {
+                put_record(t, inode->fileid, &ret->record);
+                meta_scan(mds->meta, key_layouts(key, inode->fileid), delete_record, t);
+        } else if (was_orphan) {
+                txn_delete(t, key_orphan(key, inode->fileid));
+        }
+        txn_delete_inode(t, inode->fileid);
+}
+
+void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct orphan *ret)
+{
+        *ret = (struct orphan){ .fileid = inode->fileid };
+        CHECK(inode->nlink == 0);
+        if (!opens_file_is_open(mds->opens, inode->fileid)) {
+                bury(mds, t, inode, false, ret);
+                return;
+        }
+        ret->record = record_of(inode, true);
+        put_record(t, inode->fileid, &ret->record);
+        txn_touch(t, inode, false);
+}
+
+void orphan_finish(struct mds *mds, const struct orphan *o)
+{
+        if (!o->deleted)
+                return;
+        layouts_drop_file(mds->layouts, o->fileid);
+        size_forget(mds->sizes, o->fileid);
+        if (o->has_objects)
+                reaper_add(mds->reaper, o->fileid, &o->record);
+}
+
+static int bury_orphan(struct mds *mds, uint64_t fileid)
+{
+        struct txn *t = txn_begin(mds->meta);
+        struct inode *inode = txn_edit(t, fileid);
+        struct orphan o = { .fileid = fileid };
+        uint64_t seq;
+        int r;
+
+        if (!inode || inode->nlink != 0) {
+                txn_abort(t);
+                return inode ? 0 : -EIO;
+        }
+        bury(mds, t, inode, true, &o);
+        r = txn_commit(t, &seq);
+        if (r == 0)
+                orphan_finish(mds, &o);
+        return r;
+}
+
+void orphan_closed(struct mds *mds, uint64_t fileid)
+{
+        const struct inode *inode;
+        int r;
+
+        if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 || opens_file_is_open(mds->opens, fileid))
+                return;
+        r = bury_orphan(mds, fileid);
+        if (r < 0) /* the record stays: the next start finds it */
+                log_error("orphan-kept", "fileid=%" PRIu64 " error=%d", fileid, r);
+}
+
+/* Records are collected before anything is changed, a handful at a time. */
+struct sweep {
+        uint64_t fileids[256];
+        unsigned count;
+};
+
+static bool collect(void *arg, struct slice key, struct slice value)
+{
+        struct sweep *s = arg;
+        struct orphan_record o;
+
+        if (orphan_decode(value, &o) && o.open && key_parse_u64(key, 'o', &s->fileids[s->count]))
+                s->count++;
+        return s->count < sizeof(s->fileids) / sizeof(s->fileids[0]);
+}
+
+/* The inode is gone, or has a name again: the record is left over. */
+static int drop_record(struct mds *mds, uint64_t fileid)
+{
+        struct txn *t = txn_begin(mds->meta);
+        uint8_t key[KEY_MAX];
+        uint64_t seq;
+
+        txn_delete(t, key_orphan(key, fileid));
+        return txn_commit(t, &seq);
+}
+
+static int recover_one(struct mds *mds, uint64_t fileid)
+{
+        const struct inode *inode;
+        int r = meta_inode(mds->meta, fileid, &inode);
+
+        if (r == 0 && inode->nlink == 0)
+                return bury_orphan(mds, fileid);
+        return r < 0 && r != -ENOENT ? r : drop_record(mds, fileid);
+}
+
+int orphans_recover(struct mds *mds)
+{
+        struct sweep s;
+        uint8_t key[KEY_MAX];
+        uint64_t total = 0;
+        int r;
+
+        do {
+                s.count = 0;
+                r = meta_scan(mds->meta, key_kind(key, 'o'), collect, &s);
+                for (unsigned i = 0; r == 0 && i < s.count; i++)
+                        r = recover_one(mds, s.fileids[i]);
+                total += s.count;
+        } while (r == 0 && s.count > 0);
+        if (r < 0)
+                log_error("orphans-not-recovered", "error=%d", r);
+        else if (total > 0)
+                log_info("orphans-recovered", "files=%" PRIu64, total);
+        return r;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens: see open.h. A file counts how many of its states allow and deny each kind of access, so that a conflict is found
+ * without walking them. Owners and files are remembered while they have a state: with sessions there is nothing to keep of
+ * an owner without one. */
+#include "mds/state/open.h"
+
+#include <stdlib.h>
+
+#include "base/siphash.h"
+#include "base/slab.h"
+#include "mds/ns/orphan.h"
+
+enum { OPENS_MAX = 1 << 20, OWNER_SHORT = 64, KINDS = 2 /* read, write */ };
+
+struct open_owner {
+        struct hnode by_name;            /* client and name */
+        struct list opens;               /* open_state.in_owner */
+        struct client *client;
+        uint32_t length;
+        uint8_t *name;                   /* short_name, or malloc'd when longer */
+        uint8_t short_name[OWNER_SHORT];
+};
+
+struct file_state {
+        struct hnode by_fileid;
+        uint64_t fileid;
+        struct list opens;               /* open_state.in_file */
+        uint32_t allows[KINDS], denies[KINDS];
+};
+
+/* client->role: what one client has open. */
+struct client_opens {
+        struct list opens;               /* open_state.in_client */
+};
+
+struct opens {
+        struct mds *mds;
+        struct hashtab by_index, owners, files;
+        struct slab state_slab, owner_slab, file_slab;
+        uint32_t next_index;
+};
+
+struct opens *opens_new(struct mds *mds)
+{
+        struct opens *o = calloc(1, sizeof(*o));
+
+        if (!o)
+                return NULL;
+        o->mds = mds;
+        slab_init(&o->state_slab, sizeof(struct open_state), OPENS_MAX);
+        slab_init(&o->owner_slab, sizeof(struct open_owner), OPENS_MAX);
+        slab_init(&o->file_slab, sizeof(struct file_state), OPENS_MAX);
+        if (!hashtab_init(&o->by_index, 1024) || !hashtab_init(&o->owners, 1024) || !hashtab_init(&o->files, 1024)) {
+                opens_free(o);
+                return NULL;
+        }
+        return o;
+}
+
+/* Clients are gone before (client_gone), so nothing is left inside. */
+void opens_free(struct opens *o)
+{
+        if (!o)
+                return;
+        CHECK(o->by_index.count == 0);
+        hashtab_destroy(&o->by_index);
+        hashtab_destroy(&o->owners);
+        hashtab_destroy(&o->files);
+        slab_destroy(&o->state_slab);
+        slab_destroy(&o->owner_slab);
+        slab_destroy(&o->file_slab);
+        free(o);
+}
+
+/* --- owners */
+
+static uint64_t owner_hash(const struct opens *o, const struct client *client, struct slice name)
+{
+        return siphash(name.data, name.length, o->mds->nfs.key) ^ hash_u64(client->clientid);
+}
+
+static struct open_owner *find_owner(const struct opens *o, const struct client *client, struct slice name)
+{
+        HASHTAB_FOR_EACH(node, &o->owners, owner_hash(o, client, name)) {
+                struct open_owner *owner = CONTAINER(node, struct open_owner, by_name);
+
+                if (owner->client == client && slice_equal(name, slice_of(owner->name, owner->length)))
+                        return owner;
+        }
+        return NULL;
+}
+
+static struct open_owner *get_owner(struct opens *o, struct client *client, struct slice name)
+{
+        struct open_owner *owner = find_owner(o, client, name);
+
+        if (owner || !(owner = slab_get(&o->owner_slab)))
+                return owner;
+        owner->name = name.length <= OWNER_SHORT ? owner->short_name : malloc(name.length);
+        if (!owner->name) {
+                slab_put(&o->owner_slab, owner);
+                return NULL;
+        }
+        if (name.length > 0)
+                memcpy(owner->name, name.data, name.length);
+        owner->length = name.length;
+        owner->client = client;
+        list_init(&owner->opens);
+        hashtab_insert(&o->owners, &owner->by_name, owner_hash(o, client, name));
+        return owner;
+}
+
+static void put_owner(struct opens *o, struct open_owner *owner)
+{
+        if (!owner || !list_empty(&owner->opens))
+                return;
+        hashtab_remove(&o->owners, &owner->by_name);
+        if (owner->name != owner->short_name)
+                free(owner->name);
+        slab_put(&o->owner_slab, owner);
+}
+
+/* --- files */
+
+static struct file_state *find_file(const struct opens *o, uint64_t fileid)
+{
+        HASHTAB_FOR_EACH(node, &o->files, hash_u64(fileid)) {
+                struct file_state *file = CONTAINER(node, struct file_state, by_fileid);
+
+                if (file->fileid == fileid)
+                        return file;
+        }
+        return NULL;
+}
+
+static struct file_state *get_file(struct opens *o, uint64_t fileid)
+{
+        struct file_state *file = find_file(o, fileid);
+
+        if (file || !(file = slab_get(&o->file_slab)))
+                return file;
+        file->fileid = fileid;
+        list_init(&file->opens);
+        hashtab_insert(&o->files, &file->by_fileid, hash_u64(fileid));
+        return file;
+}
+
+static void put_file(struct opens *o, struct file_state *file)
+{
+        if (!file || !list_empty(&file->opens))
+                return;
+        hashtab_remove(&o->files, &file->by_fileid);
+        slab_put(&o->file_slab, file);
+}
+
+static void count_kinds(uint32_t counts[KINDS], uint8_t share, int by)
+{
+        for (unsigned i = 0; i < KINDS; i++)
+                if (share & 1u << i)
+                        counts[i] += (uint32_t)by;
+}
+
+/* STATE allows and denies this from now on. */
+static void set_share(struct file_state *file, struct open_state *state, uint8_t access, uint8_t deny)
+{
+        count_kinds(file->allows, state->access, -1);
+        count_kinds(file->denies, state->deny, -1);
+        state->access = access;
+        state->deny = deny;
+        count_kinds(file->allows, access, 1);
+        count_kinds(file->denies, deny, 1);
+}
+
+/* Is one of the kinds in WANTED counted for anybody but who has OWN? */
+static bool counted(const uint32_t counts[KINDS], uint8_t own, uint8_t wanted)
+{
+        for (unsigned i = 0; i < KINDS; i++)
+                if (wanted & 1u << i && counts[i] > (own >> i & 1u))
+                        return true;
+        return false;
+}
+
+bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *except, uint8_t access, uint8_t deny)
+{
+        const struct file_state *file = find_file(o, fileid);
+
+        if (!file)
+                return false;
+        return counted(file->denies, except ? except->deny : 0, access) ||
+               counted(file->allows, except ? except->access : 0, deny);
+}
+
+bool opens_file_is_open(struct opens *o, uint64_t fileid)
+{
+        return find_file(o, fileid) != NULL;
+}
+
+/* --- states */
+
+static struct open_state *find_index(const struct opens *o, uint32_t index)
+{
+        HASHTAB_FOR_EACH(node, &o->by_index, hash_u64(index)) {
+                struct open_state *state = CONTAINER(node, struct open_state, by_index);
+                uint32_t own;
+
+                if (stateid_parse(o->mds, &state->stateid, STATEID_OPEN, &own) && own == index)
+                        return state;
+        }
+        return NULL;
+}
+
+/* The counter comes round after 2^32 opens: what is still open keeps its number. */
+static uint32_t new_index(struct opens *o)
+{
+        do
+                o->next_index++;
+        while (o->next_index == 0 || find_index(o, o->next_index));
+        return o->next_index;
+}
+
+/* Of the file's few opens, not of the owner's many: Linux has one owner a user. */
+static struct open_state *find_in_file(const struct file_state *file, const struct client *client, struct slice owner)
+{
+        LIST_FOR_EACH (node, &file->opens) {
+                struct open_state *state = CONTAINER(node, struct open_state, in_file);
+
+                if (state->client == client && slice_equal(owner, slice_of(state->owner->name, state->owner->length)))
+                        return state;
+        }
+        return NULL;
+}
+
+struct open_state *open_of(struct opens *o, const struct client *client, struct slice owner, uint64_t fileid)
+{
+        const struct file_state *file = find_file(o, fileid);
+
+        return file ? find_in_file(file, client, owner) : NULL;
+}
+
+static struct client_opens *opens_of(struct client *client)
+{
+        struct client_opens *all = client->role;
+
+        if (all || !(all = malloc(sizeof(*all))))
+                return all;
+        list_init(&all->opens);
+        client->role = all;
+        return all;
+}
+
+static struct open_state *new_state(struct opens *o, struct client *client, struct slice owner_name,
+                                    struct file_state *file)
+{
+        struct client_opens *all = opens_of(client);
+        struct open_owner *owner = all ? get_owner(o, client, owner_name) : NULL;
+        struct open_state *state = owner ? slab_get(&o->state_slab) : NULL;
+
+        if (!state) {
+                put_owner(o, owner);
+                return NULL;
+        }
+        state->client = client;
+        state->owner = owner;
+        state->fileid = file->fileid;
+        stateid_make(o->mds, STATEID_OPEN, new_index(o), &state->stateid);
+        hashtab_insert(&o->by_index, &state->by_index, hash_u64(o->next_index));
+        list_push(&file->opens, &state->in_file);
+        list_push(&owner->opens, &state->in_owner);
+        list_push(&all->opens, &state->in_client);
+        return state;
+}
+
+/* §8.2.2: 2^32-1 is followed by 1. */
+static void bump(struct stateid *s)
+{
+        s->seqid = s->seqid == UINT32_MAX ? 1 : s->seqid + 1;
+}
+
+enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owner, uint64_t fileid,
+                       uint16_t export_id, uint8_t access, uint8_t deny, struct open_state **ret)
+{
+        struct file_state *file;
+        struct open_state *state = open_of(o, client, owner, fileid);
+
+        CHECK(access >= 1 && access <= 3 && deny <= 3);
+        if (open_conflicts(o, fileid, state, access, deny))
+                return NFS4ERR_SHARE_DENIED;
+        file = get_file(o, fileid);
+        if (file && !state)
+                state = new_state(o, client, owner, file);
+        if (!state) {
+                put_file(o, file);
+                return NFS4ERR_DELAY;
+        }
+        state->export_id = export_id;
+        set_share(file, state, state->access | access, state->deny | deny);
+        state->access_seen |= (uint8_t)(1u << access);
+        state->deny_seen |= (uint8_t)(1u << deny);
+        bump(&state->stateid);
+        *ret = state;
+        return NFS4_OK;
+}
+
+enum nfsstat4 open_find(struct opens *o, const struct client *client, const struct stateid *s, struct open_state **ret)
+{
+        struct open_state *state;
+        uint32_t index;
+
+        if (!stateid_parse(o->mds, s, STATEID_OPEN, &index))
+                return NFS4ERR_BAD_STATEID;
+        state = find_index(o, index);
+        if (!state || state->client != client)
+                return NFS4ERR_BAD_STATEID;
+        if (s->seqid != 0 && s->seqid != state->stateid.seqid)
+                return (int32_t)(s->seqid - state->stateid.seqid) > 0 ? NFS4ERR_BAD_STATEID : NFS4ERR_OLD_STATEID;
+        *ret = state;
+        return NFS4_OK;
+}
+
+/* Is SHARE the union of some of the combinations in SEEN? */
+static bool is_union(uint8_t seen, uint8_t share)
+{
+        unsigned of = 0;
+
+        for (unsigned n = 0; n <= 3; n++)
+                if (seen & 1u << n && (n & ~(unsigned)share) == 0)
+                        of |= n;
+        return of == share && (share != 0 || seen & 1);
+}
+
+/* The combinations that are inside SHARE. */
+static uint8_t seen_within(uint8_t seen, uint8_t share)
+{
+        for (unsigned n = 0; n <= 3; n++)
+                if (n & ~(unsigned)share)
+                        seen &= (uint8_t) ~(1u << n);
+        return seen;
+}
+
+enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t access, uint8_t deny)
+{
+        if (access == 0 || !is_union(state->access_seen, access) || !is_union(state->deny_seen, deny))
+                return NFS4ERR_INVAL;
+        set_share(find_file(o, state->fileid), state, access, deny);
+        state->access_seen = seen_within(state->access_seen, access);
+        state->deny_seen = seen_within(state->deny_seen, deny);
+        bump(&state->stateid);
+        return NFS4_OK;
+}
+
+bool open_close(struct opens *o, struct open_state *state)
+{
+        struct file_state *file = find_file(o, state->fileid);
+        bool last;
+
+        set_share(file, state, 0, 0);
+        hashtab_remove(&o->by_index, &state->by_index);
+        list_remove(&state->in_file);
+        list_remove(&state->in_owner);
+        list_remove(&state->in_client);
+        put_owner(o, state->owner);
+        slab_put(&o->state_slab, state);
+        last = list_empty(&file->opens);
+        put_file(o, file);
+        return last;
+}
+
+void opens_drop_client(struct opens *o, struct client *client)
+{
+        struct client_opens *all = client->role;
+
+        if (!all)
+                return;
+        while (!list_empty(&all->opens)) {
+                struct open_state *state = CONTAINER(all->opens.next, struct open_state, in_client);
+                uint64_t fileid = state->fileid;
+
+                if (open_close(o, state))
+                        orphan_closed(o->mds, fileid);
+        }
+        client->role = NULL;
+        free(all);
+}
+
+bool opens_client_has_any(const struct client *client)
+{
+        const struct client_opens *all = client->role;
+
+        return all && !list_empty(&all->opens);
+}
+
+uint32_t opens_count(const struct opens *o)
+{
+        return o->by_index.count;
+}
