@@ -67,6 +67,21 @@ static bool parse(int argc, char **argv, struct options *o, int *ret_status)
         return true;
 }
 
+/* The configuration itself was read already: now what it names. */
+static int check_config(const struct options *o, const struct mds_conf *conf)
+{
+        struct exports *exports;
+        char error[ERROR_BYTES];
+
+        if (exports_load(conf->exports_file.text, &exports, error, sizeof(error)) < 0) {
+                fprintf(stderr, "nacre-mds: %s\n", error);
+                return EXIT_USAGE;
+        }
+        printf("%s: right, %u exports\n", o->config, exports->count);
+        exports_free(exports);
+        return EXIT_SUCCESS;
+}
+
 static int run_fsck(const struct mds_conf *conf)
 {
         char error[ERROR_BYTES];
@@ -132,9 +147,7 @@ int main(int argc, char **argv)
         }
         log_open("nacre-mds", (enum log_level)conf.log_level);
         signal(SIGPIPE, SIG_IGN);
-        if (o.check_config)
-                printf("%s: right\n", o.config);
-        status = o.check_config ? EXIT_SUCCESS : o.fsck ? run_fsck(&conf) : serve(&conf);
+        status = o.check_config ? check_config(&o, &conf) : o.fsck ? run_fsck(&conf) : serve(&conf);
         mds_conf_free(&conf);
         return status;
 }
