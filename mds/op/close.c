@@ -3,6 +3,7 @@
  *
  * The RFC: the stateid returned means nothing; we return the invalid one (§8.2.3). The last CLOSE of a file without a name
  * ends the file (ns/orphan.c). Layouts stay: Linux keeps them for the next open. */
+#include "mds/ns/orphan.h"
 #include "mds/ops.h"
 #include "mds/state/open.h"
 #include "nfs4/codec.h"

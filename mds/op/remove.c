@@ -5,9 +5,9 @@
  * (ns/orphan.c); its objects go by the reaper. One transaction: entry, directory, inode, orphan record. */
 #include <errno.h>
 
+#include "mds/ns/orphan.h"
 #include "mds/op/dir.h"
 #include "mds/ops.h"
-#include "mds/state/open.h"
 
 struct remove_args {
         struct slice name;
@@ -27,6 +27,7 @@ static enum nfsstat4 drop(struct compound *c, uint64_t dir_id, uint64_t fileid, 
         struct remove_res *r = OP_RES(c, struct remove_res);
         struct txn *t = txn_begin(mds->meta);
         struct inode *dir = txn_edit(t, dir_id), *object = dir ? txn_edit(t, fileid) : NULL;
+        struct orphan orphan = { 0 };
         int e = object ? txn_unlink(t, dir_id, name) : -EIO;
 
         if (e < 0) {
@@ -41,11 +42,11 @@ static enum nfsstat4 drop(struct compound *c, uint64_t dir_id, uint64_t fileid, 
                 dir->nlink--;
                 txn_delete_inode(t, fileid);
         } else if (--object->nlink == 0) {
-                orphan_unlinked(mds, t, object);
+                orphan_unlinked(mds, t, object, &orphan);
         }
         e = txn_commit(t, &c->commit_seq);
         if (e == 0)
-                orphan_committed(mds, fileid);
+                orphan_finish(mds, &orphan);
         return nfs4_status_from_errno(e);
 }
 

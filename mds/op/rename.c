@@ -7,9 +7,9 @@
  * its ".." changes. */
 #include <errno.h>
 
+#include "mds/ns/orphan.h"
 #include "mds/op/dir.h"
 #include "mds/ops.h"
-#include "mds/state/open.h"
 
 struct rename_args {
         struct slice from, to;
@@ -21,6 +21,7 @@ struct rename_res {
 /* What was found out before anything is changed. */
 struct move {
         uint64_t from_dir, to_dir, object, replaced; /* replaced 0: nothing */
+        struct orphan orphan;                        /* what becomes of it */
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
@@ -82,22 +83,25 @@ static enum nfsstat4 check(struct compound *c, const struct rename_args *a, stru
                 return status;
         if (status == NFS4ERR_NOENT)
                 replaced = NULL;
-        *m = (struct move){ from_dir->fileid, to_dir->fileid, object->fileid, replaced ? replaced->fileid : 0 };
+        *m = (struct move){ .from_dir = from_dir->fileid,
+                            .to_dir = to_dir->fileid,
+                            .object = object->fileid,
+                            .replaced = replaced ? replaced->fileid : 0 };
         return replaced && replaced != object ? check_replaced(&who, to_dir, object, replaced) : NFS4_OK;
 }
 
-static void drop_replaced(struct compound *c, struct txn *t, struct inode *to_dir, struct inode *replaced)
+static void drop_replaced(struct compound *c, struct txn *t, struct inode *to_dir, struct inode *replaced, struct orphan *ret)
 {
         txn_touch(t, replaced, false);
         if (replaced->type == NF4DIR) {
                 to_dir->nlink--;
                 txn_delete_inode(t, replaced->fileid);
         } else if (--replaced->nlink == 0) {
-                orphan_unlinked(mds_of(c), t, replaced);
+                orphan_unlinked(mds_of(c), t, replaced, ret);
         }
 }
 
-static int edit(struct compound *c, const struct rename_args *a, const struct move *m, struct txn *t)
+static int edit(struct compound *c, const struct rename_args *a, struct move *m, struct txn *t)
 {
         struct rename_res *r = OP_RES(c, struct rename_res);
         struct inode *from = txn_edit(t, m->from_dir), *to = from ? txn_edit(t, m->to_dir) : NULL;
@@ -116,7 +120,7 @@ static int edit(struct compound *c, const struct rename_args *a, const struct mo
         r->source = (struct change_info){ .atomic = true, .before = from->change };
         r->target = (struct change_info){ .atomic = true, .before = to->change };
         if (replaced)
-                drop_replaced(c, t, to, replaced);
+                drop_replaced(c, t, to, replaced, &m->orphan);
         if (object->type == NF4DIR && from != to) {
                 from->nlink--;
                 to->nlink++;
@@ -166,8 +170,8 @@ static enum nfsstat4 execute(struct compound *c)
                 return nfs4_status_from_errno(e);
         }
         e = txn_commit(t, &c->commit_seq);
-        if (e == 0 && m.replaced)
-                orphan_committed(mds_of(c), m.replaced);
+        if (e == 0)
+                orphan_finish(mds_of(c), &m.orphan);
         return nfs4_status_from_errno(e);
 }
 
