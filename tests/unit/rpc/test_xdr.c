@@ -44,7 +44,7 @@ static void numbers_and_opaques_come_back(void **state)
         assert_true(xdr_get_bool(&x));
         s = xdr_get_opaque(&x, 5);
         assert_true(slice_equal(s, slice_str("abcde")));
-        assert_int_equal(memcmp(s.data + 5, "\0\0\0", 3), 0); /* padding is zeros */
+        assert_memory_equal(bytes + 20, "abcde\0\0\0", 8); /* padding is zeros */
         xdr_get_fixed(&x, fixed, 5);
         assert_memory_equal(fixed, "fghij", 5);
         assert_int_equal(xdr_get_opaque(&x, 10).length, 0);
