@@ -10,6 +10,7 @@ enum {
         SHORT_NAME = 128 - (int)sizeof(struct cached_entry),
         STEPS_AN_EVICTION = 8,
         FEWEST_STEPS = 64,
+        MOST_NOT_DURABLE = 32, /* in one trim; more of them in a row means that all are new */
 };
 
 static uint64_t hash_of_entry(uint64_t parent, uint64_t cookie)
@@ -162,25 +163,34 @@ static uint32_t steps(uint32_t count, uint32_t bound)
         return count <= bound ? 0 : (count - bound) * STEPS_AN_EVICTION + FEWEST_STEPS;
 }
 
-static void pass_over(struct list *ages, struct list *node)
+/* One thing under the hand: may it go? If not, the hand passes on. */
+struct hand {
+        uint64_t durable;
+        uint32_t left, not_durable;
+};
+
+static bool may_go(struct hand *h, struct list *ages, struct list *age, bool *used, uint64_t seq)
 {
-        list_remove(node);
-        list_push(ages, node);
+        h->left--;
+        if (seq > h->durable && ++h->not_durable == MOST_NOT_DURABLE)
+                h->left = 0;
+        if (!*used && seq <= h->durable)
+                return true;
+        *used = false;
+        list_remove(age);
+        list_push(ages, age);
+        return false;
 }
 
 static void trim_inodes(struct cache *c, uint64_t durable)
 {
-        uint32_t left = steps(c->inodes.count, c->inode_bound);
+        struct hand h = { durable, steps(c->inodes.count, c->inode_bound), 0 };
 
-        for (; left > 0 && c->inodes.count > c->inode_bound; left--) {
+        while (h.left > 0 && c->inodes.count > c->inode_bound) {
                 struct cached_inode *i = CONTAINER(c->inode_ages.next, struct cached_inode, age);
 
-                if (i->used || i->seq > durable) {
-                        i->used = false;
-                        pass_over(&c->inode_ages, &i->age);
-                } else {
+                if (may_go(&h, &c->inode_ages, &i->age, &i->used, i->seq))
                         cache_drop_inode(c, i);
-                }
         }
 }
 
@@ -195,19 +205,20 @@ static void evict_entry(struct cache *c, struct cached_entry *e)
         drop_entry(c, e);
 }
 
-void cache_trim(struct cache *c, uint64_t durable)
+static void trim_entries(struct cache *c, uint64_t durable)
 {
-        uint32_t left = steps(c->entries.count, c->entry_bound);
+        struct hand h = { durable, steps(c->entries.count, c->entry_bound), 0 };
 
-        trim_inodes(c, durable);
-        for (; left > 0 && c->entries.count > c->entry_bound; left--) {
+        while (h.left > 0 && c->entries.count > c->entry_bound) {
                 struct cached_entry *e = CONTAINER(c->entry_ages.next, struct cached_entry, age);
 
-                if (e->used || e->seq > durable) {
-                        e->used = false;
-                        pass_over(&c->entry_ages, &e->age);
-                } else {
+                if (may_go(&h, &c->entry_ages, &e->age, &e->used, e->seq))
                         evict_entry(c, e);
-                }
         }
+}
+
+void cache_trim(struct cache *c, uint64_t durable)
+{
+        trim_inodes(c, durable);
+        trim_entries(c, durable);
 }

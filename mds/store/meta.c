@@ -180,10 +180,13 @@ int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct
                         slot = first + run;
                 if (d.type != 0)
                         names++;
-                if (d.type != 0 && slice_equal(slice_of(d.name, d.name_length), name))
+                if (d.type != 0 && slice_equal(slice_of(d.name, d.name_length), name)) {
                         place = (struct place){ .found = true, .cookie = first + run, .fileid = d.fileid };
+                        if (!t)
+                                break; /* a lookup need not know what comes behind */
+                }
         }
-        place.alone = place.found ? names == 1 && run == 1 : run == 0;
+        place.alone = place.found ? t && names == 1 && run == 1 : run == 0;
         if (!place.found && slot == 0 && run == COOKIE_RUN)
                 return -ENOSPC;
         if (!place.found)

@@ -58,7 +58,7 @@ struct place {
         bool alone;      /* nothing else has this hash */
         uint64_t fileid;
 };
-/* 0, -ENOSPC (not found and no slot is free), -EIO. */
+/* 0, -ENOSPC (not found and no slot is free), -EIO. Without T it stops at the name: ALONE is then false for one found. */
 int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name, struct place *ret);
 
 /* meta_open.c: the value of an 'm' record. 0, -ENOENT, -EIO (also when it is of another length). */

@@ -78,7 +78,9 @@ static void set_tables(rocksdb_options_t *o, uint64_t cache_bytes)
         rocksdb_block_based_options_set_whole_key_filtering(t, 1);
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
         rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(t, 1);
-        rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
+        rocksdb_block_based_options_set_index_type(t, rocksdb_block_based_table_index_type_two_level_index_search);
+        rocksdb_block_based_options_set_partition_filters(t, 1);
+        rocksdb_block_based_options_set_pin_top_level_index_and_filter(t, 1);
         rocksdb_block_based_options_set_format_version(t, FORMAT_VERSION);
         rocksdb_options_set_block_based_table_factory(o, t);
         rocksdb_block_based_options_destroy(t);

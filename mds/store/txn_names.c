@@ -26,6 +26,15 @@ static bool pending_hash(struct txn *t, uint64_t parent, uint64_t cookie, const 
         return false;
 }
 
+/* A lookup found it, in the first slot, and did not look at the second. */
+static bool is_alone(struct txn *t, const struct cached_entry *e)
+{
+        struct dirent_record d;
+
+        return e->fileid != 0 && e->cookie == cookie_hash(e->cookie) &&
+               meta_read_slot(t->meta, t, e->parent, e->cookie + 1, &d) == -ENOENT;
+}
+
 /* Where NAME is or could go: from what this transaction did, or from the cache, when they can tell; else from the store. */
 static int place_of(struct txn *t, uint64_t parent, struct slice name, struct place *ret)
 {
@@ -37,7 +46,7 @@ static int place_of(struct txn *t, uint64_t parent, struct slice name, struct pl
 
         if (pending_hash(t, parent, cookie, pending))
                 return meta_find_place(m, t, parent, name, ret);
-        if (known && known->alone) {
+        if (known && (known->alone || is_alone(t, known))) {
                 *ret = (struct place){ cookie, known->fileid != 0, true, known->fileid };
                 return 0;
         }
