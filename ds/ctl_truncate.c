@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TRUNCATE: cuts one object to what a file of the given size has here; never makes it longer. Every worker holds new
+ * writes to the object back and waits for those under way; then it is cut and the cut made durable; then they go on. */
+#include <errno.h>
+
+#include "ds/ctl_serve.h"
+#include "ds/io.h"
+
+static const ctl_object *object_of(const struct ctl_request *r)
+{
+        return &r->args.truncate.object;
+}
+
+static uint64_t target_of(const struct ctl_request *r)
+{
+        const ctl_object *o = object_of(r);
+
+        return stripe_object_size((struct stripe){ o->unit, o->width, o->first }, o->index, r->args.truncate.size);
+}
+
+static bool is_file(void *arg, const struct fh *fh)
+{
+        return fh->fileid == *(const uint64_t *)arg;
+}
+
+static void drained(struct drain *d)
+{
+        leg_done(CONTAINER(d, struct leg, drain));
+}
+
+static void hold_worker(struct leg *leg)
+{
+        struct ctl_request *r = leg->visit->arg;
+        struct worker *w = leg->worker;
+        uint64_t fileid = object_of(r)->fileid;
+        struct object *o = object_hold(&w->objects, fileid, object_of(r)->generation);
+
+        CHECK(o != NULL);
+        o->cuts++;
+        leg->drain.done = drained;
+        if (inflight_drain(&w->inflight, &leg->drain, is_file, &fileid))
+                leg_done(leg);
+}
+
+static void free_worker(struct leg *leg)
+{
+        struct ctl_request *r = leg->visit->arg;
+        struct object *o = object_find(&leg->worker->objects, object_of(r)->fileid, object_of(r)->generation);
+        struct list held = LIST_INIT(held);
+
+        CHECK(o != NULL && o->cuts > 0);
+        if (o->size > target_of(r))
+                o->size = target_of(r);
+        if (--o->cuts == 0)
+                list_splice(&held, &o->held);
+        object_release(o); /* hold_worker()'s */
+        object_release(o);
+        leg_done(leg);
+        io_wake_all(&held);
+}
+
+static void all_freed(struct visit *v)
+{
+        struct ctl_request *r = v->arg;
+
+        ctl_serve_status(r, r->status);
+}
+
+static void finish(struct ctl_request *r, ctl_status status)
+{
+        r->status = status;
+        if (r->object)
+                object_release(r->object);
+        r->object = NULL;
+        r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = free_worker, .done = all_freed };
+        visit_start(&r->visit);
+}
+
+static void synced(struct disk_req *disk)
+{
+        struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
+
+        if (disk->result < 0)
+                ds_disk_failed(r->ds, (int)disk->result, true);
+        finish(r, disk->result < 0 ? CTL_IO : CTL_OK);
+}
+
+static void submit(struct ctl_request *r, enum disk_op op, void (*done)(struct disk_req *))
+{
+        struct worker *w = r->ds->workers[0];
+
+        r->disk = (struct disk_req){ .op = op, .fd = r->object->fd, .offset = target_of(r), .done = done };
+        disk_submit(w->disk, &r->disk);
+}
+
+static void cut(struct disk_req *disk)
+{
+        struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
+
+        if (disk->result < 0) {
+                ds_disk_failed(r->ds, (int)disk->result, false);
+                finish(r, CTL_IO);
+        } else {
+                submit(r, DISK_SYNC, synced);
+        }
+}
+
+static void opened(struct opener *opener, int error)
+{
+        struct ctl_request *r = CONTAINER(opener, struct ctl_request, opener);
+        uint64_t allocated, mtime;
+
+        if (!error)
+                error = object_stat(r->object, &allocated, &mtime);
+        if (error)
+                finish(r, error == -ENOENT ? CTL_OK : CTL_IO);
+        else if (r->object->size <= target_of(r))
+                finish(r, CTL_OK);
+        else
+                submit(r, DISK_TRUNCATE, cut);
+}
+
+static void all_held(struct visit *v)
+{
+        struct ctl_request *r = v->arg;
+
+        r->object = object_hold(&r->ds->workers[0]->objects, object_of(r)->fileid, object_of(r)->generation);
+        CHECK(r->object != NULL);
+        r->opener = (struct opener){ .opened = opened };
+        if (object_open(r->object, &r->opener) == 0)
+                opened(&r->opener, 0);
+}
+
+void ctl_serve_truncate(struct ctl_request *r)
+{
+        const ctl_object *o = object_of(r);
+
+        if (o->unit == 0 || o->width == 0 || o->first >= o->width || o->index >= o->width) {
+                ctl_serve_status(r, CTL_INVAL);
+                return;
+        }
+        r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = hold_worker, .done = all_held };
+        visit_start(&r->visit);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ds/hello.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ds/worker.h"
+
+static const ctl_hello_ok *answer_of(const struct hello *h)
+{
+        return &h->res.ctl_hello_res_u.ok;
+}
+
+void hello_forget(struct hello *h)
+{
+        xdr_free((xdrproc_t)xdr_ctl_hello_res, (char *)&h->res);
+        memset(&h->res, 0, sizeof(h->res));
+        if (h->ds && h->ds->hello == h)
+                h->ds->hello = NULL;
+}
+
+static bool is_refused(void *arg, const struct fh *fh)
+{
+        uint32_t index;
+
+        return fence_check(arg, fh, &index) != NFS4_OK;
+}
+
+static void drained(struct drain *d)
+{
+        leg_done(CONTAINER(d, struct leg, drain));
+}
+
+static void take_table(struct fence_table *t, const ctl_hello_ok *ok)
+{
+        struct place places[PLACES_MAX];
+
+        fence_table_reset(t);
+        fence_table_raise_floor(t, ok->floor);
+        for (u_int i = 0; i < ok->fences.fences_len; i++) {
+                const ctl_fence *f = &ok->fences.fences_val[i];
+
+                fence_table_raise(t, f->fileid, f->client, f->below, f->final);
+        }
+        for (u_int i = 0; i < ok->pools.pools_len; i++) {
+                const ctl_pool *p = &ok->pools.pools_val[i];
+
+                places[i] = (struct place){ .generation = p->generation, .position = p->position, .size = p->size };
+        }
+        fence_table_set_places(t, places, ok->pools.pools_len);
+}
+
+static void at_worker(struct leg *leg)
+{
+        const struct hello *h = leg->visit->arg;
+        struct worker *w = leg->worker;
+
+        if (!w->rpc && !worker_serve(w, answer_of(h)->server_id, answer_of(h)->lease_seconds))
+                leg->marks[0] = 1;
+        w->nfs.lease_seconds = answer_of(h)->lease_seconds;
+        take_table(&w->fences, answer_of(h));
+        if (h->forget_announced)
+                objects_forget_announced(&w->objects);
+        leg->drain.done = drained;
+        if (inflight_drain(&w->inflight, &leg->drain, is_refused, &w->fences))
+                leg_done(leg);
+}
+
+static void back(struct leg *leg)
+{
+        struct hello *h = leg->visit->arg;
+
+        if (leg->marks[0])
+                snprintf(h->problem, sizeof(h->problem), "no memory to serve");
+}
+
+static void visited(struct visit *v)
+{
+        struct hello *h = v->arg;
+        struct ds *ds = h->ds;
+
+        if (!ds->joined && h->problem[0] == '\0') {
+                ds->joined = true;
+                ds->server_id = answer_of(h)->server_id;
+                front_serve(&ds->front);
+        }
+        h->done(h);
+}
+
+/* The store is ours to serve under this MDS. */
+static void join(struct hello *h)
+{
+        struct ds *ds = h->ds;
+
+        if (ds->joined && ds->server_id != answer_of(h)->server_id) {
+                snprintf(h->problem, sizeof(h->problem), "the MDS gave this data server another number: restart it");
+                h->done(h);
+                return;
+        }
+        h->visit = (struct visit){ .ds = ds, .arg = h, .each = at_worker, .back = back, .done = visited };
+        visit_start(&h->visit);
+}
+
+static void bound(struct identity *id)
+{
+        struct hello *h = CONTAINER(id, struct ds, identity)->hello;
+
+        if (id->problem[0] == '\0') {
+                join(h);
+                return;
+        }
+        snprintf(h->problem, sizeof(h->problem), "%.127s", id->problem);
+        h->done(h);
+}
+
+void hello_take(struct hello *h, struct ds *ds)
+{
+        h->ds = ds;
+        ds->hello = h;
+        h->problem[0] = '\0';
+        if (!ds->identity.has_fsid) {
+                ds->identity.done = bound;
+                identity_bind(&ds->identity, (const uint8_t *)answer_of(h)->fsid);
+        } else if (memcmp(ds->identity.fsid, answer_of(h)->fsid, STORE_UUID) != 0) {
+                snprintf(h->problem, sizeof(h->problem), "the store holds objects of another cluster");
+                h->done(h);
+        } else {
+                join(h);
+        }
+}

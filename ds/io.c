@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ds/io.h"
+
+#include <errno.h>
+
+#include "ds/worker.h"
+
+enum { NO_ATTEMPT = 1 };
+
+static enum nfsstat4 check_stateid(struct compound *c, const struct stateid *stateid)
+{
+        struct stateid s = *stateid;
+        enum nfsstat4 status;
+
+        if (c->fh.flags & FH_PROXY)
+                return NFS4_OK; /* the MDS checked its callers itself */
+        status = compound_stateid(c, &s);
+        if (status == NFS4_OK && stateid_is_special(&s))
+                status = NFS4ERR_BAD_STATEID;
+        return status;
+}
+
+enum nfsstat4 io_begin(struct compound *c, struct io *io, const struct stateid *stateid)
+{
+        struct worker *w = worker_of(c);
+        enum nfsstat4 status;
+
+        if (c->fh.kind != FH_DS)
+                return NFS4ERR_ISDIR; /* PUTROOTFH's */
+        status = stateid ? check_stateid(c, stateid) : NFS4_OK;
+        if (status != NFS4_OK)
+                return status;
+        *io = (struct io){ .compound = c, .worker = w, .open_error = NO_ATTEMPT };
+        list_init(&io->node);
+        w->busy++;
+        return NFS4_OK;
+}
+
+enum nfsstat4 io_end(struct io *io, enum nfsstat4 status)
+{
+        struct worker *w = io->worker;
+
+        if (io->object)
+                object_release(io->object);
+        io->object = NULL;
+        CHECK(w->busy > 0);
+        w->busy--;
+        worker_note_end(w);
+        return status;
+}
+
+void io_wake_all(struct list *waiting)
+{
+        struct list all = LIST_INIT(all);
+
+        list_splice(&all, waiting);
+        for (struct list *node; (node = list_pop(&all));)
+                compound_wake(CONTAINER(node, struct io, node)->compound);
+}
+
+enum nfsstat4 io_starve(struct io *io)
+{
+        struct worker *w = io->worker;
+
+        list_push(&w->starved, &io->node);
+        if (!timer_running(&w->starved_timer)) /* the buffers may be in replies on their way out: nobody tells us of those */
+                timer_start(w->env, &w->starved_timer, IO_STARVED_RETRY_NS);
+        return NFS4_WAIT;
+}
+
+/* Nothing is held meanwhile: when trust comes back everything may be different. */
+static enum nfsstat4 park(struct io *io)
+{
+        struct worker *w = io->worker;
+
+        if (w->turned_away)
+                return NFS4ERR_DELAY; /* nobody reads it: the connection is closed */
+        if (io->object)
+                object_release(io->object);
+        io->object = NULL;
+        io->open_error = NO_ATTEMPT;
+        metric_add(&w->counts.parked, 1);
+        list_push(&w->parked, &io->node);
+        return NFS4_WAIT;
+}
+
+/* RFC 8881 §13.4: what lies in a unit of another server is not ours to answer, in any direction. */
+static bool is_own_range(const struct io *io, const struct fh *fh, uint64_t offset, uint64_t length)
+{
+        struct stripe s = io_stripe(fh);
+
+        return s.width == 1 || length == 0 ||
+               (stripe_index(s, offset) == io->index && length <= stripe_unit_left(s, offset));
+}
+
+static void opened(struct opener *opener, int error)
+{
+        struct io *io = CONTAINER(opener, struct io, opener);
+
+        io->open_error = error;
+        compound_wake(io->compound);
+}
+
+static enum nfsstat4 open_object(struct io *io, const struct fh *fh, bool create)
+{
+        if (!io->object)
+                io->object = object_hold(&io->worker->objects, fh->fileid, fh->generation);
+        if (!io->object)
+                return NFS4ERR_DELAY; /* out of memory */
+        if (io->object->fd >= 0 || (io->open_error == -ENOENT && !create))
+                return NFS4_OK;
+        if (io->open_error < 0)
+                return io_disk_error(io, io->open_error, false);
+        io->opener.create = create;
+        io->opener.opened = opened;
+        return object_open(io->object, &io->opener) == 0 ? NFS4_OK : NFS4_WAIT;
+}
+
+enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, bool create)
+{
+        struct worker *w = io->worker;
+        const struct fh *fh = &io->compound->fh;
+        enum nfsstat4 status;
+
+        if (!trust_held(&w->ds->trust, env_now(w->env)))
+                return park(io);
+        status = fence_check(&w->fences, fh, &io->index);
+        if (status == NFS4_OK && !is_own_range(io, fh, offset, length))
+                status = NFS4ERR_PNFS_NO_LAYOUT;
+        if (status != NFS4_OK) {
+                metric_add(&w->counts.fenced, 1);
+                return status;
+        }
+        status = open_object(io, fh, create);
+        if (status == NFS4_OK && create && io->object->cuts > 0) {
+                list_push(&io->object->held, &io->node);
+                return NFS4_WAIT;
+        }
+        return status;
+}
+
+void io_look_again(struct io *io)
+{
+        io->open_error = NO_ATTEMPT;
+}
+
+/* --- durability */
+
+static void sync_step_done(struct io_sync *s, int error)
+{
+        if (error < 0 && s->error == 0)
+                s->error = error;
+        if (--s->pending > 0)
+                return;
+        if (s->error)
+                s->io->object->unsynced = true;
+        compound_wake(s->io->compound);
+}
+
+static void data_synced(struct disk_req *disk)
+{
+        sync_step_done(CONTAINER(disk, struct io_sync, disk), (int)disk->result);
+}
+
+static void name_synced(struct folder_wait *folder, int error)
+{
+        sync_step_done(CONTAINER(folder, struct io_sync, folder), error);
+}
+
+enum nfsstat4 io_sync(struct io *io, struct io_sync *s)
+{
+        struct object *o = io->object;
+
+        *s = (struct io_sync){ .io = io, .pending = 2 };
+        s->disk = (struct disk_req){ .op = DISK_SYNC, .fd = o->fd, .done = data_synced };
+        s->folder.done = name_synced;
+        o->unsynced = false;
+        disk_submit(io->worker->disk, &s->disk);
+        if (folder_sync(&io->worker->objects.folders, object_folder(o->fileid), &s->folder))
+                s->pending--;
+        return NFS4_WAIT;
+}
+
+/* --- errors */
+
+/* RFC 8881 §15.1 and what Linux makes of it: IO would put the whole server aside for two minutes, DELAY makes the client
+ * sleep; a bad medium is better told by taking the layout away, a passing shortage by sending this I/O through the MDS. */
+enum nfsstat4 io_disk_error(struct io *io, int error, bool data_lost)
+{
+        switch (-error) {
+        case ENOSPC:
+                return NFS4ERR_NOSPC;
+        case EDQUOT:
+                return NFS4ERR_DQUOT;
+        case EFBIG:
+                return NFS4ERR_FBIG;
+        case ENOMEM:
+        case EMFILE:
+        case ENFILE:
+        case EAGAIN:
+                return NFS4ERR_BAD_STATEID;
+        default:
+                metric_add(&io->worker->counts.disk_errors, 1);
+                ds_disk_failed(io->worker->ds, error, data_lost);
+                return NFS4ERR_PNFS_NO_LAYOUT;
+        }
+}

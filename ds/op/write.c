@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* WRITE at a data server: RFC 8881 §18.32, §13.7.
+ *
+ * The RFC: what is answered may be more stable than what was asked, never less; the verifier changes when unstable data may
+ * have been lost. We answer exactly what was asked (DATA_SYNC4 counts as FILE_SYNC4), because Linux sends neither COMMIT
+ * nor LAYOUTCOMMIT after FILE_SYNC4: so that is said only when data, name, size and mtime are durable, here and at the MDS.
+ * An unstable write is answered when the kernel has the data and the MDS knows that the file is dirty here (ds/push.h). The
+ * verifier is taken when the write begins: if a sync fails meanwhile, COMMIT will answer another one. The payload goes to
+ * the disk from the record in which it came. A handle that was given for reading is refused with ACCESS, which makes the
+ * client drop that layout. */
+#include "ds/io.h"
+#include "nfs4/codec.h"
+
+#include <ctl.h>
+
+struct write_args {
+        struct stateid stateid;
+        uint64_t offset;
+        uint32_t stable;
+        struct slice data;
+};
+struct write_res {
+        uint32_t count, committed;
+        uint64_t verifier;
+};
+enum step { AT_GATE, WRITING, SYNCING, PUSHING };
+struct write_wait {
+        struct io io; /* first */
+        enum step step;
+        uint32_t pending;       /* in WRITING: the disk, and perhaps the announcement */
+        int told;               /* what the MDS said: a ctl_status, or PUSH_LOST */
+        struct ticket ticket;
+        struct disk_req disk;
+        struct announce announce;
+        struct io_sync sync;
+        struct push push;
+};
+
+static void decode(struct compound *c, struct xdr_in *x)
+{
+        struct write_args *a = OP_ARGS(c, struct write_args);
+
+        get_stateid(x, &a->stateid);
+        a->offset = xdr_get_u64(x);
+        a->stable = xdr_get_u32(x);
+        a->data = xdr_get_opaque(x, UINT32_MAX);
+        if (a->stable > FILE_SYNC4)
+                x->bad = true;
+}
+
+static enum nfsstat4 finish(struct compound *c, enum nfsstat4 status)
+{
+        struct write_wait *w = OP_WAIT(c, struct write_wait);
+        struct write_res *r = OP_RES(c, struct write_res);
+        const struct write_args *a = OP_ARGS(c, struct write_args);
+
+        r->count = a->data.length;
+        r->committed = a->stable == UNSTABLE4 ? UNSTABLE4 : FILE_SYNC4;
+        if (status == NFS4_OK)
+                metric_add(&w->io.worker->counts.written_bytes, r->count);
+        return io_end(&w->io, status);
+}
+
+/* --- the data, and in parallel the announcement */
+
+static void step_done(struct write_wait *w)
+{
+        if (--w->pending == 0)
+                compound_wake(w->io.compound);
+}
+
+static void on_disk(struct disk_req *disk)
+{
+        struct write_wait *w = CONTAINER(disk, struct write_wait, disk);
+
+        if (disk->result >= 0)
+                object_written(w->io.object, disk->offset + disk->length);
+        inflight_end(&w->io.worker->inflight, &w->ticket);
+        step_done(w);
+}
+
+static void on_announced(struct announce *a, int status)
+{
+        struct write_wait *w = CONTAINER(a, struct write_wait, announce);
+
+        w->told = status;
+        step_done(w);
+}
+
+static enum nfsstat4 start_writing(struct compound *c, struct write_wait *w)
+{
+        const struct write_args *a = OP_ARGS(c, struct write_args);
+
+        w->step = WRITING;
+        w->pending = 1;
+        w->told = CTL_OK;
+        OP_RES(c, struct write_res)->verifier = atomic_load(&w->io.worker->ds->write_verifier);
+        w->disk = (struct disk_req){ .op = DISK_WRITE,
+                                     .fd = w->io.object->fd,
+                                     .data = (void *)(uintptr_t)a->data.data,
+                                     .length = a->data.length,
+                                     .offset = stripe_object_offset(io_stripe(&c->fh), a->offset),
+                                     .done = on_disk };
+        inflight_begin(&w->io.worker->inflight, &w->ticket, &c->fh);
+        disk_submit(w->io.worker->disk, &w->disk);
+        w->announce.done = on_announced;
+        if (a->stable == UNSTABLE4 && !announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
+                w->pending++;
+        return NFS4_WAIT;
+}
+
+/* --- FILE_SYNC4: durable here, then at the MDS */
+
+static void on_pushed(struct push *p)
+{
+        struct write_wait *w = CONTAINER(p, struct write_wait, push);
+
+        w->told = p->status;
+        compound_wake(w->io.compound);
+}
+
+static enum nfsstat4 start_pushing(struct compound *c, struct write_wait *w)
+{
+        struct worker *worker = w->io.worker;
+
+        w->step = PUSHING;
+        w->push = (struct push){ .fileid = c->fh.fileid,
+                                 .generation = c->fh.generation,
+                                 .epoch = c->fh.epoch,
+                                 .size = stripe_size_from_object(io_stripe(&c->fh), w->io.index, w->io.object->size),
+                                 .mtime_ns = env_wall(worker->env),
+                                 .done = on_pushed };
+        push_send(worker, &w->push);
+        return NFS4_WAIT;
+}
+
+static enum nfsstat4 told_status(const struct write_wait *w)
+{
+        switch (w->told) {
+        case CTL_OK:
+                return NFS4_OK;
+        case CTL_NOENT:
+                return NFS4ERR_STALE;
+        case CTL_NOSPC:
+                return NFS4ERR_NOSPC;
+        case CTL_TOOBIG:
+                return NFS4ERR_FBIG;
+        default: /* the MDS cannot keep it now: let it tell the client why */
+                return NFS4ERR_BAD_STATEID;
+        }
+}
+
+static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
+{
+        if (w->disk.result < 0)
+                return finish(c, io_disk_error(&w->io, (int)w->disk.result, false));
+        if (OP_ARGS(c, struct write_args)->stable == UNSTABLE4)
+                return finish(c, told_status(w));
+        metric_add(&w->io.worker->counts.sync_writes, 1);
+        w->step = SYNCING;
+        return io_sync(&w->io, &w->sync);
+}
+
+static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
+{
+        if (w->sync.error)
+                return finish(c, io_disk_error(&w->io, w->sync.error, true));
+        return start_pushing(c, w);
+}
+
+static enum nfsstat4 at_gate(struct compound *c, struct write_wait *w)
+{
+        const struct write_args *a = OP_ARGS(c, struct write_args);
+        enum nfsstat4 status = io_gate(&w->io, a->offset, a->data.length, true);
+
+        if (status == NFS4_WAIT)
+                return status;
+        return status == NFS4_OK ? start_writing(c, w) : finish(c, status);
+}
+
+static enum nfsstat4 execute(struct compound *c)
+{
+        const struct write_args *a = OP_ARGS(c, struct write_args);
+        struct write_wait *w = OP_WAIT(c, struct write_wait);
+        enum nfsstat4 status = io_begin(c, &w->io, &a->stateid);
+
+        if (status != NFS4_OK)
+                return status;
+        w->step = AT_GATE;
+        OP_RES(c, struct write_res)->verifier = atomic_load(&w->io.worker->ds->write_verifier);
+        if (!(c->fh.flags & FH_WRITE))
+                return finish(c, NFS4ERR_ACCESS);
+        if (a->offset > INT64_MAX || a->data.length > INT64_MAX - a->offset)
+                return finish(c, NFS4ERR_FBIG);
+        if (a->data.length == 0)
+                return finish(c, NFS4_OK);
+        return at_gate(c, w);
+}
+
+static enum nfsstat4 resume(struct compound *c)
+{
+        struct write_wait *w = OP_WAIT(c, struct write_wait);
+
+        switch (w->step) {
+        case AT_GATE:
+                return at_gate(c, w);
+        case WRITING:
+                return have_written(c, w);
+        case SYNCING:
+                return have_synced(c, w);
+        case PUSHING:
+                return finish(c, told_status(w));
+        }
+        return NFS4ERR_SERVERFAULT;
+}
+
+static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
+{
+        const struct write_res *r = OP_RES(c, struct write_res);
+
+        (void)status;
+        xdr_put_u32(x, r->count);
+        xdr_put_u32(x, r->committed);
+        xdr_put_fixed(x, &r->verifier, NFS4_VERIFIER_SIZE);
+}
+
+const struct nfs4_op ds_op_write = {
+        .name = "WRITE",
+        .flags = OP_NEEDS_FH | OP_MUTATES,
+        .reply_max = 24,
+        .decode = decode,
+        .execute = execute,
+        .resume = resume,
+        .encode = encode,
+};

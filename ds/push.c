@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ds/push.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "ds/ctl_client.h"
+#include "ds/ds.h"
+
+/* --- on a worker */
+
+static void enqueue(struct message *msg);
+
+void push_send(struct worker *w, struct push *p)
+{
+        p->worker = w;
+        p->msg.run = enqueue;
+        worker_post(w, w->ds->workers[0], &p->msg);
+}
+
+/* --- on worker 0: what the MDS holds for dirty */
+
+struct known {
+        struct hnode node;
+        uint64_t fileid;
+};
+
+static struct known *find_known(const struct pusher *p, uint64_t fileid)
+{
+        HASHTAB_FOR_EACH(node, &p->known, hash_u64(fileid))
+                if (CONTAINER(node, struct known, node)->fileid == fileid)
+                        return CONTAINER(node, struct known, node);
+        return NULL;
+}
+
+static void touch_settles(struct pusher *p, uint64_t fileid)
+{
+        LIST_FOR_EACH(node, &p->settles) {
+                struct settle *s = CONTAINER(node, struct settle, node);
+                const ctl_object *objects = s->objects;
+
+                for (uint32_t i = 0; i < s->count; i++)
+                        if (objects[i].fileid == fileid)
+                                s->touched[i / 64] |= 1ull << i % 64;
+        }
+}
+
+/* An announcement leaves. */
+static void note_dirty(struct pusher *p, uint64_t fileid)
+{
+        struct known *k = find_known(p, fileid);
+
+        touch_settles(p, fileid);
+        if (k)
+                return;
+        k = slab_get(&p->known_slab);
+        if (!k) {
+                p->known_overflow = true;
+                return;
+        }
+        k->fileid = fileid;
+        hashtab_insert(&p->known, &k->node, hash_u64(fileid));
+}
+
+static void forget(struct pusher *p, struct known *k)
+{
+        hashtab_remove(&p->known, &k->node);
+        slab_put(&p->known_slab, k);
+        if (p->known.count == 0)
+                p->known_overflow = false;
+}
+
+static void forget_all(struct pusher *p)
+{
+        uint32_t bucket = 0;
+
+        for (struct hnode *node = hashtab_walk(&p->known, &bucket, NULL), *next; node; node = next) {
+                next = hashtab_walk(&p->known, &bucket, node);
+                forget(p, CONTAINER(node, struct known, node));
+        }
+        p->known_overflow = false;
+}
+
+void pusher_settled(struct pusher *p, uint64_t fileid)
+{
+        struct known *k = find_known(p, fileid);
+
+        if (k)
+                forget(p, k);
+}
+
+void pusher_watch(struct pusher *p, struct settle *s)
+{
+        list_push(&p->settles, &s->node);
+}
+
+void pusher_unwatch(struct settle *s)
+{
+        list_remove(&s->node);
+}
+
+/* --- on worker 0: the calls */
+
+struct push_call {
+        struct rpc_req rpc;
+        struct list node;         /* in idle_calls */
+        struct list pushes;       /* in the order of the call */
+        struct pusher *pusher;
+        ctl_push files[CTL_MAX_FILES];
+        ctl_status statuses[CTL_MAX_FILES];
+};
+
+static void run_done(struct message *msg)
+{
+        struct push *p = CONTAINER(msg, struct push, msg);
+
+        p->done(p);
+}
+
+static void finish(struct pusher *pusher, struct push *p, int status)
+{
+        p->status = status;
+        p->msg.run = run_done;
+        worker_post(pusher->ds->workers[0], p->worker, &p->msg);
+}
+
+static void enqueue(struct message *msg)
+{
+        struct push *p = CONTAINER(msg, struct push, msg);
+        struct ds *ds = p->worker->ds;
+
+        if (ds->pusher.giving_up) {
+                finish(&ds->pusher, p, PUSH_LOST);
+                return;
+        }
+        list_push(&ds->pusher.queue, &p->node);
+        env_defer(ds->env, &ds->pusher.flush);
+}
+
+/* A call got no answer: its pushes go first on the next connection. */
+static void again(struct pusher *pusher, struct list *pushes)
+{
+        list_splice(pushes, &pusher->queue);
+        list_splice(&pusher->queue, pushes);
+        if (pusher->giving_up)
+                pusher_give_up(pusher);
+}
+
+static bool decode_statuses(struct push_call *call, struct xdr_in *results, uint32_t count)
+{
+        ctl_push_res res = { .statuses.statuses_len = 0, .statuses.statuses_val = call->statuses };
+
+        return ctl_decode(results, (xdrproc_t)xdr_ctl_push_res, &res) && res.statuses.statuses_len == count;
+}
+
+static void answered(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *results)
+{
+        struct push_call *call = CONTAINER(rpc, struct push_call, rpc);
+        struct pusher *pusher = call->pusher;
+        struct list pushes = LIST_INIT(pushes);
+        uint32_t count = 0;
+
+        list_splice(&pushes, &call->pushes);
+        list_push(&pusher->idle_calls, &call->node);
+        LIST_FOR_EACH(node, &pushes)
+                count++;
+        if (result != RPC_DONE || !decode_statuses(call, results, count)) {
+                again(pusher, &pushes);
+                if (result != RPC_LOST)
+                        ctl_client_reset(pusher->ds->ctl, "push not answered");
+                return;
+        }
+        count = 0;
+        for (struct list *node; (node = list_pop(&pushes));)
+                finish(pusher, CONTAINER(node, struct push, node), (int)call->statuses[count++]);
+        env_defer(pusher->ds->env, &pusher->flush);
+}
+
+static uint32_t fill(struct pusher *pusher, struct push_call *call)
+{
+        uint32_t count = 0;
+
+        while (count < CTL_MAX_FILES && !list_empty(&pusher->queue)) {
+                struct push *p = CONTAINER(list_pop(&pusher->queue), struct push, node);
+
+                if (p->dirty)
+                        note_dirty(pusher, p->fileid);
+                call->files[count++] = (ctl_push){
+                        .fileid = p->fileid,
+                        .generation = p->generation,
+                        .epoch = p->epoch,
+                        .size = p->size,
+                        .mtime_ns = p->mtime_ns,
+                        .dirty = p->dirty || pusher->known_overflow || find_known(pusher, p->fileid) != NULL,
+                };
+                list_push(&call->pushes, &p->node);
+        }
+        return count;
+}
+
+static void flush(struct task *task)
+{
+        struct pusher *pusher = CONTAINER(task, struct pusher, flush);
+        struct ctl_client *ctl = pusher->ds->ctl;
+
+        while (!list_empty(&pusher->queue) && !list_empty(&pusher->idle_calls) && ctl && ctl_client_up(ctl)) {
+                struct push_call *call = CONTAINER(list_pop(&pusher->idle_calls), struct push_call, node);
+                ctl_push_args args = { .files.files_val = call->files };
+
+                args.files.files_len = fill(pusher, call);
+                call->rpc = (struct rpc_req){ .done = answered };
+                if (ctl_client_call(ctl, &call->rpc, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &args, CTL_CALL_TIMEOUT_MS) < 0)
+                        answered(&call->rpc, RPC_REFUSED, NULL); /* no memory to ask: start over */
+        }
+}
+
+void pusher_go(struct pusher *p, bool forget_what_is_known)
+{
+        p->giving_up = false;
+        if (forget_what_is_known)
+                forget_all(p);
+        env_defer(p->ds->env, &p->flush);
+}
+
+void pusher_give_up(struct pusher *p)
+{
+        struct list pushes = LIST_INIT(pushes);
+
+        p->giving_up = true;
+        list_splice(&pushes, &p->queue);
+        for (struct list *node; (node = list_pop(&pushes));)
+                finish(p, CONTAINER(node, struct push, node), PUSH_LOST);
+}
+
+bool pusher_init(struct pusher *p, struct ds *ds)
+{
+        p->ds = ds;
+        p->flush.run = flush;
+        list_init(&p->flush.node);
+        list_init(&p->queue);
+        list_init(&p->idle_calls);
+        list_init(&p->settles);
+        slab_init(&p->known_slab, sizeof(struct known), PUSH_KNOWN_MAX);
+        p->calls = calloc(PUSH_CALLS, sizeof(*p->calls));
+        if (!p->calls || !hashtab_init(&p->known, 1024))
+                return false;
+        for (uint32_t i = 0; i < PUSH_CALLS; i++) {
+                p->calls[i].pusher = p;
+                list_init(&p->calls[i].pushes);
+                list_push(&p->idle_calls, &p->calls[i].node);
+        }
+        return true;
+}
+
+void pusher_destroy(struct pusher *p)
+{
+        list_remove(&p->flush.node);
+        hashtab_destroy(&p->known);
+        slab_destroy(&p->known_slab);
+        free(p->calls);
+}
