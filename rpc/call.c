@@ -21,6 +21,7 @@ static void call_free(struct call *call)
         struct rpc_server *s = c->server;
 
         xdr_out_release(&call->out);
+        buf_unref(call->big_head);
         list_remove(&call->node);
         c->call_count--;
         slab_put(&s->calls, call);
@@ -65,7 +66,26 @@ void call_reply(struct call *call)
 static void empty_reply(struct call *call)
 {
         xdr_out_release(&call->out);
-        xdr_out_init(&call->out, call->out.start, RPC_HEAD_BYTES);
+        xdr_out_init(&call->out, call->out.start, (uint32_t)(call->out.end - call->out.start));
+}
+
+void call_need_head(struct call *call, uint32_t bytes)
+{
+        struct xdr_out *x = &call->out;
+        uint32_t length = xdr_head_length(x), wanted = length + bytes + RPC_HEADROOM;
+        struct buf *bigger;
+
+        if (xdr_room(x) >= bytes || wanted > BUF_LARGE)
+                return;
+        bigger = buf_get(call->conn->server->pool, wanted);
+        if (!bigger)
+                return;
+        memcpy(bigger->data + RPC_HEADROOM, x->start, length);
+        x->start = bigger->data + RPC_HEADROOM;
+        x->p = x->start + length;
+        x->end = bigger->data + bigger->capacity;
+        buf_unref(call->big_head);
+        call->big_head = bigger;
 }
 
 void call_reply_error(struct call *call, enum rpc_accept stat)
@@ -115,6 +135,7 @@ static struct call *call_new(struct conn *c, const struct rpc_header *header, st
         call->header = *header;
         call->record = buf_ref(c->in.buf);
         call->args = args;
+        call->big_head = NULL;
         xdr_out_init(&call->out, (uint8_t *)call + s->call_bytes + RPC_HEADROOM, RPC_HEAD_BYTES);
         call->arrived_ns = c->read_ns;
         return call;

@@ -31,6 +31,7 @@ struct call {
         struct rpc_header header;
         struct buf *record;         /* holds the arguments: one reference, given back by call_reply() */
         struct xdr_in args;
+        struct buf *big_head;       /* holds the reply's head when it has outgrown its place (call_need_head) */
         struct xdr_out out;         /* the reply; the RPC header is already there, body is appended */
         uint64_t arrived_ns;
         struct rpc_sending sending; /* private; once call_reply() was called */
