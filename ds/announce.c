@@ -12,7 +12,11 @@ static void start_announcing(struct worker *w, struct announce *a)
         struct object *o = a->object;
 
         o->announcing = true;
-        a->push = (struct push){ .fileid = o->fileid, .generation = o->generation, .epoch = a->epoch, .dirty = true, .done = announced };
+        a->push = (struct push){ .fileid = o->fileid,
+                                 .generation = o->generation,
+                                 .epoch = a->epoch,
+                                 .dirty = true,
+                                 .done = announced };
         push_send(w, &a->push);
 }
 
@@ -29,7 +33,8 @@ static void announced(struct push *p)
         o->announcing = false;
         if (status == CTL_OK && covered > o->announced)
                 o->announced = covered;
-        LIST_FOR_EACH_SAFE(node, &o->announce_waits) {
+        LIST_FOR_EACH_SAFE(node, &o->announce_waits)
+        {
                 if (CONTAINER(node, struct announce, node)->epoch >= covered)
                         continue;
                 list_remove(node);

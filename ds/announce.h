@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first unstable WRITE of a file: the MDS must know that the file is dirty here before it is answered (push.h). */
+/* The first unstable WRITE of a file: the MDS must know that the file is dirty here before it is answered
+ * (push.h). */
 #pragma once
 
 #include "ds/push.h"

@@ -9,10 +9,17 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "ds/ctl_serve.h"
+#include "ds/health.h"
 #include "ds/hello.h"
 #include "rpc/tls.h"
 
-enum { CTL_POOL_BYTES = 64 * 1024 * 1024, CTL_SERVED_CALLS = 4096, FAREWELL_MS = 500, CTL_RECORD_MAX = 512 * 1024, FAILING_SECONDS = 60, OTHER_CLUSTER_MS = 5000 };
+enum {
+        CTL_POOL_BYTES = 64 * 1024 * 1024,
+        CTL_SERVED_CALLS = 4096,
+        FAREWELL_MS = 500,
+        CTL_RECORD_MAX = 512 * 1024,
+        OTHER_CLUSTER_MS = 5000
+};
 
 struct ctl_client {
         struct ds *ds;
@@ -20,14 +27,14 @@ struct ctl_client {
         struct rpc_server *rpc;
         struct rpc_program programs[2];
         struct tls_context *tls;
-        struct conn *conn;            /* NULL: none */
+        struct conn *conn; /* NULL: none */
         struct timer redial, beat;
         uint32_t redial_ms, beat_ms, trust_ms;
         bool up, leaving, beating;
         struct rpc_req hello, heartbeat;
         uint64_t hello_sent_ns, beat_sent_ns;
-        struct hello taking;          /* what HELLO answered, on its way into the workers */
-        uint32_t mds_boot;            /* of the MDS that knows what we announced; 0 = none */
+        struct hello taking; /* what HELLO answered, on its way into the workers */
+        uint32_t mds_boot;   /* of the MDS that knows what we announced; 0 = none */
         char problem[160];
         void (*left)(void *arg);
         void *left_arg;
@@ -59,7 +66,8 @@ __attribute__((format(printf, 2, 3))) static void set_problem(struct ctl_client 
 
 /* --- calls */
 
-int ctl_client_call(struct ctl_client *c, struct rpc_req *req, uint32_t proc, xdrproc_t args_xdr, void *args, uint32_t timeout_ms)
+int ctl_client_call(struct ctl_client *c, struct rpc_req *req, uint32_t proc, xdrproc_t args_xdr, void *args,
+                    uint32_t timeout_ms)
 {
         struct xdr_out *x = &req->out;
         int error;
@@ -130,41 +138,17 @@ void ctl_client_reset(struct ctl_client *c, const char *why)
 
 /* --- HEARTBEAT */
 
-static ctl_space space_of(struct ds *ds)
+static int send_beat(struct ctl_client *c, void (*done)(struct rpc_req *, enum rpc_result, struct xdr_in *),
+                     uint32_t timeout_ms)
 {
-        const struct worker *w = ds->workers[0];
-        uint64_t total = 0, free_bytes = 0, created = 0;
-
-        w->disk->ops->space(w->disk, &total, &free_bytes);
-        for (uint32_t i = 0; i < ds->worker_count; i++)
-                created += ds->workers[i]->objects.created; /* a torn read is of no importance: for people */
-        return (ctl_space){ .total = total,
-                            .free = free_bytes,
-                            .used_by_objects = total - free_bytes,
-                            .objects = ds->objects_at_start + created };
-}
-
-static unsigned flags_of(const struct ctl_client *c, const ctl_space *space)
-{
-        uint64_t failed = atomic_load(&c->ds->disk_failed_ns);
-        unsigned flags = c->leaving ? CTL_HB_LEAVING : 0;
-
-        if (space->free < c->ds->conf->reserve_bytes)
-                flags |= CTL_HB_FULL;
-        if (failed != 0 && env_now(c->ds->env) - failed < FAILING_SECONDS * 1000000000ull)
-                flags |= CTL_HB_FAILING;
-        return flags;
-}
-
-static int send_beat(struct ctl_client *c, void (*done)(struct rpc_req *, enum rpc_result, struct xdr_in *), uint32_t timeout_ms)
-{
-        ctl_heartbeat_args args = { .space = space_of(c->ds) };
+        ctl_heartbeat_args args = { .space = ds_space(c->ds) };
         int error;
 
-        args.flags = flags_of(c, &args.space);
+        args.flags = ds_flags(c->ds, &args.space) | (c->leaving ? CTL_HB_LEAVING : 0u);
         c->beat_sent_ns = env_now(c->ds->env);
         c->heartbeat = (struct rpc_req){ .done = done };
-        error = ctl_client_call(c, &c->heartbeat, CTL_HEARTBEAT, (xdrproc_t)xdr_ctl_heartbeat_args, &args, timeout_ms);
+        error = ctl_client_call(c, &c->heartbeat, CTL_HEARTBEAT, (xdrproc_t)xdr_ctl_heartbeat_args, &args,
+                                timeout_ms);
         c->beating = error == 0;
         return error;
 }
@@ -177,8 +161,10 @@ static void beat_answered(struct rpc_req *rpc, enum rpc_result result, struct xd
         c->beating = false;
         if (result == RPC_LOST)
                 return;
-        if (result != RPC_DONE || !ctl_decode(results, (xdrproc_t)xdr_ctl_result, &res) || res.status != CTL_OK)
-                ctl_client_reset(c, res.status == CTL_UNKNOWN ? "the MDS wants HELLO again" : "a heartbeat was not answered");
+        if (result != RPC_DONE || !ctl_decode(results, (xdrproc_t)xdr_ctl_result, &res) ||
+            res.status != CTL_OK)
+                ctl_client_reset(c, res.status == CTL_UNKNOWN ? "the MDS wants HELLO again"
+                                                              : "a heartbeat was not answered");
         else
                 trust_extend(&c->ds->trust, c->beat_sent_ns, c->trust_ms);
 }
@@ -218,8 +204,8 @@ static void taken(struct hello *h)
         c->redial_ms = CTL_REDIAL_FIRST_MS;
         c->problem[0] = '\0';
         c->up = true;
-        log_info("joined", "server_id=%u mds_boot=%u floor=%u fences=%u", ok->server_id, ok->mds_boot, ok->floor,
-                 ok->fences.fences_len);
+        log_info("joined", "server_id=%u mds_boot=%u floor=%u fences=%u", ok->server_id, ok->mds_boot,
+                 ok->floor, ok->fences.fences_len);
         hello_forget(h);
         pusher_go(&c->ds->pusher, forget);
         asker_go(&c->ds->asker);
@@ -231,12 +217,9 @@ static void taken(struct hello *h)
 static const char *refusal(ctl_status status)
 {
         switch (status) {
-        case CTL_VERSION:
-                return "the MDS speaks another version of the control protocol";
-        case CTL_REFUSED:
-                return "the MDS refuses this data server: its name is taken, or there is no room";
-        default:
-                return "the MDS cannot take data servers now";
+        case CTL_VERSION: return "the MDS speaks another version of the control protocol";
+        case CTL_REFUSED: return "the MDS refuses this data server: its name is taken, or there is no room";
+        default: return "the MDS cannot take data servers now";
         }
 }
 
@@ -262,23 +245,14 @@ static void hello_answered(struct rpc_req *rpc, enum rpc_result result, struct x
 
 static void say_hello(struct ctl_client *c)
 {
-        struct ds *ds = c->ds;
-        ctl_hello_args args = { .protocol = CTL_VERSION_NUMBER, .name = ds->conf->name, .space = space_of(ds) };
-        char netids[FRONT_LISTENERS][8], uaddrs[FRONT_LISTENERS][NETADDR_TEXT];
-        ctl_addr addrs[FRONT_LISTENERS];
+        struct hello_words words;
+        ctl_hello_args args;
 
-        memcpy(args.uuid, ds->identity.uuid, sizeof(args.uuid));
-        memcpy(args.boot, ds->boot, sizeof(args.boot));
-        for (unsigned i = 0; i < ds->front.count; i++) {
-                snprintf(netids[i], sizeof(netids[i]), "%s", netaddr_netid(&ds->front.addrs[i]));
-                netaddr_universal(&ds->front.addrs[i], uaddrs[i]);
-                addrs[i] = (ctl_addr){ .netid = netids[i], .uaddr = uaddrs[i] };
-        }
-        args.addrs.addrs_len = ds->front.count;
-        args.addrs.addrs_val = addrs;
+        hello_say(c->ds, &words, &args);
         c->hello = (struct rpc_req){ .done = hello_answered };
-        c->hello_sent_ns = env_now(ds->env);
-        if (ctl_client_call(c, &c->hello, CTL_HELLO, (xdrproc_t)xdr_ctl_hello_args, &args, CTL_HELLO_TIMEOUT_MS) < 0)
+        c->hello_sent_ns = env_now(c->ds->env);
+        if (ctl_client_call(c, &c->hello, CTL_HELLO, (xdrproc_t)xdr_ctl_hello_args, &args,
+                            CTL_HELLO_TIMEOUT_MS) < 0)
                 ctl_client_reset(c, "no memory to say HELLO");
 }
 

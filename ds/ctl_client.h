@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control connection (include/ctl.x): dials the MDS over TLS, says HELLO, beats, and is dialled again with growing
- * pauses whenever it breaks. Runs on worker 0. What the MDS calls on it is in ctl_serve.c. */
+/* The control connection (include/ctl.x): dials the MDS over TLS, says HELLO, beats, and is dialled again
+ * with growing pauses whenever it breaks. Runs on worker 0. What the MDS calls on it is in ctl_serve.c. */
 #pragma once
 
 #include <ctl.h>
@@ -8,7 +8,12 @@
 #include "ds/ds.h"
 #include "rpc/client.h"
 
-enum { CTL_REDIAL_FIRST_MS = 20, CTL_REDIAL_MOST_MS = 1000, CTL_HELLO_TIMEOUT_MS = 5000, CTL_CALL_TIMEOUT_MS = 30000 };
+enum {
+        CTL_REDIAL_FIRST_MS = 20,
+        CTL_REDIAL_MOST_MS = 1000,
+        CTL_HELLO_TIMEOUT_MS = 5000,
+        CTL_CALL_TIMEOUT_MS = 30000
+};
 
 /* Dials at once. NULL: out of memory or no TLS. */
 struct ctl_client *ctl_client_new(struct ds *ds);
@@ -22,7 +27,8 @@ void ctl_client_leave(struct ctl_client *c, void (*done)(void *arg), void *arg);
 /* Give up the connection: what the MDS believes of us and what we believe may differ. */
 void ctl_client_reset(struct ctl_client *c, const char *why);
 
-/* A call to the MDS with ARGS, which are encoded before it returns. REQ->done must be set. 0; -ENOTCONN, -ENOBUFS. */
+/* A call to the MDS with ARGS, which are encoded before it returns. REQ->done must be set. 0; -ENOTCONN,
+ * -ENOBUFS. */
 int ctl_client_call(struct ctl_client *c, struct rpc_req *req, uint32_t proc, xdrproc_t args_xdr, void *args,
                     uint32_t timeout_ms);
 /* Decode a reply; pointers in RESULT that are not NULL are used for arrays. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GETSIZES: how long the files are as far as is known here. First the workers say which of them have writes under way or an
- * announcement on its way, and note for the others that the next unstable write must announce again; then the sizes are
- * read. What settled is said of only when no announcement has left in the meantime (push.h). */
+/* GETSIZES: how long the files are as far as is known here. First the workers say which of them have writes
+ * under way or an announcement on its way, and note for the others that the next unstable write must announce
+ * again; then the sizes are read. What settled is said of only when no announcement has left in the meantime
+ * (push.h). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static void answer(struct ctl_request *r)
         for (uint32_t i = 0; i < res.sizes.sizes_len; i++) {
                 ctl_size *size = &res.sizes.sizes_val[i];
 
-                size->settled = size->status != CTL_IO && !((r->marks[i / 64] | r->settle.touched[i / 64]) >> i % 64 & 1);
+                size->settled = size->status != CTL_IO &&
+                                !((r->marks[i / 64] | r->settle.touched[i / 64]) >> i % 64 & 1);
                 if (size->settled)
                         pusher_settled(&r->ds->pusher, a->objects.objects_val[i].fileid);
         }
@@ -137,6 +139,8 @@ void ctl_serve_getsizes(struct ctl_request *r)
         memset(r->marks, 0, sizeof(r->marks));
         r->settle = (struct settle){ .objects = a->objects.objects_val, .count = a->objects.objects_len };
         pusher_watch(&r->ds->pusher, &r->settle);
-        r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = settle_worker, .back = collect, .done = workers_asked };
+        r->visit = (struct visit){
+                .ds = r->ds, .arg = r, .each = settle_worker, .back = collect, .done = workers_asked
+        };
         visit_start(&r->visit);
 }

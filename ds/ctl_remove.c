@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* REMOVE: the objects of deleted files. Every worker refuses their handles from now on, waits until nobody uses them and
- * closes them; then they are unlinked, and OK is said when that is durable, since the MDS forgets the files then. */
+/* REMOVE: the objects of deleted files. Every worker refuses their handles from now on, waits until nobody
+ * uses them and closes them; then they are unlinked, and OK is said when that is durable, since the MDS
+ * forgets the files then. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the MDS calls on the control connection (include/ctl.x, NACRE_CTL_DS): FENCE, GETSIZES, TRUNCATE, REMOVE. Each visits
- * the workers, works on the files from worker 0, and answers. None waits for a client or for the MDS. */
+/* What the MDS calls on the control connection (include/ctl.x, NACRE_CTL_DS): FENCE, GETSIZES, TRUNCATE,
+ * REMOVE. Each visits the workers, works on the files from worker 0, and answers. None waits for a client or
+ * for the MDS. */
 #include "ds/ctl_serve.h"
 
 #include <string.h>
@@ -66,7 +67,9 @@ static void take_places(struct fence_table *t, const ctl_fence_args *a)
         for (u_int i = 0; i < a->pools.pools_len; i++) {
                 const ctl_pool *p = &a->pools.pools_val[i];
 
-                places[i] = (struct place){ .generation = p->generation, .position = p->position, .size = p->size };
+                places[i] = (struct place){ .generation = p->generation,
+                                            .position = p->position,
+                                            .size = p->size };
         }
         fence_table_set_places(t, places, a->pools.pools_len);
 }

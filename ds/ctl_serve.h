@@ -9,7 +9,7 @@
 struct ctl_request {
         struct call call; /* first */
         struct ds *ds;
-        struct list node;         /* in ds->ctl_waiting */
+        struct list node; /* in ds->ctl_waiting */
         uint32_t proc;
         xdrproc_t args_xdr;
         union {
@@ -19,14 +19,14 @@ struct ctl_request {
                 ctl_remove_args remove;
         } args;
         struct visit visit;
-        uint64_t marks[8];        /* GETSIZES: objects with writes under way, one bit each */
+        uint64_t marks[8]; /* GETSIZES: objects with writes under way, one bit each */
         struct settle settle;
-        struct object *object;    /* GETSIZES, TRUNCATE: held on worker 0 */
+        struct object *object; /* GETSIZES, TRUNCATE: held on worker 0 */
         struct opener opener;
         struct disk_req disk;
         ctl_status status;
         uint32_t at, pending;
-        void *results;            /* malloc'd */
+        void *results; /* malloc'd */
 };
 
 /* The program that the MDS calls. */

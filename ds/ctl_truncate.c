@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TRUNCATE: cuts one object to what a file of the given size has here; never makes it longer. Every worker holds new
- * writes to the object back and waits for those under way; then it is cut and the cut made durable; then they go on. */
+/* TRUNCATE: cuts one object to what a file of the given size has here; never makes it longer. Every worker
+ * holds new writes to the object back and waits for those under way; then it is cut and the cut made durable;
+ * then they go on. */
 #include <errno.h>
 
 #include "ds/ctl_serve.h"
@@ -15,7 +16,8 @@ static uint64_t target_of(const struct ctl_request *r)
 {
         const ctl_object *o = object_of(r);
 
-        return stripe_object_size((struct stripe){ o->unit, o->width, o->first }, o->index, r->args.truncate.size);
+        return stripe_object_size((struct stripe){ o->unit, o->width, o->first }, o->index,
+                                  r->args.truncate.size);
 }
 
 static bool is_file(void *arg, const struct fh *fh)

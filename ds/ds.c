@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Start: the directory is locked, disks and workers are made, its identity is read, we listen (and keep clients waiting),
- * dial the MDS, and serve when HELLO was taken. Stop: refuse clients, say farewell to the MDS, end what waits, wait for what
- * is under way. */
+/* Start: the directory is locked, disks and workers are made, its identity is read, we listen (and keep
+ * clients waiting), dial the MDS, and serve when HELLO was taken. Stop: refuse clients, say farewell to the
+ * MDS, end what waits, wait for what is under way. */
 #include "ds/ds.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "ds/ctl_client.h"
+#include "ds/health.h"
 #include "ds/visit.h"
 #include "ds/worker.h"
 
-enum { RING_ENTRIES = 1024, DISK_THREADS = 16 };
-
-__attribute__((format(printf, 2, 3))) static void fail(struct ds *ds, const char *format, ...)
+void ds_fail(struct ds *ds, const char *format, ...)
 {
         va_list args;
 
@@ -65,7 +59,7 @@ static void listen_again(struct ds *ds)
         int error = front_listen(&ds->front, &bad);
 
         if (error)
-                fail(ds, "cannot listen on %s: %s", netaddr_format(&bad, text), strerror(-error));
+                ds_fail(ds, "cannot listen on %s: %s", netaddr_format(&bad, text), strerror(-error));
 }
 
 static void on_trust(void *arg, enum trust_state state)
@@ -73,15 +67,13 @@ static void on_trust(void *arg, enum trust_state state)
         struct ds *ds = arg;
 
         switch (state) {
-        case TRUST_HELD:
-                listen_again(ds);
-                break;
-        case TRUST_LOST:
-                break;
+        case TRUST_HELD: listen_again(ds); break;
+        case TRUST_LOST: break;
         case TRUST_CLOSED:
                 front_close(&ds->front);
                 if (ds->ctl)
-                        ctl_client_reset(ds->ctl, "the MDS is silent"); /* what waits for its answers ends too */
+                        ctl_client_reset(ds->ctl,
+                                         "the MDS is silent"); /* what waits for its answers ends too */
                 pusher_give_up(&ds->pusher);
                 asker_give_up(&ds->asker);
                 break;
@@ -89,129 +81,9 @@ static void on_trust(void *arg, enum trust_state state)
         tell_workers(ds);
 }
 
-/* --- health */
-
-void ds_disk_failed(struct ds *ds, int error, bool data_lost)
-{
-        uint64_t verifier;
-
-        log_error("disk-failed", "error=%s data_lost=%d", strerror(-error), data_lost);
-        atomic_store(&ds->disk_failed_ns, env_now(ds->env));
-        if (!data_lost)
-                return;
-        env_random(ds->env, &verifier, sizeof(verifier));
-        atomic_store(&ds->write_verifier, verifier);
-}
-
-const char *ds_health(const struct ds *ds)
-{
-        if (ds->stopping)
-                return "stopping\n";
-        if (ds->trust.state == TRUST_HELD)
-                return NULL;
-        return ds->ctl && ctl_client_problem(ds->ctl)[0] != '\0' ? ctl_client_problem(ds->ctl) : "not joined yet\n";
-}
-
 static const char *health(void *arg)
 {
         return ds_health(arg);
-}
-
-/* --- start: the directory, disks, workers */
-
-static uint32_t choose_worker_count(const struct ds *ds)
-{
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        uint64_t count = ds->conf->loops > 0 ? ds->conf->loops : processors > 0 ? (uint64_t)processors : 1;
-
-        return !ds->loop ? 1 : count > DS_MAX_WORKERS ? DS_MAX_WORKERS : (uint32_t)count;
-}
-
-/* One daemon a directory: two would not see each other's fences. */
-static bool open_directory(struct ds *ds)
-{
-        const char *path = ds->conf->store;
-
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-                fail(ds, "cannot make the store %s: %s", path, strerror(errno));
-        else if ((ds->root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-                fail(ds, "cannot open the store %s: %s", path, strerror(errno));
-        else if (flock(ds->root_fd, LOCK_EX | LOCK_NB) < 0)
-                fail(ds, errno == EWOULDBLOCK ? "the store %s is in use by another process" : "cannot lock the store %s", path);
-        else
-                return true;
-        return false;
-}
-
-static void raise_fd_limit(const struct ds *ds)
-{
-        rlim_t need = ds->conf->fd_cache + ds->conf->limits.connections + ds->worker_count * (DS_CALLS + STORE_FOLDERS) + 256;
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
-                return;
-        limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_cur < need)
-                log_warn("few-descriptors", "have=%llu need=%llu", (unsigned long long)limit.rlim_cur, (unsigned long long)need);
-}
-
-static struct disk *open_disk(struct ds *ds, struct loop *loop)
-{
-        int fd = fcntl(ds->root_fd, F_DUPFD_CLOEXEC, 0);
-        struct disk *disk = NULL;
-
-        if (fd < 0)
-                return NULL;
-        if (ds->conf->io == DS_IO_URING) {
-                disk = disk_uring_new(loop, fd, RING_ENTRIES);
-                if (!disk)
-                        log_warn("io-uring-refused", "error=%s instead=threads", strerror(errno));
-        }
-        if (!disk)
-                disk = disk_threads_new(loop, fd, DISK_THREADS);
-        if (!disk)
-                close(fd);
-        return disk;
-}
-
-static bool add_worker(struct ds *ds, struct loop *loop, struct disk *disk)
-{
-        uint32_t number = ds->worker_count;
-        struct env *env = number == 0 ? ds->env : loop_env(loop);
-
-        if (disk)
-                ds->workers[number] = worker_new(ds, number, env, loop, disk);
-        if (!ds->workers[number]) {
-                if (number > 0)
-                        loop_free(loop);
-                return false;
-        }
-        ds->worker_count++;
-        return number == 0 || worker_start(ds->workers[number]);
-}
-
-/* COUNT is known before the first is made: they share the limits. */
-static bool make_workers(struct ds *ds, struct disk *first)
-{
-        uint32_t count = choose_worker_count(ds);
-
-        ds->worker_share = count;
-        if (!first) {
-                if (!open_directory(ds))
-                        return false;
-                raise_fd_limit(ds);
-                first = open_disk(ds, ds->loop);
-        }
-        if (!add_worker(ds, ds->loop, first))
-                return false;
-        while (ds->worker_count < count) {
-                struct loop *loop = loop_new();
-
-                if (!loop || !add_worker(ds, loop, open_disk(ds, loop)))
-                        return false;
-        }
-        return true;
 }
 
 /* --- start: the doors */
@@ -230,9 +102,10 @@ static bool open_admin(struct ds *ds)
         admin_health(ds->admin, health, ds);
         admin_before_metrics(ds->admin, ds_metrics_refresh, ds);
         if (conf->metrics.family != 0 && (error = admin_listen_http(ds->admin, &conf->metrics)) < 0)
-                fail(ds, "cannot listen on %s for metrics: %s", netaddr_format(&conf->metrics, text), strerror(-error));
+                ds_fail(ds, "cannot listen on %s for metrics: %s", netaddr_format(&conf->metrics, text),
+                        strerror(-error));
         else if (conf->admin_socket && (error = admin_listen_unix(ds->admin, conf->admin_socket)) < 0)
-                fail(ds, "cannot listen on %s: %s", conf->admin_socket, strerror(-error));
+                ds_fail(ds, "cannot listen on %s: %s", conf->admin_socket, strerror(-error));
         return error == 0;
 }
 
@@ -242,7 +115,7 @@ static void opened(struct identity *id)
 
         ds->opening = false;
         if (id->problem[0] != '\0') {
-                fail(ds, "the store %s cannot be used: %s", ds->conf->store, id->problem);
+                ds_fail(ds, "the store %s cannot be used: %s", ds->conf->store, id->problem);
                 return;
         }
         if (ds->stopping) {
@@ -251,7 +124,7 @@ static void opened(struct identity *id)
         }
         ds->objects_at_start = objects_count(ds->workers[0]->disk);
         if (!open_admin(ds)) {
-                fail(ds, "no memory");
+                ds_fail(ds, "no memory");
                 return;
         }
         listen_again(ds);
@@ -259,7 +132,7 @@ static void opened(struct identity *id)
                 return;
         ds->ctl = ctl_client_new(ds);
         if (!ds->ctl)
-                fail(ds, "no memory, or no TLS");
+                ds_fail(ds, "no memory, or no TLS");
         else
                 log_info("started", "store=%s workers=%u objects=%llu", ds->conf->store, ds->worker_count,
                          (unsigned long long)ds->objects_at_start);
@@ -271,8 +144,8 @@ static void start(struct task *task)
 
         if (ds->stopping)
                 return;
-        if (!make_workers(ds, ds->given_disk)) {
-                fail(ds, "no memory, threads or descriptors for workers");
+        if (!ds_make_workers(ds, ds->given_disk)) {
+                ds_fail(ds, "no memory, threads or descriptors for workers");
                 return;
         }
         ds->opening = true;
@@ -388,7 +261,8 @@ void ds_stop(struct ds *ds)
 
 void ds_stop_step(struct ds *ds)
 {
-        if (ds->stopping && ds->workers_idle && !ds->opening && !ds->hello && ds->ctl_requests == 0 && ds->trust_visit->pending == 0)
+        if (ds->stopping && ds->workers_idle && !ds->opening && !ds->hello && ds->ctl_requests == 0 &&
+            ds->trust_visit->pending == 0)
                 env_defer(ds->env, &ds->end_task);
 }
 

@@ -84,7 +84,8 @@ static ctl_eof_args fill(struct asker *asker, struct eof_call *call)
         ctl_eof_args args = { .fileid = first->fileid, .generation = first->generation };
 
         list_push(&call->asks, &first->node);
-        LIST_FOR_EACH_SAFE(node, &asker->queue) {
+        LIST_FOR_EACH_SAFE(node, &asker->queue)
+        {
                 struct eof_ask *a = CONTAINER(node, struct eof_ask, node);
 
                 if (a->fileid != args.fileid || a->generation != args.generation)
@@ -105,7 +106,8 @@ static void flush(struct task *task)
                 ctl_eof_args args = fill(asker, call);
 
                 call->rpc = (struct rpc_req){ .done = answered };
-                if (ctl_client_call(ctl, &call->rpc, CTL_EOF, (xdrproc_t)xdr_ctl_eof_args, &args, CTL_CALL_TIMEOUT_MS) < 0)
+                if (ctl_client_call(ctl, &call->rpc, CTL_EOF, (xdrproc_t)xdr_ctl_eof_args, &args,
+                                    CTL_CALL_TIMEOUT_MS) < 0)
                         answered(&call->rpc, RPC_REFUSED, NULL);
         }
 }

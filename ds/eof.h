@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exact end of a file, for a READ that reaches the end of what is stored here (CTL_EOF). Asks for one file that come in
- * one turn share a call; one that comes later needs its own, since the file may have grown after the other was answered. */
+/* The exact end of a file, for a READ that reaches the end of what is stored here (CTL_EOF). Asks for one
+ * file that come in one turn share a call; one that comes later needs its own, since the file may have grown
+ * after the other was answered. */
 #pragma once
 
 #include "base/loop.h"
@@ -16,7 +17,7 @@ struct eof_ask { /* a member of whoever asks */
         struct worker *worker;
         uint64_t fileid;
         uint32_t generation;
-        int status;      /* a ctl_status, or EOF_LOST: we stop, or clients were turned away */
+        int status; /* a ctl_status, or EOF_LOST: we stop, or clients were turned away */
         uint64_t size;
         void (*done)(struct eof_ask *);
 };
@@ -30,7 +31,7 @@ struct asker { /* worker 0's part */
         struct task flush;
         struct eof_call *calls;
         struct list idle_calls;
-        bool giving_up;          /* until asker_go() */
+        bool giving_up; /* until asker_go() */
 };
 bool asker_init(struct asker *a, struct ds *ds);
 void asker_destroy(struct asker *a);

@@ -39,7 +39,8 @@ static void drop(struct fence_table *f, struct fence *e)
         slab_put(&f->slab, e);
 }
 
-/* Drop fences that say nothing beyond the floor (all of them with FLOOR UINT32_MAX), but not removed files. */
+/* Drop fences that say nothing beyond the floor (all of them with FLOOR UINT32_MAX), but not removed files.
+ */
 static void drop_below(struct fence_table *f, uint32_t floor)
 {
         uint32_t bucket = 0;
@@ -71,7 +72,8 @@ void fence_table_raise_floor(struct fence_table *f, uint32_t floor)
 
 static struct fence *find(const struct fence_table *f, uint64_t fileid, uint32_t client)
 {
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid)) {
+        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid))
+        {
                 struct fence *e = CONTAINER(node, struct fence, node);
 
                 if (e->fileid == fileid && e->client == client)
@@ -143,7 +145,8 @@ void fence_table_set_places(struct fence_table *f, const struct place *places, u
         qsort(f->places, count, sizeof(*places), by_generation);
 }
 
-/* Our index in the device of FH: its index 0 stands at pool position fh->start, the others follow, around the end. */
+/* Our index in the device of FH: its index 0 stands at pool position fh->start, the others follow, around the
+ * end. */
 static enum nfsstat4 check_place(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index)
 {
         const struct place key = { .generation = fh->pool };
@@ -151,8 +154,9 @@ static enum nfsstat4 check_place(const struct fence_table *f, const struct fh *f
         uint32_t index;
 
         if (!p)
-                return f->place_count == 0 || fh->pool > f->places[f->place_count - 1].generation ? NFS4ERR_BAD_STATEID :
-                                                                                                    NFS4ERR_PNFS_NO_LAYOUT;
+                return f->place_count == 0 || fh->pool > f->places[f->place_count - 1].generation
+                               ? NFS4ERR_BAD_STATEID
+                               : NFS4ERR_PNFS_NO_LAYOUT;
         if (fh->start >= p->size || fh->width > p->size || p->position >= p->size)
                 return NFS4ERR_PNFS_NO_LAYOUT;
         index = (p->position + p->size - fh->start) % p->size;
@@ -168,10 +172,12 @@ enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint
 
         if (fh->epoch < f->floor)
                 return NFS4ERR_PNFS_NO_LAYOUT;
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fh->fileid)) {
+        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fh->fileid))
+        {
                 const struct fence *e = CONTAINER(node, struct fence, node);
 
-                if (e->fileid != fh->fileid || (e->client != 0 && e->client != fh->client) || fh->epoch >= e->below)
+                if (e->fileid != fh->fileid || (e->client != 0 && e->client != fh->client) ||
+                    fh->epoch >= e->below)
                         continue;
                 if (e->final)
                         return NFS4ERR_PNFS_NO_LAYOUT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door for clients: listens, keeps who comes before the first HELLO waiting, and deals connections to workers by the
- * client's address, so that all connections of a client (nconnect) meet on one worker, where its session is. */
+/* The door for clients: listens, keeps who comes before the first HELLO waiting, and deals connections to
+ * workers by the client's address, so that all connections of a client (nconnect) meet on one worker, where
+ * its session is. */
 #pragma once
 
 #include "base/env.h"

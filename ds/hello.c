@@ -4,7 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ds/health.h"
 #include "ds/worker.h"
+
+void hello_say(struct ds *ds, struct hello_words *words, ctl_hello_args *ret)
+{
+        *ret = (ctl_hello_args){ .protocol = CTL_VERSION_NUMBER,
+                                 .name = ds->conf->name,
+                                 .space = ds_space(ds) };
+        memcpy(ret->uuid, ds->identity.uuid, sizeof(ret->uuid));
+        memcpy(ret->boot, ds->boot, sizeof(ret->boot));
+        for (unsigned i = 0; i < ds->front.count; i++) {
+                const struct netaddr *addr = &ds->front.addrs[i];
+
+                snprintf(words->netids[i], sizeof(words->netids[i]), "%s", netaddr_netid(addr));
+                netaddr_universal(addr, words->uaddrs[i]);
+                words->addrs[i] = (ctl_addr){ .netid = words->netids[i], .uaddr = words->uaddrs[i] };
+        }
+        ret->addrs.addrs_len = ds->front.count;
+        ret->addrs.addrs_val = words->addrs;
+}
 
 static const ctl_hello_ok *answer_of(const struct hello *h)
 {
@@ -45,7 +64,9 @@ static void take_table(struct fence_table *t, const ctl_hello_ok *ok)
         for (u_int i = 0; i < ok->pools.pools_len; i++) {
                 const ctl_pool *p = &ok->pools.pools_val[i];
 
-                places[i] = (struct place){ .generation = p->generation, .position = p->position, .size = p->size };
+                places[i] = (struct place){ .generation = p->generation,
+                                            .position = p->position,
+                                            .size = p->size };
         }
         fence_table_set_places(t, places, ok->pools.pools_len);
 }
@@ -93,7 +114,8 @@ static void join(struct hello *h)
         struct ds *ds = h->ds;
 
         if (ds->joined && ds->server_id != answer_of(h)->server_id) {
-                snprintf(h->problem, sizeof(h->problem), "the MDS gave this data server another number: restart it");
+                snprintf(h->problem, sizeof(h->problem),
+                         "the MDS gave this data server another number: restart it");
                 h->done(h);
                 return;
         }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a data server differs from an MDS as an NFS server: what a handle is, and what a client leaves behind (nothing). */
+/* How a data server differs from an MDS as an NFS server: what a handle is, and what a client leaves behind
+ * (nothing). */
 #include "ds/ds.h"
 
-/* A handle is believed because of its MAC, from the one client that it was given to (DESIGN: trust between MDS and DS).
- * STALE and BADHANDLE make Linux drop the layout and ask again. */
+/* A handle is believed because of its MAC, from the one client that it was given to (DESIGN: trust between
+ * MDS and DS). STALE and BADHANDLE make Linux drop the layout and ask again. */
 static enum nfsstat4 resolve_fh(struct compound *c, struct slice bytes, struct fh *ret)
 {
         struct fh fh;

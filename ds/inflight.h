@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes on their way to disk, in the order they began, and who waits for the older ones to land: a fence may be
- * acknowledged, and an object cut, only when no write that it should have stopped can still arrive. One a worker. */
+/* Writes on their way to disk, in the order they began, and who waits for the older ones to land: a fence may
+ * be acknowledged, and an object cut, only when no write that it should have stopped can still arrive. One a
+ * worker. */
 #pragma once
 
 #include "base/list.h"
@@ -30,6 +31,7 @@ void inflight_begin(struct inflight *in, struct ticket *t, const struct fh *fh);
 void inflight_end(struct inflight *in, struct ticket *t);
 /* Is a write for which MATCHES says yes under way? */
 bool inflight_any(const struct inflight *in, bool (*matches)(void *arg, const struct fh *fh), void *arg);
-/* Wait until every write that is under way now and MATCHES has landed (and what began before it): true when there is none,
- * else D->done() runs later. */
-bool inflight_drain(struct inflight *in, struct drain *d, bool (*matches)(void *arg, const struct fh *fh), void *arg);
+/* Wait until every write that is under way now and MATCHES has landed (and what began before it): true when
+ * there is none, else D->done() runs later. */
+bool inflight_drain(struct inflight *in, struct drain *d, bool (*matches)(void *arg, const struct fh *fh),
+                    void *arg);

@@ -63,7 +63,8 @@ enum nfsstat4 io_starve(struct io *io)
         struct worker *w = io->worker;
 
         list_push(&w->starved, &io->node);
-        if (!timer_running(&w->starved_timer)) /* the buffers may be in replies on their way out: nobody tells us of those */
+        if (!timer_running(&w->starved_timer)) /* the buffers may be in replies on their way out: nobody tells
+                                                  us of those */
                 timer_start(w->env, &w->starved_timer, IO_STARVED_RETRY_NS);
         return NFS4_WAIT;
 }
@@ -183,22 +184,19 @@ enum nfsstat4 io_sync(struct io *io, struct io_sync *s)
 
 /* --- errors */
 
-/* RFC 8881 §15.1 and what Linux makes of it: IO would put the whole server aside for two minutes, DELAY makes the client
- * sleep; a bad medium is better told by taking the layout away, a passing shortage by sending this I/O through the MDS. */
+/* RFC 8881 §15.1 and what Linux makes of it: IO would put the whole server aside for two minutes, DELAY makes
+ * the client sleep; a bad medium is better told by taking the layout away, a passing shortage by sending this
+ * I/O through the MDS. */
 enum nfsstat4 io_disk_error(struct io *io, int error, bool data_lost)
 {
         switch (-error) {
-        case ENOSPC:
-                return NFS4ERR_NOSPC;
-        case EDQUOT:
-                return NFS4ERR_DQUOT;
-        case EFBIG:
-                return NFS4ERR_FBIG;
+        case ENOSPC: return NFS4ERR_NOSPC;
+        case EDQUOT: return NFS4ERR_DQUOT;
+        case EFBIG: return NFS4ERR_FBIG;
         case ENOMEM:
         case EMFILE:
         case ENFILE:
-        case EAGAIN:
-                return NFS4ERR_BAD_STATEID;
+        case EAGAIN: return NFS4ERR_BAD_STATEID;
         default:
                 metric_add(&io->worker->counts.disk_errors, 1);
                 ds_disk_failed(io->worker->ds, error, data_lost);

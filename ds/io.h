@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What READ, WRITE and COMMIT have in common: who may, whether now, and on which object. One function, io_gate(), is asked
- * again after every wait, so nothing reaches the disk on grounds that are not valid any more. */
+/* What READ, WRITE and COMMIT have in common: who may, whether now, and on which object. One function,
+ * io_gate(), is asked again after every wait, so nothing reaches the disk on grounds that are not valid any
+ * more. */
 #pragma once
 
 #include "ds/ds.h"
@@ -11,11 +12,11 @@ enum { IO_MAX = 1024 * 1024 /* bytes of one READ or WRITE */, IO_STARVED_RETRY_N
 struct io { /* the first member of an operation's wait context */
         struct compound *compound;
         struct worker *worker;
-        struct object *object;   /* held, or NULL */
+        struct object *object; /* held, or NULL */
         struct opener opener;
-        struct list node;        /* in parked, starved or held */
-        int open_error;          /* of the last attempt; 1 = none was made */
-        uint32_t index;          /* ours in the file's device */
+        struct list node; /* in parked, starved or held */
+        int open_error;   /* of the last attempt; 1 = none was made */
+        uint32_t index;   /* ours in the file's device */
 };
 
 static inline struct stripe io_stripe(const struct fh *fh)
@@ -23,13 +24,14 @@ static inline struct stripe io_stripe(const struct fh *fh)
         return (struct stripe){ fh->unit, fh->width, fh->first };
 }
 
-/* Start an operation: OK, or what is wrong with the handle's kind or the stateid (RFC 8881 §13.9.1: it is the MDS's open,
- * lock or delegation stateid, which we cannot check and need not, since the handle is the capability; special stateids
- * name nobody and are refused; NULL: the operation has none). io_end() must follow OK. */
+/* Start an operation: OK, or what is wrong with the handle's kind or the stateid (RFC 8881 §13.9.1: it is the
+ * MDS's open, lock or delegation stateid, which we cannot check and need not, since the handle is the
+ * capability; special stateids name nobody and are refused; NULL: the operation has none). io_end() must
+ * follow OK. */
 enum nfsstat4 io_begin(struct compound *c, struct io *io, const struct stateid *stateid);
-/* May this server do I/O on [OFFSET, OFFSET + LENGTH) of the file under the current handle, now? OK: io->object is held and
- * open (its fd is -1 when it does not exist; with CREATE it is made). NFS4_WAIT: call again from resume(). Without trust
- * the operation is parked; a WRITE waits while its object is cut. */
+/* May this server do I/O on [OFFSET, OFFSET + LENGTH) of the file under the current handle, now? OK:
+ * io->object is held and open (its fd is -1 when it does not exist; with CREATE it is made). NFS4_WAIT: call
+ * again from resume(). Without trust the operation is parked; a WRITE waits while its object is cut. */
 enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, bool create);
 /* Forget a missing object, so that the next io_gate() looks for it again. */
 void io_look_again(struct io *io);
@@ -46,9 +48,10 @@ struct io_sync {
         struct disk_req disk;
         struct folder_wait folder;
         uint32_t pending;
-        int error;               /* 0 or -errno once resume() runs */
+        int error; /* 0 or -errno once resume() runs */
 };
-/* NFS4_WAIT; everything written to the object before this call is durable when resume() runs and error is 0. */
+/* NFS4_WAIT; everything written to the object before this call is durable when resume() runs and error is 0.
+ */
 enum nfsstat4 io_sync(struct io *io, struct io_sync *s);
 
 /* Wake everybody in LIST (of io.node): their resume() runs. */

@@ -61,7 +61,8 @@ static void on_hangup(void *arg, int signum)
 static bool start(struct program *p)
 {
         p->loop = loop_new();
-        if (!p->loop || loop_signal(p->loop, SIGTERM, on_terminate, p) < 0 || loop_signal(p->loop, SIGINT, on_terminate, p) < 0 ||
+        if (!p->loop || loop_signal(p->loop, SIGTERM, on_terminate, p) < 0 ||
+            loop_signal(p->loop, SIGINT, on_terminate, p) < 0 ||
             loop_signal(p->loop, SIGHUP, on_hangup, p) < 0)
                 return false;
         p->ds = ds_new(&p->conf, loop_env(p->loop), p->loop, NULL, on_end, p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /metrics shows the data server, not its workers: each worker counts for itself, and the sums are made when asked for.
- * All workers register the same metrics in the same order. */
+/* /metrics shows the data server, not its workers: each worker counts for itself, and the sums are made when
+ * asked for. All workers register the same metrics in the same order. */
 #include <stdlib.h>
 
 #include "ds/ds.h"
@@ -25,7 +25,8 @@ void ds_metrics_register(struct ds *ds)
         add(ds, &c->removed, "nacre_ds_objects_removed_total", "Objects removed", METRIC_COUNTER);
         add(ds, &c->trusted, "nacre_ds_trusted", "1 while the MDS is heard and I/O is served", METRIC_GAUGE);
         add(ds, &c->objects_open, "nacre_ds_objects_open", "Descriptors of objects held open", METRIC_GAUGE);
-        add(ds, &c->lag_ns, "nacre_ds_loop_lag_nanoseconds", "Longest turn of a loop since the last look", METRIC_GAUGE);
+        add(ds, &c->lag_ns, "nacre_ds_loop_lag_nanoseconds", "Longest turn of a loop since the last look",
+            METRIC_GAUGE);
 }
 
 /* --- sums */
@@ -51,11 +52,14 @@ static bool make_sums(struct ds *ds)
         }
         count = histograms = 0;
         for (const struct metric *m = first->first; m; m = m->next) {
-                sums->metrics[count] = (struct metric){ .name = m->name, .help = m->help, .labels = m->labels, .kind = m->kind };
+                sums->metrics[count] = (struct metric){
+                        .name = m->name, .help = m->help, .labels = m->labels, .kind = m->kind
+                };
                 metric_register(&ds->metrics, &sums->metrics[count++]);
         }
         for (const struct histogram *h = first->first_histogram; h; h = h->next) {
-                sums->histograms[histograms] = (struct histogram){ .name = h->name, .help = h->help, .labels = h->labels };
+                sums->histograms[histograms] =
+                        (struct histogram){ .name = h->name, .help = h->help, .labels = h->labels };
                 histogram_register(&ds->metrics, &sums->histograms[histograms++]);
         }
         return true;

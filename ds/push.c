@@ -29,14 +29,15 @@ struct known {
 static struct known *find_known(const struct pusher *p, uint64_t fileid)
 {
         HASHTAB_FOR_EACH(node, &p->known, hash_u64(fileid))
-                if (CONTAINER(node, struct known, node)->fileid == fileid)
-                        return CONTAINER(node, struct known, node);
+        if (CONTAINER(node, struct known, node)->fileid == fileid)
+                return CONTAINER(node, struct known, node);
         return NULL;
 }
 
 static void touch_settles(struct pusher *p, uint64_t fileid)
 {
-        LIST_FOR_EACH(node, &p->settles) {
+        LIST_FOR_EACH(node, &p->settles)
+        {
                 struct settle *s = CONTAINER(node, struct settle, node);
                 const ctl_object *objects = s->objects;
 
@@ -104,8 +105,8 @@ void pusher_unwatch(struct settle *s)
 
 struct push_call {
         struct rpc_req rpc;
-        struct list node;         /* in idle_calls */
-        struct list pushes;       /* in the order of the call */
+        struct list node;   /* in idle_calls */
+        struct list pushes; /* in the order of the call */
         struct pusher *pusher;
         ctl_push files[CTL_MAX_FILES];
         ctl_status statuses[CTL_MAX_FILES];
@@ -164,7 +165,7 @@ static void answered(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
         list_splice(&pushes, &call->pushes);
         list_push(&pusher->idle_calls, &call->node);
         LIST_FOR_EACH(node, &pushes)
-                count++;
+        count++;
         if (result != RPC_DONE || !decode_statuses(call, results, count)) {
                 again(pusher, &pushes);
                 if (result != RPC_LOST)
@@ -210,7 +211,8 @@ static void flush(struct task *task)
 
                 args.files.files_len = fill(pusher, call);
                 call->rpc = (struct rpc_req){ .done = answered };
-                if (ctl_client_call(ctl, &call->rpc, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &args, CTL_CALL_TIMEOUT_MS) < 0)
+                if (ctl_client_call(ctl, &call->rpc, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &args,
+                                    CTL_CALL_TIMEOUT_MS) < 0)
                         answered(&call->rpc, RPC_REFUSED, NULL); /* no memory to ask: start over */
         }
 }

@@ -25,9 +25,12 @@ static void on_timer(struct timer *timer)
         }
 }
 
-void trust_init(struct trust *t, struct env *env, uint64_t park_ms, void (*changed)(void *arg, enum trust_state now), void *arg)
+void trust_init(struct trust *t, struct env *env, uint64_t park_ms,
+                void (*changed)(void *arg, enum trust_state now), void *arg)
 {
-        *t = (struct trust){ .env = env, .state = TRUST_LOST, .park_ns = park_ms * 1000000, .changed = changed, .arg = arg };
+        *t = (struct trust){
+                .env = env, .state = TRUST_LOST, .park_ns = park_ms * 1000000, .changed = changed, .arg = arg
+        };
         t->timer.fire = on_timer;
         timer_start(env, &t->timer, t->park_ns);
 }
@@ -40,7 +43,8 @@ void trust_stop(struct trust *t)
 
 void trust_extend(struct trust *t, uint64_t sent_ns, uint32_t trust_ms)
 {
-        uint64_t trust_ns = trust_ms * 1000000ull, until = sent_ns + trust_ns - trust_ns / MARGIN_PART, now = env_now(t->env);
+        uint64_t trust_ns = trust_ms * 1000000ull, until = sent_ns + trust_ns - trust_ns / MARGIN_PART,
+                 now = env_now(t->env);
 
         if (until <= now || until <= atomic_load(&t->until_ns))
                 return;

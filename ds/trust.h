@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May this data server serve? Only while it knows that it hears of every fence: trust lasts trust_ms from the sending of
- * the last HELLO or HEARTBEAT that was answered, and the MDS waits as long before it goes on without us. Without trust
- * I/O is parked for a while (an MDS that restarts is back in seconds), then the clients' connections are closed, because a
- * data server that is silent hangs a Linux client for ever, and one that is gone makes it fall back at once. */
+/* May this data server serve? Only while it knows that it hears of every fence: trust lasts trust_ms from the
+ * sending of the last HELLO or HEARTBEAT that was answered, and the MDS waits as long before it goes on
+ * without us. Without trust I/O is parked for a while (an MDS that restarts is back in seconds), then the
+ * clients' connections are closed, because a data server that is silent hangs a Linux client for ever, and
+ * one that is gone makes it fall back at once. */
 #pragma once
 
 #include <stdatomic.h>
@@ -28,10 +29,11 @@ struct trust {
 };
 
 /* Begins as TRUST_LOST; CHANGED is not called for that. */
-void trust_init(struct trust *t, struct env *env, uint64_t park_ms, void (*changed)(void *arg, enum trust_state now), void *arg);
+void trust_init(struct trust *t, struct env *env, uint64_t park_ms,
+                void (*changed)(void *arg, enum trust_state now), void *arg);
 void trust_stop(struct trust *t);
-/* A call sent at SENT_NS was answered. A part of TRUST_MS is kept back for writes that are on their way to disk when trust
- * ends. */
+/* A call sent at SENT_NS was answered. A part of TRUST_MS is kept back for writes that are on their way to
+ * disk when trust ends. */
 void trust_extend(struct trust *t, uint64_t sent_ns, uint32_t trust_ms);
 static inline bool trust_held(const struct trust *t, uint64_t now)
 {

@@ -11,10 +11,10 @@
 #include "rpc/record.h"
 
 enum {
-        CALLS_PER_CONN = 512,            /* two sessions of a client may share a connection */
+        CALLS_PER_CONN = 512, /* two sessions of a client may share a connection */
         REPLY_BYTES_PER_CONN = 16 * 1024 * 1024,
         STALL_MS = 30000,
-        CTL_OBJECTS = 16384,             /* in use by calls of the MDS */
+        CTL_OBJECTS = 16384, /* in use by calls of the MDS */
         FEWEST_FDS = 16,
         FEWEST_CONNECTIONS = 16,
 };
@@ -35,12 +35,17 @@ static void register_counts(struct worker *w)
         struct worker_metrics *c = &w->counts;
 
         register_count(w, &c->read_bytes, "nacre_ds_read_bytes_total", "Bytes of file data given to clients");
-        register_count(w, &c->written_bytes, "nacre_ds_written_bytes_total", "Bytes of file data taken from clients");
+        register_count(w, &c->written_bytes, "nacre_ds_written_bytes_total",
+                       "Bytes of file data taken from clients");
         register_count(w, &c->parked, "nacre_ds_parked_total", "I/O operations that had to wait for trust");
-        register_count(w, &c->fenced, "nacre_ds_fenced_total", "I/O operations refused by a fence or as not ours");
-        register_count(w, &c->eof_asked, "nacre_ds_eof_asked_total", "READs for which the MDS was asked for the file's size");
-        register_count(w, &c->sync_writes, "nacre_ds_sync_writes_total", "WRITEs that were synced and pushed before the answer");
-        register_count(w, &c->disk_errors, "nacre_ds_disk_errors_total", "I/O operations that failed for the disk's fault");
+        register_count(w, &c->fenced, "nacre_ds_fenced_total",
+                       "I/O operations refused by a fence or as not ours");
+        register_count(w, &c->eof_asked, "nacre_ds_eof_asked_total",
+                       "READs for which the MDS was asked for the file's size");
+        register_count(w, &c->sync_writes, "nacre_ds_sync_writes_total",
+                       "WRITEs that were synced and pushed before the answer");
+        register_count(w, &c->disk_errors, "nacre_ds_disk_errors_total",
+                       "I/O operations that failed for the disk's fault");
 }
 
 /* --- who waits for buffers */
@@ -123,11 +128,8 @@ void worker_trust(struct worker *w, enum trust_state state)
                 w->turned_away = false;
                 io_wake_all(&w->parked);
                 break;
-        case TRUST_LOST:
-                break; /* each I/O looks by itself */
-        case TRUST_CLOSED:
-                turn_away(w);
-                break;
+        case TRUST_LOST: break; /* each I/O looks by itself */
+        case TRUST_CLOSED: turn_away(w); break;
         }
 }
 
@@ -157,11 +159,12 @@ static bool init(struct worker *w)
         register_counts(w);
         w->pool = bufpool_new(share(ds, ds->conf->limits.memory_bytes, 16 * BUF_LARGE));
         return w->pool && fence_table_init(&w->fences) &&
-               objects_init(&w->objects, w->disk, &ds->marks, (uint32_t)share(ds, ds->conf->fd_cache, FEWEST_FDS),
-                            DS_CALLS + CTL_OBJECTS);
+               objects_init(&w->objects, w->disk, &ds->marks,
+                            (uint32_t)share(ds, ds->conf->fd_cache, FEWEST_FDS), DS_CALLS + CTL_OBJECTS);
 }
 
-struct worker *worker_new(struct ds *ds, uint32_t number, struct env *env, struct loop *loop, struct disk *disk)
+struct worker *worker_new(struct ds *ds, uint32_t number, struct env *env, struct loop *loop,
+                          struct disk *disk)
 {
         struct worker *w = calloc(1, sizeof(*w));
 

@@ -5,7 +5,8 @@
 #include "ds/ds.h"
 
 /* What needs no HELLO. Takes DISK, also on failure. NULL: out of memory. */
-struct worker *worker_new(struct ds *ds, uint32_t number, struct env *env, struct loop *loop, struct disk *disk);
+struct worker *worker_new(struct ds *ds, uint32_t number, struct env *env, struct loop *loop,
+                          struct disk *disk);
 /* Run its loop on a thread (not for worker 0). */
 bool worker_start(struct worker *w);
 /* Become an NFS server; once. False: out of memory. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* COMMIT at a data server: RFC 8881 §18.3, §13.7.
  *
- * The RFC: flushes a range of unstable data to stable storage and returns the write verifier. We: an fdatasync of the whole
- * object (Linux asks for 0, 0 anyway) and of its folder when the name may be new; the verifier is taken afterwards, so that
- * a sync that failed since the data was written shows. The size needs no word to the MDS: ds/push.h says why. */
+ * The RFC: flushes a range of unstable data to stable storage and returns the write verifier. We: an
+ * fdatasync of the whole object (Linux asks for 0, 0 anyway) and of its folder when the name may be new; the
+ * verifier is taken afterwards, so that a sync that failed since the data was written shows. The size needs
+ * no word to the MDS: ds/push.h says why. */
 #include "ds/io.h"
 #include "nfs4/codec.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GETATTR at a data server: RFC 8881 §18.7, §13.6, §13.11.
  *
- * The RFC: a data server may answer it, but its sizes and times are those of a component and not the file's. We support
- * only attributes that say nothing of the kind; Linux asks a data server for none. */
+ * The RFC: a data server may answer it, but its sizes and times are those of a component and not the file's.
+ * We support only attributes that say nothing of the kind; Linux asks a data server for none. */
 #include "ds/ds.h"
 #include "nfs4/attrs.h"
 
@@ -11,9 +11,10 @@ struct getattr_args {
 };
 
 static const struct bitmap4 supported = {
-        .word = { 1u << FATTR4_SUPPORTED_ATTRS | 1u << FATTR4_TYPE | 1u << FATTR4_FH_EXPIRE_TYPE | 1u << FATTR4_FSID |
-                  1u << FATTR4_UNIQUE_HANDLES | 1u << FATTR4_LEASE_TIME | 1u << FATTR4_RDATTR_ERROR |
-                  1u << FATTR4_FILEHANDLE | 1u << FATTR4_FILEID | 1u << FATTR4_MAXREAD | 1u << FATTR4_MAXWRITE },
+        .word = { 1u << FATTR4_SUPPORTED_ATTRS | 1u << FATTR4_TYPE | 1u << FATTR4_FH_EXPIRE_TYPE |
+                  1u << FATTR4_FSID | 1u << FATTR4_UNIQUE_HANDLES | 1u << FATTR4_LEASE_TIME |
+                  1u << FATTR4_RDATTR_ERROR | 1u << FATTR4_FILEHANDLE | 1u << FATTR4_FILEID |
+                  1u << FATTR4_MAXREAD | 1u << FATTR4_MAXWRITE },
 };
 
 static void decode(struct compound *c, struct xdr_in *x)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* READ at a data server: RFC 8881 §18.22, §13.10.
  *
- * The RFC: returns up to count bytes; eof when the read reaches the end of the file. A component may be shorter than its
- * part of the file; the rest reads as zeros. We: what lies inside the object is answered at once. A read that reaches the
- * object's end, or finds no object, asks the MDS for the file's size first and reads the object after that, so that all
- * that the size counts is seen; bytes below the size that are not in the object are zeros, none is given beyond it, and eof
- * stands exactly there (LINUX-CLIENT: too short and too long both break O_DIRECT; no bytes without eof is EIO). The data
- * goes from the disk into the buffer that the reply is sent from. */
+ * The RFC: returns up to count bytes; eof when the read reaches the end of the file. A component may be
+ * shorter than its part of the file; the rest reads as zeros. We: what lies inside the object is answered at
+ * once. A read that reaches the object's end, or finds no object, asks the MDS for the file's size first and
+ * reads the object after that, so that all that the size counts is seen; bytes below the size that are not in
+ * the object are zeros, none is given beyond it, and eof stands exactly there (LINUX-CLIENT: too short and
+ * too long both break O_DIRECT; no bytes without eof is EIO). The data goes from the disk into the buffer
+ * that the reply is sent from. */
 #include "ds/io.h"
 #include "nfs4/codec.h"
 
@@ -26,8 +27,8 @@ enum step { AT_GATE, ASKING, READING };
 struct read_wait {
         struct io io; /* first */
         enum step step;
-        bool knows_size;       /* ask.size is the file's */
-        uint32_t count;        /* asked for, cut to what a reply can hold */
+        bool knows_size; /* ask.size is the file's */
+        uint32_t count;  /* asked for, cut to what a reply can hold */
         struct disk_req disk;
         struct eof_ask ask;
 };
@@ -171,10 +172,8 @@ static enum nfsstat4 at_gate(struct compound *c, struct read_wait *w)
 static enum nfsstat4 have_size(struct compound *c, struct read_wait *w)
 {
         switch (w->ask.status) {
-        case CTL_OK:
-                break;
-        case CTL_NOENT:
-                return finish(c, NFS4ERR_STALE);
+        case CTL_OK: break;
+        case CTL_NOENT: return finish(c, NFS4ERR_STALE);
         default: /* nobody knows it now: the MDS has the last word on such a READ */
                 return finish(c, NFS4ERR_BAD_STATEID);
         }
@@ -213,12 +212,9 @@ static enum nfsstat4 resume(struct compound *c)
         struct read_wait *w = OP_WAIT(c, struct read_wait);
 
         switch (w->step) {
-        case AT_GATE:
-                return at_gate(c, w);
-        case ASKING:
-                return have_size(c, w);
-        case READING:
-                return have_data(c, w);
+        case AT_GATE: return at_gate(c, w);
+        case ASKING: return have_size(c, w);
+        case READING: return have_data(c, w);
         }
         return NFS4ERR_SERVERFAULT;
 }

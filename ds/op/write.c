@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WRITE at a data server: RFC 8881 §18.32, §13.7.
  *
- * The RFC: what is answered may be more stable than what was asked, never less; the verifier changes when unstable data may
- * have been lost. We answer exactly what was asked (DATA_SYNC4 counts as FILE_SYNC4), because Linux sends neither COMMIT
- * nor LAYOUTCOMMIT after FILE_SYNC4: so that is said only when data, name, size and mtime are durable, here and at the MDS.
- * An unstable write is answered when the kernel has the data and the MDS knows that the file is dirty here (ds/push.h). The
- * verifier is taken when the write begins: if a sync fails meanwhile, COMMIT will answer another one. The payload goes to
- * the disk from the record in which it came. A handle that was given for reading is refused with ACCESS, which makes the
- * client drop that layout. */
+ * The RFC: what is answered may be more stable than what was asked, never less; the verifier changes when
+ * unstable data may have been lost. We answer exactly what was asked (DATA_SYNC4 counts as FILE_SYNC4),
+ * because Linux sends neither COMMIT nor LAYOUTCOMMIT after FILE_SYNC4: so that is said only when data, name,
+ * size and mtime are durable, here and at the MDS. An unstable write is answered when the kernel has the data
+ * and the MDS knows that the file is dirty here (ds/push.h). The verifier is taken when the write begins: if
+ * a sync fails meanwhile, COMMIT will answer another one. The payload goes to the disk from the record in
+ * which it came. A handle that was given for reading is refused with ACCESS, which makes the client drop that
+ * layout. */
 #include "ds/io.h"
 #include "nfs4/codec.h"
 
@@ -27,8 +28,8 @@ enum step { AT_GATE, WRITING, SYNCING, PUSHING };
 struct write_wait {
         struct io io; /* first */
         enum step step;
-        uint32_t pending;       /* in WRITING: the disk, and perhaps the announcement */
-        int told;               /* what the MDS said: a ctl_status, or PUSH_LOST */
+        uint32_t pending; /* in WRITING: the disk, and perhaps the announcement */
+        int told;         /* what the MDS said: a ctl_status, or PUSH_LOST */
         struct ticket ticket;
         struct disk_req disk;
         struct announce announce;
@@ -127,7 +128,8 @@ static enum nfsstat4 start_pushing(struct compound *c, struct write_wait *w)
         w->push = (struct push){ .fileid = c->fh.fileid,
                                  .generation = c->fh.generation,
                                  .epoch = c->fh.epoch,
-                                 .size = stripe_size_from_object(io_stripe(&c->fh), w->io.index, w->io.object->size),
+                                 .size = stripe_size_from_object(io_stripe(&c->fh), w->io.index,
+                                                                 w->io.object->size),
                                  .mtime_ns = env_wall(worker->env),
                                  .done = on_pushed };
         push_send(worker, &w->push);
@@ -137,16 +139,11 @@ static enum nfsstat4 start_pushing(struct compound *c, struct write_wait *w)
 static enum nfsstat4 told_status(const struct write_wait *w)
 {
         switch (w->told) {
-        case CTL_OK:
-                return NFS4_OK;
-        case CTL_NOENT:
-                return NFS4ERR_STALE;
-        case CTL_NOSPC:
-                return NFS4ERR_NOSPC;
-        case CTL_TOOBIG:
-                return NFS4ERR_FBIG;
-        default: /* the MDS cannot keep it now: let it tell the client why */
-                return NFS4ERR_BAD_STATEID;
+        case CTL_OK: return NFS4_OK;
+        case CTL_NOENT: return NFS4ERR_STALE;
+        case CTL_NOSPC: return NFS4ERR_NOSPC;
+        case CTL_TOOBIG: return NFS4ERR_FBIG;
+        default: /* the MDS cannot keep it now: let it tell the client why */ return NFS4ERR_BAD_STATEID;
         }
 }
 
@@ -202,14 +199,10 @@ static enum nfsstat4 resume(struct compound *c)
         struct write_wait *w = OP_WAIT(c, struct write_wait);
 
         switch (w->step) {
-        case AT_GATE:
-                return at_gate(c, w);
-        case WRITING:
-                return have_written(c, w);
-        case SYNCING:
-                return have_synced(c, w);
-        case PUSHING:
-                return finish(c, told_status(w));
+        case AT_GATE: return at_gate(c, w);
+        case WRITING: return have_written(c, w);
+        case SYNCING: return have_synced(c, w);
+        case PUSHING: return finish(c, told_status(w));
         }
         return NFS4ERR_SERVERFAULT;
 }

@@ -6,12 +6,13 @@
 
 #include "base/check.h"
 
-bool objects_init(struct objects *s, struct disk *disk, struct folder_marks *marks, uint32_t fd_limit, uint32_t in_use_limit)
+bool objects_init(struct objects *s, struct disk *disk, struct folder_marks *marks, uint32_t fd_limit,
+                  uint32_t in_use_limit)
 {
         s->disk = disk;
         s->fd_limit = fd_limit;
         s->open_count = s->evicting = 0;
-        s->created = s->opens = s->evictions = 0;
+        s->opens = s->evictions = 0;
         list_init(&s->idle);
         folders_init(&s->folders, disk, marks);
         slab_init(&s->slab, sizeof(struct object), fd_limit + in_use_limit);
@@ -22,7 +23,8 @@ static void drop(struct object *o)
 {
         struct objects *s = o->objects;
 
-        CHECK(o->refs == 0 && o->fd < 0 && list_empty(&o->openers) && list_empty(&o->held) && list_empty(&o->announce_waits));
+        CHECK(o->refs == 0 && o->fd < 0 && list_empty(&o->openers) && list_empty(&o->held) &&
+              list_empty(&o->announce_waits));
         list_remove(&o->in_idle);
         hashtab_remove(&s->table, &o->node);
         slab_put(&s->slab, o);
@@ -103,7 +105,8 @@ struct object *object_ref(struct object *o)
 
 struct object *object_find(struct objects *s, uint64_t fileid, uint32_t generation)
 {
-        HASHTAB_FOR_EACH(node, &s->table, hash_u64(fileid)) {
+        HASHTAB_FOR_EACH(node, &s->table, hash_u64(fileid))
+        {
                 struct object *o = CONTAINER(node, struct object, node);
 
                 if (o->fileid == fileid && o->generation == generation)
@@ -189,7 +192,8 @@ void objects_forget_announced(struct objects *s)
 {
         uint32_t bucket = 0;
 
-        for (struct hnode *node = hashtab_walk(&s->table, &bucket, NULL); node; node = hashtab_walk(&s->table, &bucket, node))
+        for (struct hnode *node = hashtab_walk(&s->table, &bucket, NULL); node;
+             node = hashtab_walk(&s->table, &bucket, node))
                 CONTAINER(node, struct object, node)->announced = 0;
 }
 
@@ -201,7 +205,8 @@ static void tell_openers(struct object *o, int error, bool creators_too)
 {
         struct list ready = LIST_INIT(ready);
 
-        LIST_FOR_EACH_SAFE(node, &o->openers) {
+        LIST_FOR_EACH_SAFE(node, &o->openers)
+        {
                 if (!creators_too && CONTAINER(node, struct opener, node)->create)
                         continue;
                 list_remove(node);
@@ -244,7 +249,7 @@ static void open_done(struct disk_req *r)
         object_ref(o); /* while the openers are told */
         o->opening = false;
         LIST_FOR_EACH(node, &o->openers)
-                creators_wait |= CONTAINER(node, struct opener, node)->create;
+        creators_wait |= CONTAINER(node, struct opener, node)->create;
         if (error == -ENOENT && !o->creating && creators_wait) {
                 start_open(o, true);
                 tell_openers(o, error, false);
@@ -281,7 +286,8 @@ int object_open(struct object *o, struct opener *opener)
 int object_stat(struct object *o, uint64_t *ret_allocated, uint64_t *ret_mtime_ns)
 {
         uint64_t size;
-        int error = o->objects->disk->ops->file_size(o->objects->disk, o->fd, &size, ret_allocated, ret_mtime_ns);
+        int error =
+                o->objects->disk->ops->file_size(o->objects->disk, o->fd, &size, ret_allocated, ret_mtime_ns);
 
         if (!error)
                 o->size = size;

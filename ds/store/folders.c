@@ -53,7 +53,8 @@ static void finish(struct folder *one, int error)
 {
         struct list ready = LIST_INIT(ready);
 
-        LIST_FOR_EACH_SAFE(node, &one->waiting) {
+        LIST_FOR_EACH_SAFE(node, &one->waiting)
+        {
                 if (!error && CONTAINER(node, struct folder_wait, node)->need > one->target)
                         continue;
                 list_remove(node);
@@ -95,7 +96,8 @@ static void opened(struct disk_req *r)
 
 static void sync_folder(struct folder *one)
 {
-        one->req = (struct disk_req){ .path = one->path, .fd = one->fd, .open_flags = O_RDONLY | O_DIRECTORY };
+        one->req =
+                (struct disk_req){ .path = one->path, .fd = one->fd, .open_flags = O_RDONLY | O_DIRECTORY };
         if (one->fd < 0) {
                 one->req.op = DISK_OPEN;
                 one->req.done = opened;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes the names of new objects durable: an fsync of the folder once after a creation, shared by all who wait for it.
- * A folder counts its creations and remembers which of them are durable; the counts are shared by the workers, and start
- * as "one creation, not durable", since nobody knows what the process before us left undone. */
+/* Makes the names of new objects durable: an fsync of the folder once after a creation, shared by all who
+ * wait for it. A folder counts its creations and remembers which of them are durable; the counts are shared
+ * by the workers, and start as "one creation, not durable", since nobody knows what the process before us
+ * left undone. */
 #pragma once
 
 #include <stdatomic.h>

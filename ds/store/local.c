@@ -25,7 +25,8 @@ void object_folder_path(uint32_t folder, char out[STORE_PATH])
 
 void object_path(uint64_t fileid, uint32_t generation, char out[STORE_PATH])
 {
-        snprintf(out, STORE_PATH, "objects/%02x/%016" PRIx64 ".%08x", object_folder(fileid) & 0xff, fileid, generation);
+        snprintf(out, STORE_PATH, "objects/%02x/%016" PRIx64 ".%08x", object_folder(fileid) & 0xff, fileid,
+                 generation);
 }
 
 /* --- identity */
@@ -80,7 +81,8 @@ static void read_file(struct identity *id, const char *path, void (*done)(struct
         smallfile_read(&id->file, id->disk, path);
 }
 
-static void write_hex(struct identity *id, const char *path, const uint8_t bytes[STORE_UUID], void (*done)(struct smallfile *))
+static void write_hex(struct identity *id, const char *path, const uint8_t bytes[STORE_UUID],
+                      void (*done)(struct smallfile *))
 {
         char text[2 * STORE_UUID + 2];
 
@@ -167,8 +169,8 @@ static void format_read(struct smallfile *f)
         else if (strcmp(f->data, FORMAT) == 0)
                 read_file(id, "uuid", uuid_read);
         else
-                fail(id, "its format is \"%.*s\", this program needs \"%.*s\"", (int)strcspn(f->data, "\n"), f->data,
-                     (int)sizeof(FORMAT) - 2, FORMAT);
+                fail(id, "its format is \"%.*s\", this program needs \"%.*s\"", (int)strcspn(f->data, "\n"),
+                     f->data, (int)sizeof(FORMAT) - 2, FORMAT);
 }
 
 void identity_load(struct identity *id, struct env *env, struct disk *disk)

@@ -24,7 +24,8 @@ static void finish(struct smallfile *f, int64_t result)
         f->done(f);
 }
 
-static void start(struct smallfile *f, struct disk *disk, const char *path, int flags, void (*opened)(struct disk_req *))
+static void start(struct smallfile *f, struct disk *disk, const char *path, int flags,
+                  void (*opened)(struct disk_req *))
 {
         f->disk = disk;
         f->path = path;

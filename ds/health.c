@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ds/health.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "ds/ctl_client.h"
+
+enum { FAILING_SECONDS = 60 }; /* an EIO is told for so long */
+
+void ds_disk_failed(struct ds *ds, int error, bool data_lost)
+{
+        uint64_t verifier;
+
+        log_error("disk-failed", "error=%s data_lost=%d", strerror(-error), data_lost);
+        atomic_store(&ds->disk_failed_ns, env_now(ds->env));
+        if (!data_lost)
+                return;
+        env_random(ds->env, &verifier, sizeof(verifier));
+        atomic_store(&ds->write_verifier, verifier);
+}
+
+const char *ds_health(const struct ds *ds)
+{
+        if (ds->stopping)
+                return "stopping\n";
+        if (ds->trust.state == TRUST_HELD)
+                return NULL;
+        return ds->ctl && ctl_client_problem(ds->ctl)[0] != '\0' ? ctl_client_problem(ds->ctl)
+                                                                 : "not joined yet\n";
+}
+
+ctl_space ds_space(struct ds *ds)
+{
+        const struct worker *w = ds->workers[0];
+        uint64_t total = 0, free_bytes = 0, made = 0, removed = atomic_load(&ds->counts.removed.value);
+
+        w->disk->ops->space(w->disk, &total, &free_bytes);
+        for (uint32_t i = 0; i < ds->worker_count; i++)
+                made += atomic_load(&ds->workers[i]->objects.created);
+        made += ds->objects_at_start;
+        return (ctl_space){ .total = total,
+                            .free = free_bytes,
+                            .used_by_objects = total - free_bytes,
+                            .objects = made > removed ? made - removed : 0 };
+}
+
+unsigned ds_flags(const struct ds *ds, const ctl_space *space)
+{
+        uint64_t failed = atomic_load(&ds->disk_failed_ns);
+        unsigned flags = 0;
+
+        if (space->free < ds->conf->reserve_bytes)
+                flags |= CTL_HB_FULL;
+        if (failed != 0 && env_now(ds->env) - failed < FAILING_SECONDS * 1000000000ull)
+                flags |= CTL_HB_FAILING;
+        return flags;
+}
