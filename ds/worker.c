@@ -230,7 +230,7 @@ bool worker_serve(struct worker *w, uint32_t server_id, uint32_t lease_seconds)
                 .max_connections = (uint32_t)share(ds, ds->conf->limits.connections, FEWEST_CONNECTIONS),
                 .max_calls = DS_CALLS,
                 .max_calls_per_conn = CALLS_PER_CONN,
-                .max_record = RECORD_MAX,
+                .max_record = RPC_RECORD_MAX,
                 .stall_ms = STALL_MS,
                 .max_reply_bytes = REPLY_BYTES_PER_CONN,
                 .max_pool_bytes = memory / 2, /* the rest is for READs */

@@ -110,7 +110,7 @@ static bool start_network(struct mds *mds)
         static struct rpc_program programs[2];
         const struct mds_conf *conf = mds->conf;
         const struct rpc_limits limits = { .max_connections = (uint32_t)conf->limits.connections, .max_calls = 65536,
-                                           .max_calls_per_conn = 1024, .max_record = BUF_LARGE, .stall_ms = 60000,
+                                           .max_calls_per_conn = 1024, .max_record = RPC_RECORD_MAX, .stall_ms = 60000,
                                            .max_reply_bytes = 16 * BUF_LARGE, .max_pool_bytes = conf->limits.memory_bytes / 4 * 3 };
 
         programs[0] = nfs4_rpc_program(&mds->nfs);

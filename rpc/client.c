@@ -139,7 +139,7 @@ void client_reply(struct conn *c, struct slice record)
                 c->server->stats.stray_replies++;
                 return;
         }
-        xdr_get_u32(&x); /* RPC_REPLY */
+        xdr_get_u32(&x);          /* RPC_REPLY */
         buf = buf_ref(c->in.buf); /* done() may close the connection */
         if (rpc_get_reply(&x) == 0)
                 end(req, RPC_DONE, &x);

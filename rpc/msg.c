@@ -27,14 +27,10 @@ static enum rpc_auth_stat get_cred(uint32_t flavor, struct slice body, struct rp
 
         *ret = (struct rpc_cred){ .flavor = flavor, .uid = NOBODY, .gid = NOBODY };
         switch (flavor) {
-        case RPC_AUTH_NONE:
-                return body.length == 0 ? RPC_AUTH_OK : RPC_AUTH_BADCRED;
-        case RPC_AUTH_SYS:
-                return get_auth_sys(xdr_in_of(body), ret);
-        case AUTH_DH:
-                return RPC_AUTH_TOOWEAK;
-        default:
-                return RPC_AUTH_REJECTEDCRED;
+        case RPC_AUTH_NONE: return body.length == 0 ? RPC_AUTH_OK : RPC_AUTH_BADCRED;
+        case RPC_AUTH_SYS: return get_auth_sys(xdr_in_of(body), ret);
+        case AUTH_DH: return RPC_AUTH_TOOWEAK;
+        default: return RPC_AUTH_REJECTEDCRED;
         }
 }
 
@@ -152,18 +148,13 @@ void rpc_put_call(struct xdr_out *x, uint32_t xid, uint32_t prog, uint32_t vers,
 static int accepted_result(uint32_t stat)
 {
         switch (stat) {
-        case RPC_SUCCESS:
-                return 0;
+        case RPC_SUCCESS: return 0;
         case RPC_PROG_UNAVAIL:
         case RPC_PROG_MISMATCH:
-        case RPC_PROC_UNAVAIL:
-                return -ENOSYS;
-        case RPC_GARBAGE_ARGS:
-                return -EINVAL;
-        case RPC_SYSTEM_ERR:
-                return -EIO;
-        default:
-                return -EPROTO;
+        case RPC_PROC_UNAVAIL: return -ENOSYS;
+        case RPC_GARBAGE_ARGS: return -EINVAL;
+        case RPC_SYSTEM_ERR: return -EIO;
+        default: return -EPROTO;
         }
 }
 

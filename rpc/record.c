@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/record.h"
 
+#include "rpc/conn.h"
+
 #include <endian.h>
 #include <errno.h>
 
@@ -13,7 +15,7 @@ enum {
 
 void record_reader_init(struct record_reader *r, struct bufpool *pool, uint32_t max_record)
 {
-        CHECK(max_record <= RECORD_MAX);
+        CHECK(max_record <= RPC_RECORD_MAX);
         *r = (struct record_reader){ .pool = pool, .max_record = max_record };
 }
 
@@ -65,7 +67,7 @@ static int read_mark(struct record_reader *r)
         return 0;
 }
 
-/* Move what is here of the fragment behind what is assembled: in a record of one fragment it is there already. */
+/* Move what is here of the fragment behind what is assembled: with one fragment it stands there. */
 static void assemble(struct record_reader *r)
 {
         uint32_t n = r->end - r->next;
@@ -85,7 +87,7 @@ static uint32_t kept_from(const struct record_reader *r)
         return r->fragments > 0 ? r->body : r->next;
 }
 
-/* Go on at the front of a buffer with room for NEED bytes: a new one, or the same when nobody else holds it. */
+/* Go on at the front of a buffer with room for NEED bytes: a new one, or the same when only we hold it. */
 static bool relocate(struct record_reader *r, uint32_t need, bool may_grow)
 {
         uint32_t from = kept_from(r), kept = r->end - from;

@@ -33,8 +33,8 @@ static void rest_sent(struct rpc_sending *m)
         buf_unref(c->rest.head);
 }
 
-/* A message of which a part has gone out is finished from the connection's own copy; only the first can be such,
- * so there is never more than one. */
+/* A message of which a part has gone out is finished from the connection's own copy; only the first can be
+ * such, so there is never more than one. */
 void conn_unqueue(struct conn *c, struct rpc_sending *m, struct buf **head)
 {
         bool begun = c->queue.next == &m->node && c->head_sent > 0;

@@ -20,7 +20,8 @@ static void on_wake(struct task *task)
                 conn_resume(CONTAINER(node, struct conn, in_waiting));
 }
 
-/* While somebody lacks a buffer, those who fell silent inside a record have an eighth of the time: one goes each try. */
+/* While somebody lacks a buffer, those who fell silent inside a record have an eighth of the time: one goes
+ * each try. */
 static void close_a_slow_one(struct rpc_server *s)
 {
         uint64_t patience_ns = (uint64_t)s->limits.stall_ms * 1000000 / 8, now = env_now(s->env);
@@ -143,7 +144,7 @@ struct rpc_server *rpc_server_new(struct env *env, struct bufpool *pool, const s
 
         if (!s)
                 return NULL;
-        CHECK(limits->max_record <= RECORD_MAX);
+        CHECK(limits->max_record <= RPC_RECORD_MAX);
         s->env = env;
         s->pool = pool;
         s->programs = programs;

@@ -20,12 +20,12 @@ struct tls_stream {
         struct tls_context *context;
         struct stream *lower;
         SSL *ssl;
-        BIO *in, *out;            /* ciphertext; owned by ssl */
-        bool established, ended;  /* ended: the peer said goodbye */
-        bool may_feed;            /* the lower stream was readable and has not been read since */
-        int error;                /* -errno: broken, sticks */
+        BIO *in, *out;           /* ciphertext; owned by ssl */
+        bool established, ended; /* ended: the peer said goodbye */
+        bool may_feed;           /* the lower stream was readable and has not been read since */
+        int error;               /* -errno: broken, sticks */
         unsigned wanted, lower_wanted;
-        struct task again;        /* calls ready() for what is known here and not below */
+        struct task again; /* calls ready() for what is known here and not below */
         struct timer handshake;
 };
 
@@ -303,7 +303,10 @@ static void tls_close(struct stream *s)
 }
 
 static const struct stream_ops tls_ops = {
-        .readv = tls_readv, .writev = tls_writev, .want = tls_want, .close = tls_close,
+        .readv = tls_readv,
+        .writev = tls_writev,
+        .want = tls_want,
+        .close = tls_close,
 };
 
 static bool open_ssl(struct tls_stream *t, bool is_server)
@@ -335,7 +338,9 @@ struct stream *tls_stream_new(struct tls_context *context, struct stream *lower,
                 return NULL;
         }
         *t = (struct tls_stream){ .stream = { .ops = &tls_ops, .local = lower->local, .peer = lower->peer },
-                                  .context = context, .lower = lower, .again.run = on_again,
+                                  .context = context,
+                                  .lower = lower,
+                                  .again.run = on_again,
                                   .handshake.fire = on_handshake_timeout };
         list_init(&t->again.node);
         if (!open_ssl(t, is_server)) {

@@ -7,8 +7,8 @@
 
 static const char identity[] = "nacre"; /* one key, one identity: RFC 9257 §5.2 has nothing to tell apart */
 
-/* An external PSK is a session that never was (RFC 8446 §2.2): the key as its secret, and a cipher suite for the
- * hash it is used with. */
+/* An external PSK is a session that never was (RFC 8446 §2.2): the key as its secret, and a cipher suite for
+ * the hash it is used with. */
 static SSL_SESSION *make_psk(SSL_CTX *ctx, const uint8_t key[32])
 {
         static const unsigned char aes_128_gcm_sha256[2] = { 0x13, 0x01 };

@@ -22,8 +22,8 @@ void xdr_put_ref(struct xdr_out *x, struct buf *buf, const uint8_t *data, uint32
                 buf_unref(buf);
                 return;
         }
-        x->refs[x->ref_count++] = (struct xdr_ref){ .buf = buf, .data = data, .length = n,
-                                                   .head_offset = at };
+        x->refs[x->ref_count++] =
+                (struct xdr_ref){ .buf = buf, .data = data, .length = n, .head_offset = at };
         x->ref_bytes += n;
 }
 

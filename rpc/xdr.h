@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The XDR cursors (RFC 4506). Reading: a failed read sticks (`bad`) and gives zeros, so decoders have no ifs and check
- * once. Opaque data is a slice of the record, never a copy. Writing: into one bounded head buffer; data that lives
- * elsewhere is linked in by reference and goes out with writev. */
+/* The XDR cursors (RFC 4506). Reading: a failed read sticks (`bad`) and gives zeros, so decoders have no ifs
+ * and check once. Opaque data is a slice of the record, never a copy. Writing: into one bounded head buffer;
+ * data that lives elsewhere is linked in by reference and goes out with writev. */
 #pragma once
 
 #include <endian.h>
@@ -19,8 +19,14 @@ struct xdr_in {
         bool bad;
 };
 
-static inline struct xdr_in xdr_in_of(struct slice s) { return (struct xdr_in){ s.data, s.data + s.length, false }; }
-static inline uint32_t xdr_left(const struct xdr_in *x) { return (uint32_t)(x->end - x->p); }
+static inline struct xdr_in xdr_in_of(struct slice s)
+{
+        return (struct xdr_in){ s.data, s.data + s.length, false };
+}
+static inline uint32_t xdr_left(const struct xdr_in *x)
+{
+        return (uint32_t)(x->end - x->p);
+}
 
 /* N bytes (padding not counted), or NULL and bad. */
 static inline const uint8_t *xdr_get_bytes(struct xdr_in *x, uint32_t n)
@@ -94,7 +100,8 @@ static inline uint32_t xdr_get_count(struct xdr_in *x, uint32_t max, uint32_t el
         return n;
 }
 
-/* A payload that lives in BUF (one reference held) and goes out behind the first HEAD_OFFSET bytes of the head. */
+/* A payload that lives in BUF (one reference held) and goes out behind the first HEAD_OFFSET bytes of the
+ * head. */
 struct xdr_ref {
         struct buf *buf;
         const uint8_t *data;
@@ -104,7 +111,7 @@ enum { XDR_MAX_REFS = 8 };
 
 struct xdr_out {
         uint8_t *start, *p, *end;
-        bool full;          /* a put did not fit: sticks; p stays where it was */
+        bool full; /* a put did not fit: sticks; p stays where it was */
         uint32_t ref_count, ref_bytes;
         struct xdr_ref refs[XDR_MAX_REFS];
 };
@@ -116,10 +123,19 @@ static inline void xdr_out_init(struct xdr_out *x, uint8_t *data, uint32_t capac
         x->full = false;
         x->ref_count = x->ref_bytes = 0;
 }
-static inline uint32_t xdr_head_length(const struct xdr_out *x) { return (uint32_t)(x->p - x->start); }
+static inline uint32_t xdr_head_length(const struct xdr_out *x)
+{
+        return (uint32_t)(x->p - x->start);
+}
 /* Head and payloads together: what the peer gets. */
-static inline uint32_t xdr_out_length(const struct xdr_out *x) { return xdr_head_length(x) + x->ref_bytes; }
-static inline uint32_t xdr_room(const struct xdr_out *x) { return (uint32_t)(x->end - x->p); }
+static inline uint32_t xdr_out_length(const struct xdr_out *x)
+{
+        return xdr_head_length(x) + x->ref_bytes;
+}
+static inline uint32_t xdr_room(const struct xdr_out *x)
+{
+        return (uint32_t)(x->end - x->p);
+}
 /* N bytes to fill (a multiple of 4), or NULL and full. */
 static inline uint8_t *xdr_reserve(struct xdr_out *x, uint32_t n)
 {
@@ -148,7 +164,10 @@ static inline void xdr_put_u64(struct xdr_out *x, uint64_t v)
         if (p)
                 memcpy(p, &v, 8);
 }
-static inline void xdr_put_bool(struct xdr_out *x, bool v) { xdr_put_u32(x, v ? 1 : 0); }
+static inline void xdr_put_bool(struct xdr_out *x, bool v)
+{
+        xdr_put_u32(x, v ? 1 : 0);
+}
 static inline void xdr_put_fixed(struct xdr_out *x, const void *data, uint32_t n)
 {
         uint32_t padded = (n + 3) & ~3u;
@@ -164,8 +183,14 @@ static inline void xdr_put_opaque(struct xdr_out *x, const void *data, uint32_t 
         xdr_put_u32(x, n);
         xdr_put_fixed(x, data, n);
 }
-static inline void xdr_put_slice(struct xdr_out *x, struct slice s) { xdr_put_opaque(x, s.data, s.length); }
-static inline void xdr_put_string(struct xdr_out *x, const char *text) { xdr_put_opaque(x, text, (uint32_t)strlen(text)); }
+static inline void xdr_put_slice(struct xdr_out *x, struct slice s)
+{
+        xdr_put_opaque(x, s.data, s.length);
+}
+static inline void xdr_put_string(struct xdr_out *x, const char *text)
+{
+        xdr_put_opaque(x, text, (uint32_t)strlen(text));
+}
 /* Overwrite the u32 that stands at byte AT of the head. */
 static inline void xdr_patch_u32(struct xdr_out *x, uint32_t at, uint32_t v)
 {
@@ -173,11 +198,13 @@ static inline void xdr_patch_u32(struct xdr_out *x, uint32_t at, uint32_t v)
         v = htobe32(v);
         memcpy(x->start + at, &v, 4);
 }
-/* Link N bytes at DATA inside BUF as opaque contents (the length word is the caller's); pads with zeros in the head.
- * Takes over the caller's reference on BUF, also when it does not fit (full: no room to pad, or XDR_MAX_REFS taken). */
+/* Link N bytes at DATA inside BUF as opaque contents (the length word is the caller's); pads with zeros in
+ * the head. Takes over the caller's reference on BUF, also when it does not fit (full: no room to pad, or
+ * XDR_MAX_REFS taken). */
 void xdr_put_ref(struct xdr_out *x, struct buf *buf, const uint8_t *data, uint32_t n);
-/* Go back to head length AT, dropping what was linked in after head byte AT was written: a payload that ends at AT stays
- * (its length word stands before it, so a later payload's offset is above AT). There is room again: `full` is cleared. */
+/* Go back to head length AT, dropping what was linked in after head byte AT was written: a payload that ends
+ * at AT stays (its length word stands before it, so a later payload's offset is above AT). There is room
+ * again: `full` is cleared. */
 void xdr_truncate(struct xdr_out *x, uint32_t at);
 /* Drop all references (buf_unref). */
 void xdr_out_release(struct xdr_out *x);

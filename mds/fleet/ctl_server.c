@@ -311,7 +311,7 @@ static bool start(struct ctl_server *c)
 {
         struct mds *mds = c->mds;
         const struct rpc_limits limits = { .max_connections = 2 * FLEET_MAX, .max_calls = 8192, .max_calls_per_conn = 1024,
-                                           .max_record = BUF_LARGE, .stall_ms = 30000, .max_reply_bytes = 64 * BUF_LARGE };
+                                           .max_record = RPC_RECORD_MAX, .stall_ms = 30000, .max_reply_bytes = 64 * BUF_LARGE };
         uint8_t key[32];
         int r;
 

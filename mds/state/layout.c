@@ -215,7 +215,7 @@ void layouts_drop_file(struct layouts *l, uint64_t fileid)
         }
 }
 
-void layouts_each(struct layouts *l, struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg)
+void layouts_each(struct layouts *l, const struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg)
 {
         struct holder *h = find_holder(l, client);
 

@@ -31,5 +31,5 @@ bool layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode
 void layouts_drop_client(struct layouts *l, struct client *client);
 void layouts_drop_file(struct layouts *l, uint64_t fileid);  /* deleted or fenced for good */
 /* Everything CLIENT holds; EACH must not drop anything; false ends it. */
-void layouts_each(struct layouts *l, struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg);
+void layouts_each(struct layouts *l, const struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg);
 uint32_t layouts_count(const struct layouts *l);

@@ -70,43 +70,41 @@ static void overflow(struct call *call)
         call_reply(call);
 }
 
+static void long_head(struct call *call)
+{
+        uint32_t n = xdr_get_u32(&call->args);
+
+        for (uint32_t i = 0; i < n; i++) {
+                if (i % 4096 == 0)
+                        call_need_head(call, n - i < 4096 ? (n - i) * 4 : 16384);
+                xdr_put_u32(&call->out, i);
+        }
+        call_reply(call);
+}
+
 static void lab_dispatch(void *service, struct call *call)
 {
         struct lab_service *s = service;
 
         s->dispatched++;
         switch (call->header.proc) {
-        case LAB_NULL:
-                call_reply(call);
-                return;
-        case LAB_ECHO:
-                echo(call);
-                return;
-        case LAB_HOLD:
-                hold(s, call);
-                return;
-        case LAB_BLOB:
-                blob(s, call);
-                return;
-        case LAB_SUM:
-                sum(call);
-                return;
+        case LAB_NULL: call_reply(call); return;
+        case LAB_ECHO: echo(call); return;
+        case LAB_HOLD: hold(s, call); return;
+        case LAB_BLOB: blob(s, call); return;
+        case LAB_SUM: sum(call); return;
         case LAB_FAIL:
                 xdr_put_u32(&call->out, 42); /* to be replaced */
                 call_reply_error(call, RPC_SYSTEM_ERR);
                 return;
-        case LAB_OVERFLOW:
-                overflow(call);
-                return;
+        case LAB_OVERFLOW: overflow(call); return;
         case LAB_CLOSE:
                 conn_close(call->conn);
                 call_reply(call);
                 return;
-        case LAB_GARBAGE:
-                call_reply_error(call, RPC_GARBAGE_ARGS);
-                return;
-        default:
-                call_reply_error(call, RPC_PROC_UNAVAIL);
+        case LAB_GARBAGE: call_reply_error(call, RPC_GARBAGE_ARGS); return;
+        case LAB_LONG: long_head(call); return;
+        default: call_reply_error(call, RPC_PROC_UNAVAIL);
         }
 }
 
@@ -118,8 +116,12 @@ static void lab_conn_closed(void *service, struct conn *conn)
 
 void lab_programs(struct lab_service *s, struct rpc_program ret[2])
 {
-        ret[0] = (struct rpc_program){ .prog = LAB_PROGRAM, .vers = LAB_VERSION, .call_bytes = sizeof(struct lab_call),
-                                       .dispatch = lab_dispatch, .conn_closed = lab_conn_closed, .service = s };
+        ret[0] = (struct rpc_program){ .prog = LAB_PROGRAM,
+                                       .vers = LAB_VERSION,
+                                       .call_bytes = sizeof(struct lab_call),
+                                       .dispatch = lab_dispatch,
+                                       .conn_closed = lab_conn_closed,
+                                       .service = s };
         ret[1] = (struct rpc_program){ 0 };
 }
 
@@ -156,7 +158,8 @@ static uint8_t *append(uint8_t *to, size_t *length, const void *data, size_t n)
 static void raw_want(struct raw_peer *p)
 {
         if (p->stream)
-                p->stream->ops->want(p->stream, (p->deaf ? 0 : STREAM_READ) | (p->out_length > 0 ? STREAM_WRITE : 0));
+                p->stream->ops->want(p->stream,
+                                     (p->deaf ? 0 : STREAM_READ) | (p->out_length > 0 ? STREAM_WRITE : 0));
 }
 
 static void raw_end(struct raw_peer *p)
@@ -254,8 +257,9 @@ void raw_send_record(struct raw_peer *p, const void *data, uint32_t length, uint
 
 void raw_call(struct raw_peer *p, uint32_t xid, uint32_t proc, const void *args, uint32_t length)
 {
-        static const struct rpc_cred cred = { .flavor = RPC_AUTH_SYS, .uid = 1000, .gid = 100, .gid_count = 2,
-                                              .gids = { 100, 4 } };
+        static const struct rpc_cred cred = {
+                .flavor = RPC_AUTH_SYS, .uid = 1000, .gid = 100, .gid_count = 2, .gids = { 100, 4 }
+        };
         uint8_t *record = malloc(1024 + (size_t)length);
         struct xdr_out x;
 

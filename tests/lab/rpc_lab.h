@@ -17,6 +17,7 @@ enum lab_proc {
         LAB_OVERFLOW, /* a reply that does not fit */
         LAB_CLOSE,    /* closes the connection, then replies */
         LAB_GARBAGE,  /* GARBAGE_ARGS */
+        LAB_LONG,     /* u32 n -> n words 0, 1, 2 …, in the reply's head */
 };
 
 struct lab_call {
@@ -26,7 +27,7 @@ struct lab_call {
 
 struct lab_service {
         struct bufpool *pool;
-        struct list held;      /* struct lab_call.held, oldest first */
+        struct list held; /* struct lab_call.held, oldest first */
         uint32_t held_count, dispatched, conns_closed;
 };
 
@@ -44,9 +45,9 @@ struct raw_peer {
         struct stream *stream; /* NULL: closed, by either side */
         uint8_t *out, *in;
         size_t out_length, in_length, taken; /* taken: of in, by raw_next() */
-        bool deaf;             /* does not read */
-        bool ended;            /* the other side closed, or it broke */
-        int64_t error;         /* how: what readv() said last */
+        bool deaf;                           /* does not read */
+        bool ended;                          /* the other side closed, or it broke */
+        int64_t error;                       /* how: what readv() said last */
 };
 
 struct raw_peer *raw_peer_new(struct stream *stream);

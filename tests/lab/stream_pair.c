@@ -14,7 +14,7 @@ enum { DEFAULT_BUFFER = 256 * 1024 };
 struct end {
         struct stream stream; /* first */
         struct env *env;
-        struct end *peer;     /* NULL: closed */
+        struct end *peer; /* NULL: closed */
         struct stream_pair_conf conf;
         uint64_t random;
         uint8_t *ring;
@@ -22,8 +22,8 @@ struct end {
         uint32_t arrived;       /* of these, may be read */
         unsigned wanted;
         bool held;
-        bool *gone;             /* set when the end is closed inside ready() */
-        struct timer timer;     /* something arrives, or ready() is owed */
+        bool *gone;         /* set when the end is closed inside ready() */
+        struct timer timer; /* something arrives, or ready() is owed */
         struct stream_pair_calls calls;
 };
 
@@ -65,12 +65,9 @@ static uint32_t part_of(struct end *e, uint32_t all)
         if (!e->conf.split || all <= 1)
                 return all;
         switch (lab_random_below(&e->random, 4)) {
-        case 0:
-                return 1 + (uint32_t)lab_random_below(&e->random, all < 8 ? all : 8);
-        case 1:
-                return all;
-        default:
-                return 1 + (uint32_t)lab_random_below(&e->random, all);
+        case 0: return 1 + (uint32_t)lab_random_below(&e->random, all < 8 ? all : 8);
+        case 1: return all;
+        default: return 1 + (uint32_t)lab_random_below(&e->random, all);
         }
 }
 
@@ -185,7 +182,8 @@ static const struct stream_ops pair_ops = {
         .close = pair_close,
 };
 
-static struct end *end_new(struct env *env, const struct stream_pair_conf *conf, uint16_t port, uint16_t peer_port)
+static struct end *end_new(struct env *env, const struct stream_pair_conf *conf, uint16_t port,
+                           uint16_t peer_port)
 {
         struct end *e = calloc(1, sizeof(*e));
 

@@ -40,7 +40,8 @@ static void virtual_random(struct env *env, void *out, uint32_t bytes)
         }
 }
 
-static int no_listen(struct env *env, const struct netaddr *addr, accept_fn *fn, void *arg, struct listener **ret)
+static int no_listen(struct env *env, const struct netaddr *addr, accept_fn *fn, void *arg,
+                     struct listener **ret)
 {
         (void)env, (void)addr, (void)fn, (void)arg, (void)ret;
         return -EOPNOTSUPP;

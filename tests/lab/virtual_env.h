@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An env whose clock moves only when the test moves it, with randomness from a seed. It has no network: streams come from
- * stream_pair.h. */
+/* An env whose clock moves only when the test moves it, with randomness from a seed. It has no network:
+ * streams come from stream_pair.h. */
 #pragma once
 
 #include "base/env.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls of our own: both directions of one connection, deadlines, late replies, giving up at every moment, broken ends. */
+/* Calls of our own: both directions of one connection, deadlines, late replies, giving up at every moment,
+ * broken ends. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,15 +18,15 @@ static struct rpc_lab lab;
 static struct rpc_server *dialler; /* the other end has programs too */
 static struct lab_service service; /* of the dialler */
 static struct rpc_program programs[2];
-static struct conn *conn;          /* the dialler's end */
+static struct conn *conn; /* the dialler's end */
 
 struct waiter {
         struct rpc_req req;
         int done;
         enum rpc_result result;
-        uint32_t word;             /* of the results */
+        uint32_t word; /* of the results */
         uint32_t left;
-        bool close;                /* the connection, from inside done() */
+        bool close; /* the connection, from inside done() */
 };
 
 static void on_done(struct rpc_req *req, enum rpc_result result, struct xdr_in *results)
@@ -67,8 +68,9 @@ static int setup(void **state)
 
 static int setup_torn(void **state)
 {
-        static const struct stream_pair_conf torn = { .seed = 3, .split = true, .max_delay_ns = 10000,
-                                                      .buffer_bytes = 5000 };
+        static const struct stream_pair_conf torn = {
+                .seed = 3, .split = true, .max_delay_ns = 10000, .buffer_bytes = 5000
+        };
 
         (void)state;
         return start(&torn);
@@ -242,15 +244,15 @@ static void a_given_up_call_is_forgotten(void **state)
 
         (void)state;
         begin(&w[0], conn, LAB_ECHO, 0);
-        rpc_req_cancel(&w[0].req);  /* never sent */
+        rpc_req_cancel(&w[0].req); /* never sent */
         call(&w[1], LAB_ECHO, 1);
-        rpc_req_cancel(&w[1].req);  /* queued */
+        rpc_req_cancel(&w[1].req); /* queued */
         call(&w[2], LAB_HOLD, 2);
         call(&w[3], LAB_ECHO, 3);
         rpc_lab_run_ms(&lab, 10);
-        rpc_req_cancel(&w[2].req);  /* sent */
+        rpc_req_cancel(&w[2].req); /* sent */
         lab_release_all(&lab.service);
-        rpc_req_cancel(&w[3].req);  /* done: nothing */
+        rpc_req_cancel(&w[3].req); /* done: nothing */
         rpc_lab_run_ms(&lab, 2000);
         assert_int_equal(lab.service.dispatched, 2);
         assert_int_equal(w[0].done + w[1].done + w[2].done, 0);
@@ -259,7 +261,7 @@ static void a_given_up_call_is_forgotten(void **state)
         assert_int_equal(bufpool_in_use_bytes(lab.pool), 0);
 }
 
-/* Half of it is on the wire when it is given up: the rest follows, or the stream would be garbage from then on. */
+/* Half of it is on the wire when it is given up: the rest follows, or what comes next would be garbage. */
 static void what_was_begun_is_finished(void **state)
 {
         struct waiter large = { .req.done = on_done }, after;
@@ -380,7 +382,7 @@ static void without_buffers_there_is_no_call(void **state)
                 buf_unref(all[--count]);
 }
 
-/* Replies to calls of ours are received although the server's share of the pool is used up, or nobody would move. */
+/* Replies to calls of ours are received although the server's share of the pool is used up. */
 static void replies_come_in_when_calls_may_not(void **state)
 {
         struct rpc_limits tight = lab_limits;

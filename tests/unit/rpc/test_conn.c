@@ -13,7 +13,9 @@
 static struct rpc_lab lab;
 static struct raw_peer *peer;
 static const struct stream_pair_conf straight = { .seed = 1 };
-static const struct stream_pair_conf torn = { .seed = 7, .split = true, .max_delay_ns = 100000, .buffer_bytes = 9000 };
+static const struct stream_pair_conf torn = {
+        .seed = 7, .split = true, .max_delay_ns = 100000, .buffer_bytes = 9000
+};
 
 static int setup(void **state)
 {
@@ -201,11 +203,15 @@ static void rpc_errors_are_told(void **state)
 {
         (void)state;
         expect_words(answer(2, 4711, 1, 0), 6, (const uint32_t[]){ 5, 1, 0, 0, 0, RPC_PROG_UNAVAIL });
-        expect_words(answer(2, LAB_PROGRAM, 1, 0), 8, (const uint32_t[]){ 5, 1, 0, 0, 0, RPC_PROG_MISMATCH, 3, 3 });
+        expect_words(answer(2, LAB_PROGRAM, 1, 0), 8,
+                     (const uint32_t[]){ 5, 1, 0, 0, 0, RPC_PROG_MISMATCH, 3, 3 });
         expect_words(answer(3, LAB_PROGRAM, 3, 0), 6, (const uint32_t[]){ 5, 1, 1, RPC_MISMATCH, 2, 2 });
-        expect_words(answer(2, LAB_PROGRAM, 3, 6), 5, (const uint32_t[]){ 5, 1, 1, RPC_AUTH_ERROR, RPC_AUTH_REJECTEDCRED });
-        expect_words(answer(2, LAB_PROGRAM, 3, 1), 5, (const uint32_t[]){ 5, 1, 1, RPC_AUTH_ERROR, RPC_AUTH_BADCRED });
-        expect_words(answer(2, LAB_PROGRAM, 3, 3), 5, (const uint32_t[]){ 5, 1, 1, RPC_AUTH_ERROR, RPC_AUTH_TOOWEAK });
+        expect_words(answer(2, LAB_PROGRAM, 3, 6), 5,
+                     (const uint32_t[]){ 5, 1, 1, RPC_AUTH_ERROR, RPC_AUTH_REJECTEDCRED });
+        expect_words(answer(2, LAB_PROGRAM, 3, 1), 5,
+                     (const uint32_t[]){ 5, 1, 1, RPC_AUTH_ERROR, RPC_AUTH_BADCRED });
+        expect_words(answer(2, LAB_PROGRAM, 3, 3), 5,
+                     (const uint32_t[]){ 5, 1, 1, RPC_AUTH_ERROR, RPC_AUTH_TOOWEAK });
         assert_int_equal(stats()->rejected, 6);
         assert_int_equal(stats()->calls, 0);
         assert_int_equal(rpc_server_connections(lab.server), 1);
@@ -225,13 +231,35 @@ static void program_errors_are_told(void **state)
         raw_expect(peer, 4, RPC_GARBAGE_ARGS);
 }
 
+static void a_head_may_outgrow_its_place(void **state)
+{
+        static const uint32_t words[] = { 100, 4096, 20000, 250000, 300000 };
+
+        (void)state;
+        for (uint32_t i = 0; i < 5; i++) {
+                uint32_t n = htobe32(words[i]);
+
+                raw_call(peer, i, LAB_LONG, &n, 4);
+        }
+        rpc_lab_run_ms(&lab, 10);
+        for (uint32_t i = 0; i < 4; i++) {
+                struct xdr_in x = raw_expect(peer, i, RPC_SUCCESS);
+
+                assert_int_equal(xdr_left(&x), words[i] * 4);
+                for (uint32_t j = 0; j < words[i]; j++)
+                        assert_int_equal(xdr_get_u32(&x), j);
+        }
+        raw_expect(peer, 4, RPC_SYSTEM_ERR); /* more than BUF_LARGE */
+        assert_int_equal(bufpool_in_use_bytes(lab.pool), 0);
+}
+
 static void garbage_closes_the_connection(void **state)
 {
         static const uint8_t no_header[][40] = {
-                { 0 },                                   /* nothing */
-                { 0, 0, 0, 1 },                          /* an xid */
-                { 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 2 },  /* neither call nor reply */
-                { 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2 },  /* the first words of a call */
+                { 0 },                                  /* nothing */
+                { 0, 0, 0, 1 },                         /* an xid */
+                { 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 2 }, /* neither call nor reply */
+                { 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2 }, /* the first words of a call */
         };
         static const uint32_t lengths[] = { 0, 4, 40, 12 };
 
@@ -385,6 +413,7 @@ int main(void)
                 TEST(an_idle_connection_holds_no_buffer),
                 TEST(rpc_errors_are_told),
                 TEST(program_errors_are_told),
+                TEST(a_head_may_outgrow_its_place),
                 TEST(garbage_closes_the_connection),
                 TEST(replies_to_a_closed_connection_vanish),
                 TEST(closing_inside_a_call_is_fine),

@@ -27,7 +27,8 @@ static bool parse(struct xdr_in *x)
 }
 
 /* A call with a credential and a verifier given by hand. */
-static void put_call(uint32_t flavor, const void *body, uint32_t length, uint32_t verf_flavor, uint32_t verf_length)
+static void put_call(uint32_t flavor, const void *body, uint32_t length, uint32_t verf_flavor,
+                     uint32_t verf_length)
 {
         static const uint8_t zeros[RPC_MAX_AUTH_BYTES];
 
@@ -77,7 +78,9 @@ static enum rpc_auth_stat auth_sys(uint32_t name, uint32_t gids, uint32_t extra)
 
 static void a_call_comes_back(void **state)
 {
-        const struct rpc_cred cred = { .flavor = RPC_AUTH_SYS, .uid = 5, .gid = 6, .gid_count = 2, .gids = { 7, 8 } };
+        const struct rpc_cred cred = {
+                .flavor = RPC_AUTH_SYS, .uid = 5, .gid = 6, .gid_count = 2, .gids = { 7, 8 }
+        };
         struct xdr_in x;
 
         (void)state;
@@ -123,7 +126,7 @@ static void auth_sys_has_limits(void **state)
         assert_int_equal(header.cred.gids[15], 515);
         assert_int_equal(auth_sys(256, 0, 0), RPC_AUTH_BADCRED);
         assert_int_equal(auth_sys(8, 17, 0), RPC_AUTH_BADCRED);
-        assert_int_equal(auth_sys(8, 2, 4), RPC_AUTH_BADCRED);  /* something behind the groups */
+        assert_int_equal(auth_sys(8, 2, 4), RPC_AUTH_BADCRED); /* something behind the groups */
         assert_int_equal(auth_of(RPC_AUTH_SYS, "abcdefgh", 8), RPC_AUTH_BADCRED);
         assert_int_equal(auth_sys(255, 16, 72), RPC_AUTH_BADCRED); /* 420 bytes in all */
 }
@@ -153,7 +156,9 @@ static void verifiers_are_empty(void **state)
 
 static void every_cut_of_a_header_is_no_header(void **state)
 {
-        const struct rpc_cred cred = { .flavor = RPC_AUTH_SYS, .uid = 5, .gid = 6, .gid_count = 2, .gids = { 7, 8 } };
+        const struct rpc_cred cred = {
+                .flavor = RPC_AUTH_SYS, .uid = 5, .gid = 6, .gid_count = 2, .gids = { 7, 8 }
+        };
 
         (void)state;
         begin();
@@ -178,46 +183,48 @@ static void other_rpc_versions_are_told_apart(void **state)
         assert_int_not_equal(header.auth, RPC_AUTH_OK);
 }
 
-static int reply_of(void (*put)(void))
+/* What rpc_get_reply() makes of what was put. */
+static int result_of_put(void)
 {
-        struct xdr_in x;
+        struct xdr_in x = xdr_in_of(slice_of(bytes, xdr_head_length(&out)));
 
-        begin();
-        put();
-        x = xdr_in_of(slice_of(bytes, xdr_head_length(&out)));
         assert_int_equal(xdr_get_u32(&x), 77);
         assert_int_equal(xdr_get_u32(&x), RPC_REPLY);
         return rpc_get_reply(&x);
 }
 
-static void put_success(void) { rpc_put_accepted(&out, 77, RPC_SUCCESS); }
-static void put_prog_unavail(void) { rpc_put_accepted(&out, 77, RPC_PROG_UNAVAIL); }
-static void put_prog_mismatch(void) { rpc_put_mismatch(&out, 77, 3, 4); }
-static void put_proc_unavail(void) { rpc_put_accepted(&out, 77, RPC_PROC_UNAVAIL); }
-static void put_garbage(void) { rpc_put_accepted(&out, 77, RPC_GARBAGE_ARGS); }
-static void put_system(void) { rpc_put_accepted(&out, 77, RPC_SYSTEM_ERR); }
-static void put_unknown(void) { rpc_put_accepted(&out, 77, (enum rpc_accept)99); }
-static void put_badcred(void) { rpc_put_denied(&out, 77, RPC_AUTH_BADCRED); }
-static void put_rpc_mismatch(void) { rpc_put_denied(&out, 77, RPC_AUTH_OK); }
-static void put_short(void)
+static int accepted(enum rpc_accept stat)
 {
-        rpc_put_accepted(&out, 77, RPC_SUCCESS);
-        xdr_truncate(&out, 20);
+        begin();
+        rpc_put_accepted(&out, 77, stat);
+        return result_of_put();
+}
+
+static int denied(enum rpc_auth_stat stat)
+{
+        begin();
+        rpc_put_denied(&out, 77, stat);
+        return result_of_put();
 }
 
 static void replies_become_errors(void **state)
 {
         (void)state;
-        assert_int_equal(reply_of(put_success), 0);
-        assert_int_equal(reply_of(put_prog_unavail), -ENOSYS);
-        assert_int_equal(reply_of(put_prog_mismatch), -ENOSYS);
-        assert_int_equal(reply_of(put_proc_unavail), -ENOSYS);
-        assert_int_equal(reply_of(put_garbage), -EINVAL);
-        assert_int_equal(reply_of(put_system), -EIO);
-        assert_int_equal(reply_of(put_unknown), -EPROTO);
-        assert_int_equal(reply_of(put_badcred), -EACCES);
-        assert_int_equal(reply_of(put_rpc_mismatch), -EPROTO);
-        assert_int_equal(reply_of(put_short), -EPROTO);
+        assert_int_equal(accepted(RPC_SUCCESS), 0);
+        assert_int_equal(accepted(RPC_PROG_UNAVAIL), -ENOSYS);
+        assert_int_equal(accepted(RPC_PROC_UNAVAIL), -ENOSYS);
+        assert_int_equal(accepted(RPC_GARBAGE_ARGS), -EINVAL);
+        assert_int_equal(accepted(RPC_SYSTEM_ERR), -EIO);
+        assert_int_equal(accepted((enum rpc_accept)99), -EPROTO);
+        assert_int_equal(denied(RPC_AUTH_BADCRED), -EACCES);
+        assert_int_equal(denied(RPC_AUTH_OK), -EPROTO); /* RPC_MISMATCH */
+        begin();
+        rpc_put_mismatch(&out, 77, 3, 4);
+        assert_int_equal(result_of_put(), -ENOSYS);
+        begin();
+        rpc_put_accepted(&out, 77, RPC_SUCCESS);
+        xdr_truncate(&out, 20);
+        assert_int_equal(result_of_put(), -EPROTO);
 }
 
 int main(void)

@@ -298,7 +298,11 @@ static void whatever_the_pieces_the_records_come_out(void **state)
         enum { RECORDS = 300, KEPT = 8 };
         uint64_t seed = 42;
         uint32_t lengths[RECORDS];
-        struct { struct buf *buf; struct slice record; uint32_t number; } kept[KEPT] = { 0 };
+        struct {
+                struct buf *buf;
+                struct slice record;
+                uint32_t number;
+        } kept[KEPT] = { 0 };
 
         (void)state;
         for (uint32_t i = 0; i < RECORDS; i++) {
@@ -320,7 +324,8 @@ static void whatever_the_pieces_the_records_come_out(void **state)
                 }
                 assert_true(is_record(record, i, lengths[i]));
                 if (kept[i % KEPT].buf) /* nothing that came later has touched it */
-                        assert_true(is_record(kept[i % KEPT].record, kept[i % KEPT].number, lengths[kept[i % KEPT].number]));
+                        assert_true(is_record(kept[i % KEPT].record, kept[i % KEPT].number,
+                                              lengths[kept[i % KEPT].number]));
                 buf_unref(kept[i % KEPT].buf);
                 kept[i % KEPT].buf = buf_ref(reader.buf);
                 kept[i % KEPT].record = record;

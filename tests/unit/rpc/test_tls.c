@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS with the cluster key: who has it talks, who has not does not; over torn streams as over straight ones. */
+/* TLS with the cluster key: who has it talks, who has not does not; over torn streams and straight ones. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -42,7 +42,9 @@ static int teardown(void **state)
 
 static void connect_ends(struct tls_context *client, uint64_t seed, struct raw_peer *ret[2])
 {
-        struct stream_pair_conf conf = { .seed = seed, .split = seed != 0, .max_delay_ns = seed * 1000,
+        struct stream_pair_conf conf = { .seed = seed,
+                                         .split = seed != 0,
+                                         .max_delay_ns = seed * 1000,
                                          .buffer_bytes = seed ? 20000 : 0 };
         struct stream *ends[2];
 
@@ -83,7 +85,9 @@ static void bytes_go_both_ways(void **state)
 
 static void calls_go_through(void **state)
 {
-        struct stream_pair_conf conf = { .seed = 5, .split = true, .max_delay_ns = 1000, .buffer_bytes = 30000 };
+        struct stream_pair_conf conf = {
+                .seed = 5, .split = true, .max_delay_ns = 1000, .buffer_bytes = 30000
+        };
         struct stream *ends[2];
         struct raw_peer *p;
         struct xdr_in x;
@@ -189,7 +193,8 @@ static void a_certificate_is_no_key(void **state)
                 int n;
 
                 rpc_lab_run_ms(&lab, 1);
-                BIO_write(SSL_get_rbio(ssl), impostor->in + impostor->taken, (int)(impostor->in_length - impostor->taken));
+                BIO_write(SSL_get_rbio(ssl), impostor->in + impostor->taken,
+                          (int)(impostor->in_length - impostor->taken));
                 impostor->taken = impostor->in_length;
                 SSL_do_handshake(ssl);
                 while ((n = BIO_read(SSL_get_wbio(ssl), bytes, sizeof(bytes))) > 0 && impostor->stream)
@@ -319,16 +324,11 @@ static void a_broken_handshake_is_an_error(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(bytes_go_both_ways),
-                TEST(calls_go_through),
-                TEST(another_key_is_refused),
-                TEST(plain_bytes_are_refused),
-                TEST(who_says_nothing_is_dropped),
-                TEST(a_certificate_is_no_key),
-                TEST(a_changed_bit_is_noticed),
-                TEST(an_end_without_goodbye_is_an_error),
-                TEST(goodbye_is_the_end_of_file),
-                TEST(a_broken_handshake_is_an_error),
+                TEST(bytes_go_both_ways),          TEST(calls_go_through),
+                TEST(another_key_is_refused),      TEST(plain_bytes_are_refused),
+                TEST(who_says_nothing_is_dropped), TEST(a_certificate_is_no_key),
+                TEST(a_changed_bit_is_noticed),    TEST(an_end_without_goodbye_is_an_error),
+                TEST(goodbye_is_the_end_of_file),  TEST(a_broken_handshake_is_an_error),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

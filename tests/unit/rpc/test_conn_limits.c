@@ -339,7 +339,7 @@ static void send_sums(struct raw_peer *p, uint32_t count, uint32_t length)
         free(args);
 }
 
-/* Twelve peers with large records share a pool that holds three: all are served in the end, none is closed. */
+/* Twelve peers with large records share a pool that holds three: all are served in the end. */
 static void little_memory_makes_peers_wait(void **state)
 {
         struct stream_pair_conf conf = { .split = true, .max_delay_ns = 1000000, .buffer_bytes = 300000 };
@@ -362,7 +362,7 @@ static void little_memory_makes_peers_wait(void **state)
         rpc_lab_stop(&lab);
 }
 
-/* Those who hold the pool with half records are closed, the sooner the more it is needed; the others go on. */
+/* Those who hold the pool with half records are closed, sooner when others need it. */
 static void half_records_cannot_hold_the_pool(void **state)
 {
         struct raw_peer *bad[10], *good;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Real sockets on the real loop: calls, large data both ways, many connections; and what a call costs in steady state:
- * no allocation, one read, one write. */
+/* Real sockets on the real loop: calls, large data both ways, many connections; and what a call costs in
+ * steady state: no allocation, one read, one write. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -208,12 +208,16 @@ static void send_next(struct waiter *w)
 }
 
 /* COUNT calls, one after the other, on each of DEPTH waiters that use CONNS in turn. */
-static void run_calls(struct conn **conns, unsigned conn_count, unsigned depth, uint32_t count, uint32_t proc, uint32_t arg)
+static void run_calls(struct conn **conns, unsigned conn_count, unsigned depth, uint32_t count, uint32_t proc,
+                      uint32_t arg)
 {
         struct waiter *w = calloc(depth, sizeof(*w));
 
         for (unsigned i = 0; i < depth; i++) {
-                w[i] = (struct waiter){ .req.done = on_done, .conn = conns[i % conn_count], .proc = proc, .arg = arg,
+                w[i] = (struct waiter){ .req.done = on_done,
+                                        .conn = conns[i % conn_count],
+                                        .proc = proc,
+                                        .arg = arg,
                                         .left = count };
                 under_way++;
                 send_next(&w[i]);
@@ -258,8 +262,9 @@ static void many_connections(void **state)
 static void steady_state_allocates_nothing(void **state)
 {
         struct conn *c = dial();
-        static const struct { uint32_t proc, arg; } mix[] = { { LAB_ECHO, 1 }, { LAB_BLOB, 4096 }, { LAB_BLOB, 1048576 },
-                                                             { LAB_SUM, 1048576 } };
+        static const struct {
+                uint32_t proc, arg;
+        } mix[] = { { LAB_ECHO, 1 }, { LAB_BLOB, 4096 }, { LAB_BLOB, 1048576 }, { LAB_SUM, 1048576 } };
 
         (void)state;
         for (int i = 0; i < 4; i++)
