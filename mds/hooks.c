@@ -1,91 +1,193 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the MDS differs from any NFSv4.1 server: the hooks of nfs4/server.h. */
-#include <errno.h>
+#include <stdlib.h>
 
+#include "base/log.h"
 #include "mds/durable.h"
+#include "mds/fleet/fences.h"
 #include "mds/ns/subject.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
 
+/* --- handles */
+
+/* §2.6.3.1: must the put-handle operation itself say WRONGSEC? Not when the next operation does (it names something, or
+ * asks for the flavours), nor when there is none. */
+static bool next_op_tells(const struct compound *c)
+{
+        struct xdr_in x = c->call.args; /* a copy: nothing is consumed */
+
+        if (c->op_index + 1 >= c->op_count)
+                return true;
+        switch (xdr_get_u32(&x)) {
+        case OP_PUTFH:
+        case OP_PUTROOTFH:
+        case OP_PUTPUBFH:
+        case OP_RESTOREFH:
+        case OP_SAVEFH:
+        case OP_LOOKUP:
+        case OP_LOOKUPP:
+        case OP_SECINFO:
+        case OP_SECINFO_NO_NAME:
+                return true;
+        default:
+                return x.bad;
+        }
+}
+
+static enum nfsstat4 check_flavour(const struct compound *c, const struct fh *fh)
+{
+        if (caller_rule(c, fh) || next_op_tells(c))
+                return NFS4_OK;
+        return export_refusal(c, fh->export_id) == NFS4ERR_WRONGSEC ? NFS4ERR_WRONGSEC : NFS4_OK;
+}
+
 /* A handle is ours by its MAC; it is stale when what it names is gone. Whether the caller may use it is the operation's. */
 static enum nfsstat4 resolve_fh(struct compound *c, struct slice bytes, struct fh *ret)
 {
+        const struct mds *mds = mds_of(c);
         const struct inode *inode;
+        struct fh fh;
         int r;
 
-        if (!fh_decode(bytes.data, bytes.length, c->server->key, ret) || ret->kind != FH_MDS)
+        if (!fh_decode(bytes.data, bytes.length, c->server->key, &fh) || fh.kind != FH_MDS)
                 return NFS4ERR_BADHANDLE;
-        if (ret->flags & FH_PSEUDO)
-                return pseudo_by_id(mds_of(c)->exports, ret->fileid) ? NFS4_OK : NFS4ERR_STALE;
-        r = meta_inode(mds_of(c)->meta, ret->fileid, &inode);
+        *ret = fh;
+        if (fh.flags & FH_PSEUDO)
+                return pseudo_by_id(mds->exports, fh.fileid) ? NFS4_OK : NFS4ERR_STALE;
+        if (!export_by_id(mds->exports, fh.export_id))
+                return NFS4ERR_STALE;
+        r = meta_inode(mds->meta, fh.fileid, &inode);
         if (r < 0)
                 return inode_status(r);
-        return inode->generation == ret->generation ? NFS4_OK : NFS4ERR_STALE;
+        return inode->generation == fh.generation ? check_flavour(c, &fh) : NFS4ERR_STALE;
 }
 
 static enum nfsstat4 root_fh(struct compound *c, struct fh *ret)
 {
-        return pseudo_enter(c, mds_of(c)->exports->root, ret);
+        enum nfsstat4 status = pseudo_enter(c, mds_of(c)->exports->root, ret);
+
+        return status == NFS4_OK ? check_flavour(c, ret) : status;
 }
+
+static uint32_t flavors(struct compound *c, uint32_t ret[8])
+{
+        const struct mds *mds = mds_of(c);
+        uint32_t mask = 1u << RPC_AUTH_SYS | 1u << RPC_AUTH_NONE, count = 0;
+
+        if (!(c->fh.flags & FH_PSEUDO))
+                mask = export_flavours(mds->exports, c->fh.export_id, conn_peer(c->call.conn), mds->names);
+        if (mask & 1u << RPC_AUTH_SYS) /* first: clients take the first they can do */
+                ret[count++] = RPC_AUTH_SYS;
+        if (mask & 1u << RPC_AUTH_NONE)
+                ret[count++] = RPC_AUTH_NONE;
+        return count;
+}
+
+/* --- what replies wait for */
 
 static void op_begin(struct compound *c)
 {
-        meta_seq_reset(mds_of(c)->meta);
+        struct meta *meta = mds_of(c)->meta;
+
+        meta_trim(meta); /* nobody holds a pointer into the cache between operations */
+        meta_seq_reset(meta);
 }
 
-/* The reply waits for whatever this operation has seen that is not durable yet. */
+/* A reply may only tell what will still be true after a crash. */
 static void op_end(struct compound *c, enum nfsstat4 status)
 {
-        struct mds *mds = mds_of(c);
-        uint64_t seq = meta_seq(mds->meta);
+        uint64_t seq = meta_seq(mds_of(c)->meta);
 
-        if (status != NFS4_WAIT && seq > c->commit_seq)
+        (void)status;
+        if (seq > c->commit_seq)
                 c->commit_seq = seq;
-        meta_trim(mds->meta);
 }
 
-static bool commit(struct compound *c)
+/* --- clients */
+
+enum { CLIENT_RECORD_VERSION = 1, CLIENT_RECORD_BYTES = 64 };
+
+static struct slice encode_client(uint8_t out[CLIENT_RECORD_BYTES], const struct client *client)
 {
-        return durable_commit(c);
+        struct xdr_out x;
+
+        xdr_out_init(&x, out, CLIENT_RECORD_BYTES);
+        xdr_put_u32(&x, CLIENT_RECORD_VERSION << 24); /* the version is the first byte */
+        xdr_put_fixed(&x, client->verifier, NFS4_VERIFIER_SIZE);
+        xdr_put_u32(&x, client->tag);
+        xdr_put_u32(&x, client->flavor);
+        xdr_put_u32(&x, client->uid);
+        CHECK(!x.full);
+        return slice_of(out, xdr_head_length(&x));
 }
 
 /* A confirmed client is a durable record: its owner, its verifier and its tag, for reclaim after our restart. */
 static enum nfsstat4 client_confirm(struct compound *c, struct client *client, struct client *old)
 {
-        struct mds *mds = mds_of(c);
-        struct txn *t = txn_begin(mds->meta);
-        uint8_t key[KEY_MAX], value[64];
-        struct xdr_out x;
+        struct txn *t = txn_begin(mds_of(c)->meta);
+        uint8_t key[KEY_MAX], value[CLIENT_RECORD_BYTES];
+        uint64_t seq;
+        int r;
 
-        (void)old; /* the same owner: the same key */
-        xdr_out_init(&x, value, sizeof(value));
-        xdr_put_u32(&x, 1); /* record version */
-        xdr_put_fixed(&x, client->verifier, NFS4_VERIFIER_SIZE);
-        xdr_put_u32(&x, client->tag);
-        xdr_put_u32(&x, client->flavor);
-        xdr_put_u32(&x, client->uid);
-        txn_put(t, key_client(key, slice_of(client->owner, client->owner_length)), slice_of(value, xdr_head_length(&x)));
-        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
+        (void)old; /* the same owner: its record is the one that is overwritten */
+        txn_put(t, key_client(key, slice_of(client->owner, client->owner_length)), encode_client(value, client));
+        r = txn_commit(t, &seq);
+        if (r == 0 && seq > c->commit_seq)
+                c->commit_seq = seq;
+        return nfs4_status_from_errno(r);
 }
 
+/* The record goes with the client, unless a new incarnation has taken it over already, or only we go. */
 static void forget_record(struct mds *mds, const struct client *client)
 {
-        struct txn *t = txn_begin(mds->meta);
-        uint8_t key[KEY_MAX];
+        uint8_t key_bytes[KEY_MAX], value[RECORD_MAX], expected[CLIENT_RECORD_BYTES];
+        struct slice key = key_client(key_bytes, slice_of(client->owner, client->owner_length));
+        uint32_t length;
         uint64_t seq;
+        struct txn *t;
 
-        txn_delete(t, key_client(key, slice_of(client->owner, client->owner_length)));
-        txn_commit(t, &seq);
+        if (mds->stopping || !client->confirmed || meta_get(mds->meta, key, value, sizeof(value), &length) < 0 ||
+            !slice_equal(slice_of(value, length), encode_client(expected, client)))
+                return;
+        t = txn_begin(mds->meta);
+        txn_delete(t, key);
+        if (txn_commit(t, &seq) < 0)
+                log_warn("client-record-kept", "clientid=%016llx", (unsigned long long)client->clientid);
 }
 
+static void fenced(struct fence_wait *wait)
+{
+        free(wait);
+}
+
+static bool fence_writer(void *arg, struct layout_state *state)
+{
+        struct mds *mds = arg;
+        const struct inode *inode;
+        struct fence_wait *wait;
+
+        if (!(state->iomodes & 1u << LAYOUTIOMODE4_RW) || meta_inode(mds->meta, state->fileid, &inode) < 0)
+                return true;
+        wait = calloc(1, sizeof(*wait));
+        if (!wait)
+                return false; /* its handles die with the next rise of the floor */
+        wait->done = fenced;
+        fence_raise(mds->fleet, inode, state->client->tag, true, wait);
+        return true;
+}
+
+/* A client whose lease ran out may be alive behind a broken network: its write layouts end at the data servers too. */
 static void client_gone(struct nfs4_server *s, struct client *client)
 {
         struct mds *mds = s->role;
+        bool lapsed = env_now(mds->env) - client->renewed_ns >= s->lease_seconds * 1000000000ull;
 
-        opens_drop_client(mds->opens, client);
+        if (lapsed && !mds->stopping)
+                layouts_each(mds->layouts, client, fence_writer, mds);
         layouts_drop_client(mds->layouts, client);
-        if (client->confirmed && !mds->stopping && !client_by_owner(s, slice_of(client->owner, client->owner_length), false))
-                forget_record(mds, client);
+        opens_drop_client(mds->opens, client);
+        forget_record(mds, client);
 }
 
 static bool found_one(void *arg, struct layout_state *state)
@@ -100,9 +202,12 @@ static bool client_has_state(struct nfs4_server *s, const struct client *client)
         struct mds *mds = s->role;
         bool found = opens_client_has_any(client);
 
-        layouts_each(mds->layouts, client, found_one, &found);
+        if (!found)
+                layouts_each(mds->layouts, client, found_one, &found);
         return found;
 }
+
+/* --- stateids */
 
 static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
 {
@@ -110,32 +215,22 @@ static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
         struct open_state *open;
         struct layout_state *layout;
 
-        if (layout_find(mds->layouts, c->client, s, &layout) == NFS4_OK)
-                return NFS4_OK;
-        return stateid_is_special(s) ? NFS4ERR_BAD_STATEID : open_find(mds->opens, c->client, s, &open);
+        switch (s->other[4]) { /* include/stateid.h */
+        case STATEID_OPEN:
+                return open_find(mds->opens, c->client, s, &open);
+        case STATEID_LAYOUT:
+                return layout_find(mds->layouts, c->client, s, &layout);
+        default:
+                return NFS4ERR_BAD_STATEID;
+        }
 }
 
-/* Opens go by CLOSE and layouts by LAYOUTRETURN; nothing here is left for FREE_STATEID. */
+/* §18.38: only what is without locks may be freed, and what we have is an open or a layout in force. */
 static enum nfsstat4 free_stateid(struct compound *c, const struct stateid *s)
 {
-        struct open_state *open;
-        enum nfsstat4 status = open_find(mds_of(c)->opens, c->client, s, &open);
+        enum nfsstat4 status = test_stateid(c, s);
 
         return status == NFS4_OK ? NFS4ERR_LOCKS_HELD : status;
-}
-
-static uint32_t flavors(struct compound *c, uint32_t out[8])
-{
-        const struct mds *mds = mds_of(c);
-        uint32_t mask = c->fh.flags & FH_PSEUDO ? 1u << RPC_AUTH_SYS :
-                                                  export_flavours(mds->exports, c->fh.export_id, conn_peer(c->call.conn), mds->names);
-        uint32_t n = 0;
-
-        if (mask & 1u << RPC_AUTH_SYS)
-                out[n++] = RPC_AUTH_SYS;
-        if (mask & 1u << RPC_AUTH_NONE)
-                out[n++] = RPC_AUTH_NONE;
-        return n;
 }
 
 const struct nfs4_hooks mds_hooks = {
@@ -143,7 +238,7 @@ const struct nfs4_hooks mds_hooks = {
         .root_fh = root_fh,
         .op_begin = op_begin,
         .op_end = op_end,
-        .commit = commit,
+        .commit = durable_commit,
         .client_confirm = client_confirm,
         .client_gone = client_gone,
         .client_has_state = client_has_state,

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ACCESS, RFC 8881 §18.1: what the caller may do with the object, of what was asked.
+/* ACCESS, RFC 8881 §18.1: which of the rights asked about the caller has.
  *
- * The RFC: `supported` tells which of the asked bits we can judge. We judge all six that a POSIX mode knows; a read-only
- * export takes modifying away. DELETE is judged on the directory that holds the object, so on an object we do not. */
-#include "mds/op/dir.h"
+ * The RFC: `supported` are the rights that mean something for this object, `access` those granted; no error for a right
+ * that is not there. We: POSIX bits; what would write is never granted under a read-only export. */
+#include "mds/ns/subject.h"
 #include "mds/ops.h"
 
 struct access_args {
         uint32_t asked;
 };
 struct access_res {
-        uint32_t supported, allowed;
+        uint32_t supported, granted;
+};
+
+enum {
+        FOR_DIRECTORIES = ACCESS4_READ | ACCESS4_LOOKUP | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE,
+        FOR_FILES = ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE,
+        FOR_OTHERS = ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND,
+        WRITING = ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE,
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
@@ -18,41 +25,56 @@ static void decode(struct compound *c, struct xdr_in *x)
         OP_ARGS(c, struct access_args)->asked = xdr_get_u32(x);
 }
 
-static uint32_t judge(const struct caller *who, const struct inode *inode)
+static uint32_t granted_on_directory(const struct subject *s)
 {
-        bool dir = inode->type == NF4DIR, writable = who->rule->access == EXPORT_RW;
-        uint32_t allowed = 0;
+        uint32_t granted = 0;
 
-        if (perm_ok(who, inode, MAY_READ))
-                allowed |= ACCESS4_READ;
-        if (writable && perm_ok(who, inode, MAY_WRITE))
-                allowed |= ACCESS4_MODIFY | ACCESS4_EXTEND | (dir ? ACCESS4_DELETE : 0u);
-        if (perm_ok(who, inode, MAY_SEARCH))
-                allowed |= dir ? ACCESS4_LOOKUP : ACCESS4_EXECUTE;
-        return allowed;
+        if (perm_ok(&s->who, s->inode, PERM_R))
+                granted |= ACCESS4_READ;
+        if (perm_ok(&s->who, s->inode, PERM_X))
+                granted |= ACCESS4_LOOKUP;
+        if (perm_ok(&s->who, s->inode, PERM_W | PERM_X))
+                granted |= WRITING;
+        return granted;
+}
+
+static uint32_t granted_on_file(const struct subject *s)
+{
+        uint32_t granted = 0;
+
+        if (perm_ok(&s->who, s->inode, PERM_R))
+                granted |= ACCESS4_READ;
+        if (perm_ok(&s->who, s->inode, PERM_W))
+                granted |= WRITING;
+        if (perm_ok(&s->who, s->inode, PERM_X))
+                granted |= ACCESS4_EXECUTE;
+        return granted;
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
         uint32_t asked = OP_ARGS(c, struct access_args)->asked;
         struct access_res *r = OP_RES(c, struct access_res);
-        const struct inode *inode;
-        struct caller who;
-        enum nfsstat4 status;
+        struct subject s;
+        enum nfsstat4 status = subject_of(c, &c->fh, &s);
 
-        if (c->fh.flags & FH_PSEUDO) {
-                r->supported = asked & (ACCESS4_READ | ACCESS4_LOOKUP | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE);
-                r->allowed = asked & (ACCESS4_READ | ACCESS4_LOOKUP);
-                return NFS4_OK;
-        }
-        status = object_get(c, &c->fh, &inode);
-        if (status == NFS4_OK)
-                status = caller_of(c, &c->fh, &who);
         if (status != NFS4_OK)
                 return status;
-        r->supported = asked & (inode->type == NF4DIR ? ACCESS4_READ | ACCESS4_LOOKUP | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE :
-                                                        ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE);
-        r->allowed = r->supported & judge(&who, inode);
+        if (s.pseudo) {
+                r->supported = asked & FOR_DIRECTORIES;
+                r->granted = asked & (ACCESS4_READ | ACCESS4_LOOKUP);
+                return NFS4_OK;
+        }
+        if (s.inode->type == NF4DIR) {
+                r->supported = asked & FOR_DIRECTORIES;
+                r->granted = granted_on_directory(&s);
+        } else {
+                r->supported = asked & (s.inode->type == NF4REG ? FOR_FILES : FOR_OTHERS);
+                r->granted = granted_on_file(&s);
+        }
+        r->granted &= r->supported;
+        if (s.who.rule->access != EXPORT_RW)
+                r->granted &= ~(uint32_t)WRITING;
         return NFS4_OK;
 }
 
@@ -62,7 +84,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
         (void)status;
         xdr_put_u32(x, r->supported);
-        xdr_put_u32(x, r->allowed);
+        xdr_put_u32(x, r->granted);
 }
 
 const struct nfs4_op op_access = {

@@ -1,46 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CLOSE, RFC 8881 §18.2: the open and its share reservation end.
+/* CLOSE, RFC 8881 §18.2: ends an open and its share reservation.
  *
- * The RFC: the stateid returned means nothing; we return the invalid one (§8.2.3). The last CLOSE of a file without a name
- * ends the file (ns/orphan.c). Layouts stay: Linux keeps them for the next open. */
+ * The RFC: the stateid given back is never to be used again; since sessions it is the invalid special one. We: the last
+ * close of a file without a name deletes it. */
 #include "mds/ns/orphan.h"
 #include "mds/ops.h"
 #include "mds/state/open.h"
 #include "nfs4/codec.h"
 
 struct close_args {
+        uint32_t seqid; /* means nothing with sessions */
         struct stateid stateid;
 };
 
+static const struct stateid invalid = { .seqid = UINT32_MAX };
+
 static void decode(struct compound *c, struct xdr_in *x)
 {
-        xdr_get_u32(x); /* seqid of 4.0 */
-        get_stateid(x, &OP_ARGS(c, struct close_args)->stateid);
+        struct close_args *a = OP_ARGS(c, struct close_args);
+
+        a->seqid = xdr_get_u32(x);
+        get_stateid(x, &a->stateid);
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
         struct close_args *a = OP_ARGS(c, struct close_args);
         struct mds *mds = mds_of(c);
-        struct open_state *open;
+        struct open_state *state;
+        uint64_t fileid;
         enum nfsstat4 status = compound_stateid(c, &a->stateid);
 
         if (status == NFS4_OK)
-                status = open_find(mds->opens, c->client, &a->stateid, &open);
+                status = open_find(mds->opens, c->client, &a->stateid, &state);
         if (status != NFS4_OK)
                 return status;
-        if (open->fileid != c->fh.fileid)
+        fileid = state->fileid;
+        if (fileid != c->fh.fileid)
                 return NFS4ERR_BAD_STATEID;
-        if (open_close(mds->opens, open))
-                orphan_closed(mds, c->fh.fileid);
-        c->has_stateid = false;
+        if (open_close(mds->opens, state))
+                orphan_closed(mds, fileid);
+        compound_set_stateid(c, &invalid);
         return NFS4_OK;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 {
-        static const struct stateid invalid = { .seqid = UINT32_MAX };
-
         (void)c;
         (void)status;
         put_stateid(x, &invalid);

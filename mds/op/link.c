@@ -1,80 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LINK, RFC 8881 §18.9: one more name, in the current directory, for the saved file handle's object (no directory). */
-#include <errno.h>
-
-#include "mds/op/dir.h"
+/* LINK, RFC 8881 §18.9: the saved object gets another name, in the current directory. ISDIR for directories, XDEV across
+ * file systems, MLINK at the limit of links, NOENT for an object that has no name any more (linkat(2)). */
+#include "mds/op/change.h"
 #include "mds/ops.h"
-
-enum { LINK_MAX_COUNT = 65000 };
 
 struct link_args {
         struct slice name;
 };
 struct link_res {
-        struct change_info info;
+        struct change_info cinfo;
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
 {
-        OP_ARGS(c, struct link_args)->name = xdr_get_opaque(x, UINT32_MAX);
+        struct link_args *a = OP_ARGS(c, struct link_args);
+
+        a->name = xdr_get_opaque(x, UINT32_MAX);
+        c->decode_status = check_name(a->name);
 }
 
-static enum nfsstat4 add(struct compound *c, uint64_t dir_id, uint64_t fileid, struct slice name)
+static enum nfsstat4 check_dir(struct compound *c, struct slice name, struct subject *dir)
 {
-        struct link_res *r = OP_RES(c, struct link_res);
-        struct txn *t = txn_begin(mds_of(c)->meta);
-        struct inode *dir = txn_edit(t, dir_id), *object = dir ? txn_edit(t, fileid) : NULL;
-        int e = object ? txn_link(t, dir_id, name, fileid, object->type) : -EIO;
+        const struct inode *taken;
+        enum nfsstat4 status = subject_dir(c, &c->fh, PERM_X, dir);
 
-        if (e < 0) {
-                txn_abort(t);
-                return nfs4_status_from_errno(e);
-        }
-        object->nlink++;
-        txn_touch(t, object, false);
-        r->info = (struct change_info){ .atomic = true, .before = dir->change };
-        txn_touch(t, dir, true);
-        r->info.after = dir->change;
-        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
+        if (status != NFS4_OK)
+                return status == NFS4ERR_SYMLINK ? NFS4ERR_NOTDIR : status;
+        if (dir->pseudo)
+                return NFS4ERR_ROFS;
+        status = subject_child(c, dir, name, &taken);
+        if (status != NFS4ERR_NOENT)
+                return status == NFS4_OK ? NFS4ERR_EXIST : status;
+        return subject_may_change(dir);
+}
+
+static enum nfsstat4 check(struct compound *c, struct subject *file, struct subject *dir)
+{
+        enum nfsstat4 status = subject_of(c, &c->saved_fh, file);
+
+        if (status != NFS4_OK)
+                return status;
+        if (file->pseudo || file->inode->type == NF4DIR)
+                return NFS4ERR_ISDIR;
+        status = check_dir(c, OP_ARGS(c, struct link_args)->name, dir);
+        if (status != NFS4_OK)
+                return status;
+        if (file->fh.export_id != dir->fh.export_id)
+                return NFS4ERR_XDEV;
+        return file->inode->nlink == 0 ? NFS4ERR_NOENT : NFS4_OK;
+}
+
+static enum nfsstat4 add_name(struct compound *c, struct txn *t, const struct subject *file, const struct subject *dir)
+{
+        struct change_info *cinfo = &OP_RES(c, struct link_res)->cinfo;
+        struct inode *inode = txn_edit(t, file->inode->fileid), *parent = txn_edit(t, dir->inode->fileid);
+        enum nfsstat4 status;
+
+        if (!inode || !parent)
+                return NFS4ERR_IO;
+        cinfo->before = parent->change;
+        status = change_link(t, parent, OP_ARGS(c, struct link_args)->name, inode);
+        if (status != NFS4_OK)
+                return status;
+        txn_touch(t, inode, false);
+        change_dir(t, parent, cinfo);
+        return NFS4_OK;
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        struct slice name = OP_ARGS(c, struct link_args)->name;
-        const struct inode *object, *dir, *there;
-        struct caller who;
-        enum nfsstat4 status = check_name(name);
+        struct subject file, dir;
+        enum nfsstat4 status = check(c, &file, &dir);
+        struct txn *t;
 
+        if (status != NFS4_OK)
+                return status;
+        t = txn_begin(mds_of(c)->meta);
+        status = add_name(c, t, &file, &dir);
         if (status == NFS4_OK)
-                status = object_get(c, &c->saved_fh, &object);
-        if (status != NFS4_OK)
-                return status;
-        if (object->type == NF4DIR)
-                return NFS4ERR_ISDIR;
-        status = dir_get(c, &c->fh, MAY_WRITE | MAY_SEARCH, &who, &dir);
-        if (status != NFS4_OK)
-                return status;
-        if (c->fh.export_id != c->saved_fh.export_id)
-                return NFS4ERR_XDEV;
-        status = dir_lookup(c, dir, name, &there);
-        if (status != NFS4ERR_NOENT)
-                return status == NFS4_OK ? NFS4ERR_EXIST : status;
-        if (object->nlink == 0 || dir->nlink == 0)
-                return NFS4ERR_NOENT; /* unlinked, only open any more */
-        if (object->nlink >= LINK_MAX_COUNT)
-                return NFS4ERR_MLINK;
-        return add(c, dir->fileid, object->fileid, name);
+                return change_commit(c, t);
+        txn_abort(t);
+        return status;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 {
         (void)status;
-        put_change_info(x, &OP_RES(c, struct link_res)->info);
+        put_change_info(x, &OP_RES(c, struct link_res)->cinfo);
 }
 
 const struct nfs4_op op_link = {
         .name = "LINK",
-        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES,
+        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO,
         .reply_max = 28,
         .decode = decode,
         .execute = execute,

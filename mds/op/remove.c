@@ -1,84 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* REMOVE, RFC 8881 §18.25: takes a name away, and with its last name the object.
+/* REMOVE, RFC 8881 §18.25: takes a name away, of any object; directories must be empty (NOTEMPTY).
  *
- * The RFC: a directory must be empty; a file that is open may stay for its openers. We: it stays, until the last CLOSE
- * (ns/orphan.c); its objects go by the reaper. One transaction: entry, directory, inode, orphan record. */
-#include <errno.h>
-
+ * The RFC: an object that is open may live on. We: it does, until its last CLOSE (mds/ns/orphan.h); else a last name gone
+ * means that the inode goes in the same transaction and the reaper gets its objects. */
 #include "mds/ns/orphan.h"
-#include "mds/op/dir.h"
+#include "mds/op/change.h"
 #include "mds/ops.h"
 
 struct remove_args {
         struct slice name;
 };
 struct remove_res {
-        struct change_info info;
+        struct change_info cinfo;
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
 {
-        OP_ARGS(c, struct remove_args)->name = xdr_get_opaque(x, UINT32_MAX);
+        struct remove_args *a = OP_ARGS(c, struct remove_args);
+
+        a->name = xdr_get_opaque(x, UINT32_MAX);
+        c->decode_status = check_name(a->name);
 }
 
-static enum nfsstat4 drop(struct compound *c, uint64_t dir_id, uint64_t fileid, struct slice name)
+static enum nfsstat4 check(struct compound *c, struct slice name, struct subject *dir, const struct inode **ret_child)
 {
-        struct mds *mds = mds_of(c);
-        struct remove_res *r = OP_RES(c, struct remove_res);
-        struct txn *t = txn_begin(mds->meta);
-        struct inode *dir = txn_edit(t, dir_id), *object = dir ? txn_edit(t, fileid) : NULL;
-        struct orphan orphan = { 0 };
-        int e = object ? txn_unlink(t, dir_id, name) : -EIO;
+        enum nfsstat4 status = subject_dir(c, &c->fh, PERM_X, dir);
 
-        if (e < 0) {
-                txn_abort(t);
-                return nfs4_status_from_errno(e);
-        }
-        r->info = (struct change_info){ .atomic = true, .before = dir->change };
-        txn_touch(t, dir, true);
-        r->info.after = dir->change;
-        txn_touch(t, object, false);
-        if (object->type == NF4DIR) {
-                dir->nlink--;
-                txn_delete_inode(t, fileid);
-        } else if (--object->nlink == 0) {
-                orphan_unlinked(mds, t, object, &orphan);
-        }
-        e = txn_commit(t, &c->commit_seq);
-        if (e == 0)
-                orphan_finish(mds, &orphan);
-        return nfs4_status_from_errno(e);
+        if (status != NFS4_OK)
+                return status == NFS4ERR_SYMLINK ? NFS4ERR_NOTDIR : status;
+        if (dir->pseudo)
+                return pseudo_lookup(dir->pseudo, name) ? NFS4ERR_ROFS : NFS4ERR_NOENT;
+        status = subject_child(c, dir, name, ret_child);
+        if (status == NFS4_OK)
+                status = subject_may_change(dir);
+        if (status == NFS4_OK && !perm_sticky(&dir->who, dir->inode, *ret_child))
+                status = NFS4ERR_ACCESS;
+        if (status == NFS4_OK && (*ret_child)->type == NF4DIR && (*ret_child)->size > 0)
+                status = NFS4ERR_NOTEMPTY;
+        return status;
+}
+
+static enum nfsstat4 take(struct compound *c, struct txn *t, const struct subject *dir, const struct inode *child,
+                          struct orphan *orphan)
+{
+        struct change_info *cinfo = &OP_RES(c, struct remove_res)->cinfo;
+        struct inode *parent = txn_edit(t, dir->inode->fileid), *inode = txn_edit(t, child->fileid);
+        int r;
+
+        if (!parent || !inode)
+                return NFS4ERR_IO;
+        cinfo->before = parent->change;
+        r = txn_unlink(t, parent->fileid, OP_ARGS(c, struct remove_args)->name);
+        if (r < 0)
+                return nfs4_status_from_errno(r);
+        change_unlink(mds_of(c), t, parent, inode, orphan);
+        change_dir(t, parent, cinfo);
+        return NFS4_OK;
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        struct slice name = OP_ARGS(c, struct remove_args)->name;
-        const struct inode *dir, *object;
-        struct caller who;
-        enum nfsstat4 status = check_name(name);
+        const struct inode *child;
+        struct subject dir;
+        struct orphan orphan;
+        enum nfsstat4 status = check(c, OP_ARGS(c, struct remove_args)->name, &dir, &child);
+        struct txn *t;
 
-        if (status == NFS4_OK)
-                status = dir_get(c, &c->fh, MAY_WRITE | MAY_SEARCH, &who, &dir);
-        if (status == NFS4_OK)
-                status = dir_lookup(c, dir, name, &object);
         if (status != NFS4_OK)
                 return status;
-        if (!sticky_allows(&who, dir, object))
-                return NFS4ERR_ACCESS;
-        if (object->type == NF4DIR && object->size > 0)
-                return NFS4ERR_NOTEMPTY;
-        return drop(c, dir->fileid, object->fileid, name);
+        t = txn_begin(mds_of(c)->meta);
+        status = take(c, t, &dir, child, &orphan);
+        if (status != NFS4_OK) {
+                txn_abort(t);
+                return status;
+        }
+        status = change_commit(c, t);
+        if (status == NFS4_OK)
+                orphan_finish(mds_of(c), &orphan);
+        return status;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 {
         (void)status;
-        put_change_info(x, &OP_RES(c, struct remove_res)->info);
+        put_change_info(x, &OP_RES(c, struct remove_res)->cinfo);
 }
 
 const struct nfs4_op op_remove = {
         .name = "REMOVE",
-        .flags = OP_NEEDS_FH | OP_MUTATES,
+        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO,
         .reply_max = 28,
         .decode = decode,
         .execute = execute,

@@ -1,191 +1,219 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RENAME, RFC 8881 §18.26: from a name in the saved directory to a name in the current one, in one transaction.
+/* RENAME, RFC 8881 §18.26: the name in the saved directory becomes a name in the current one.
  *
- * The RFC: two names of one object: nothing happens, OK. A target of the other kind is EXIST. We: a target directory that
- * is not empty is NOTEMPTY (what POSIX says; the RFC allows it); a replaced file that is open lives until its last CLOSE;
- * a directory cannot be moved below itself (INVAL), and moving it to another parent needs write permission on it, because
- * its ".." changes. */
-#include <errno.h>
-
+ * The RFC: atomic; an existing target goes when it is of the same kind (and, a directory, empty), else EXIST; two names of
+ * one object: nothing happens; across file systems XDEV. We also refuse to move a directory into itself (INVAL), and ask
+ * for write permission on a directory that gets another parent (rename(2)). */
 #include "mds/ns/orphan.h"
-#include "mds/op/dir.h"
+#include "mds/op/change.h"
 #include "mds/ops.h"
 
 struct rename_args {
-        struct slice from, to;
+        struct slice old_name, new_name;
 };
 struct rename_res {
         struct change_info source, target;
 };
 
-/* What was found out before anything is changed. */
-struct move {
-        uint64_t from_dir, to_dir, object, replaced; /* replaced 0: nothing */
-        struct orphan orphan;                        /* what becomes of it */
+/* What a rename is about, before anything is changed. */
+struct rename {
+        struct subject from, to;           /* the directories */
+        const struct inode *moved;
+        const struct inode *victim;        /* NULL: the new name is free */
+        bool nothing_to_do;
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
 {
         struct rename_args *a = OP_ARGS(c, struct rename_args);
 
-        a->from = xdr_get_opaque(x, UINT32_MAX);
-        a->to = xdr_get_opaque(x, UINT32_MAX);
+        a->old_name = xdr_get_opaque(x, UINT32_MAX);
+        a->new_name = xdr_get_opaque(x, UINT32_MAX);
+        c->decode_status = check_name(a->old_name);
+        if (c->decode_status == NFS4_OK)
+                c->decode_status = check_name(a->new_name);
 }
 
-/* Is DIR the directory ANCESTOR, or below it? */
-static bool is_below(struct meta *meta, uint64_t dir, uint64_t ancestor)
+static enum nfsstat4 find_dirs(struct compound *c, struct rename *r)
 {
-        const struct inode *inode;
-
-        while (dir != ancestor) {
-                if (dir == ROOT_FILEID || meta_inode(meta, dir, &inode) < 0)
-                        return false;
-                dir = inode->parent;
-        }
-        return true;
-}
-
-static enum nfsstat4 check_replaced(const struct caller *who, const struct inode *to_dir, const struct inode *object, const struct inode *replaced)
-{
-        if (!sticky_allows(who, to_dir, replaced))
-                return NFS4ERR_ACCESS;
-        if ((object->type == NF4DIR) != (replaced->type == NF4DIR))
-                return NFS4ERR_EXIST;
-        if (replaced->type == NF4DIR && replaced->size > 0)
-                return NFS4ERR_NOTEMPTY;
-        return NFS4_OK;
-}
-
-static enum nfsstat4 check(struct compound *c, const struct rename_args *a, struct move *m)
-{
-        const struct inode *from_dir, *to_dir, *object, *replaced = NULL;
-        struct caller who;
-        enum nfsstat4 status = dir_get(c, &c->saved_fh, MAY_WRITE | MAY_SEARCH, &who, &from_dir);
+        enum nfsstat4 status = subject_dir(c, &c->saved_fh, PERM_X, &r->from);
 
         if (status == NFS4_OK)
-                status = dir_get(c, &c->fh, MAY_WRITE | MAY_SEARCH, &who, &to_dir);
-        if (status == NFS4_OK && c->fh.export_id != c->saved_fh.export_id)
-                status = NFS4ERR_XDEV;
-        if (status == NFS4_OK)
-                status = dir_lookup(c, from_dir, a->from, &object);
+                status = subject_dir(c, &c->fh, PERM_X, &r->to);
+        if (status != NFS4_OK)
+                return status == NFS4ERR_SYMLINK ? NFS4ERR_NOTDIR : status;
+        if ((r->from.pseudo != NULL) != (r->to.pseudo != NULL) || r->from.fh.export_id != r->to.fh.export_id)
+                return NFS4ERR_XDEV;
+        return r->from.pseudo ? NFS4ERR_ROFS : NFS4_OK;
+}
+
+static enum nfsstat4 find_names(struct compound *c, const struct rename_args *a, struct rename *r)
+{
+        enum nfsstat4 status = subject_child(c, &r->from, a->old_name, &r->moved);
+
         if (status != NFS4_OK)
                 return status;
-        if (!sticky_allows(&who, from_dir, object))
-                return NFS4ERR_ACCESS;
-        if (to_dir->nlink == 0)
-                return NFS4ERR_NOENT;
-        if (object->type == NF4DIR && is_below(mds_of(c)->meta, to_dir->fileid, object->fileid))
-                return NFS4ERR_INVAL;
-        if (object->type == NF4DIR && from_dir != to_dir && !perm_ok(&who, object, MAY_WRITE))
-                return NFS4ERR_ACCESS;
-        status = dir_lookup(c, to_dir, a->to, &replaced);
-        if (status != NFS4_OK && status != NFS4ERR_NOENT)
-                return status;
+        status = subject_child(c, &r->to, a->new_name, &r->victim);
         if (status == NFS4ERR_NOENT)
-                replaced = NULL;
-        *m = (struct move){ .from_dir = from_dir->fileid,
-                            .to_dir = to_dir->fileid,
-                            .object = object->fileid,
-                            .replaced = replaced ? replaced->fileid : 0 };
-        return replaced && replaced != object ? check_replaced(&who, to_dir, object, replaced) : NFS4_OK;
+                r->victim = NULL;
+        else if (status != NFS4_OK)
+                return status;
+        r->nothing_to_do = r->victim == r->moved;
+        return NFS4_OK;
 }
 
-static void drop_replaced(struct compound *c, struct txn *t, struct inode *to_dir, struct inode *replaced, struct orphan *ret)
+/* Is DIR the directory MOVED, or below it? */
+static enum nfsstat4 check_loop(struct compound *c, const struct inode *dir, const struct inode *moved)
 {
-        txn_touch(t, replaced, false);
-        if (replaced->type == NF4DIR) {
-                to_dir->nlink--;
-                txn_delete_inode(t, replaced->fileid);
-        } else if (--replaced->nlink == 0) {
-                orphan_unlinked(mds_of(c), t, replaced, ret);
+        while (dir->fileid != moved->fileid) {
+                int r;
+
+                if (dir->parent == 0)
+                        return NFS4_OK;
+                r = meta_inode(mds_of(c)->meta, dir->parent, &dir);
+                if (r < 0)
+                        return NFS4ERR_IO;
         }
+        return NFS4ERR_INVAL;
 }
 
-static int edit(struct compound *c, const struct rename_args *a, struct move *m, struct txn *t)
+static enum nfsstat4 check_victim(const struct rename *r)
 {
-        struct rename_res *r = OP_RES(c, struct rename_res);
-        struct inode *from = txn_edit(t, m->from_dir), *to = from ? txn_edit(t, m->to_dir) : NULL;
-        struct inode *object = to ? txn_edit(t, m->object) : NULL;
-        struct inode *replaced = object && m->replaced ? txn_edit(t, m->replaced) : NULL;
-        int e = !object || (m->replaced && !replaced) ? -EIO : 0;
+        if (!r->victim)
+                return NFS4_OK;
+        if (!perm_sticky(&r->to.who, r->to.inode, r->victim))
+                return NFS4ERR_ACCESS;
+        if ((r->moved->type == NF4DIR) != (r->victim->type == NF4DIR))
+                return NFS4ERR_EXIST;
+        return r->victim->type == NF4DIR && r->victim->size > 0 ? NFS4ERR_NOTEMPTY : NFS4_OK;
+}
 
-        if (e == 0 && replaced)
-                e = txn_unlink(t, m->to_dir, a->to);
-        if (e == 0)
-                e = txn_unlink(t, m->from_dir, a->from);
-        if (e == 0)
-                e = txn_link(t, m->to_dir, a->to, m->object, object->type);
-        if (e < 0)
-                return e;
-        r->source = (struct change_info){ .atomic = true, .before = from->change };
-        r->target = (struct change_info){ .atomic = true, .before = to->change };
-        if (replaced)
-                drop_replaced(c, t, to, replaced, &m->orphan);
-        if (object->type == NF4DIR && from != to) {
+static enum nfsstat4 check_moved(struct compound *c, const struct rename *r)
+{
+        bool other_parent = r->from.inode->fileid != r->to.inode->fileid;
+
+        if (!perm_sticky(&r->from.who, r->from.inode, r->moved))
+                return NFS4ERR_ACCESS;
+        if (r->moved->type != NF4DIR || !other_parent)
+                return NFS4_OK;
+        if (!perm_ok(&r->from.who, r->moved, PERM_W))
+                return NFS4ERR_ACCESS; /* its ".." changes */
+        if (r->to.inode->nlink >= LINKS_MAX && !r->victim)
+                return NFS4ERR_MLINK;
+        return check_loop(c, r->to.inode, r->moved);
+}
+
+static enum nfsstat4 check(struct compound *c, struct rename *r)
+{
+        enum nfsstat4 status = find_dirs(c, r);
+
+        if (status == NFS4_OK)
+                status = find_names(c, OP_ARGS(c, struct rename_args), r);
+        if (status == NFS4_OK)
+                status = subject_may_change(&r->from);
+        if (status == NFS4_OK)
+                status = subject_may_change(&r->to);
+        if (status != NFS4_OK || r->nothing_to_do)
+                return status;
+        status = check_moved(c, r);
+        return status == NFS4_OK ? check_victim(r) : status;
+}
+
+static enum nfsstat4 drop_victim(struct compound *c, struct txn *t, const struct rename *r, struct inode *to,
+                                 struct orphan *orphan)
+{
+        struct inode *victim = txn_edit(t, r->victim->fileid);
+        int error;
+
+        if (!victim)
+                return NFS4ERR_IO;
+        error = txn_unlink(t, to->fileid, OP_ARGS(c, struct rename_args)->new_name);
+        if (error == 0)
+                change_unlink(mds_of(c), t, to, victim, orphan);
+        return nfs4_status_from_errno(error);
+}
+
+static enum nfsstat4 move(struct compound *c, struct txn *t, const struct rename *r, struct orphan *orphan)
+{
+        const struct rename_args *a = OP_ARGS(c, struct rename_args);
+        struct rename_res *res = OP_RES(c, struct rename_res);
+        struct inode *from = txn_edit(t, r->from.inode->fileid), *to = txn_edit(t, r->to.inode->fileid);
+        struct inode *moved = txn_edit(t, r->moved->fileid);
+        enum nfsstat4 status = NFS4_OK;
+        int error;
+
+        if (!from || !to || !moved)
+                return NFS4ERR_IO;
+        res->source.before = from->change;
+        res->target.before = to->change;
+        if (r->victim)
+                status = drop_victim(c, t, r, to, orphan);
+        if (status != NFS4_OK)
+                return status;
+        error = txn_unlink(t, from->fileid, a->old_name);
+        if (error == 0)
+                error = txn_link(t, to->fileid, a->new_name, moved->fileid, moved->type);
+        if (error < 0)
+                return nfs4_status_from_errno(error);
+        if (moved->type == NF4DIR) {
                 from->nlink--;
                 to->nlink++;
-                object->parent = m->to_dir;
+                moved->parent = to->fileid;
         }
-        txn_touch(t, object, false);
-        txn_touch(t, from, true);
+        txn_touch(t, moved, false);
+        change_dir(t, from, &res->source);
         if (to != from)
-                txn_touch(t, to, true);
-        r->source.after = from->change;
-        r->target.after = to->change;
-        return 0;
+                change_dir(t, to, &res->target);
+        else
+                res->target = res->source;
+        return NFS4_OK;
 }
 
-static enum nfsstat4 unchanged(struct compound *c, const struct move *m)
+static void unchanged(struct change_info *ret, const struct inode *dir)
 {
-        struct rename_res *r = OP_RES(c, struct rename_res);
-        const struct inode *dir;
-
-        meta_inode(mds_of(c)->meta, m->from_dir, &dir);
-        r->source = (struct change_info){ true, dir->change, dir->change };
-        meta_inode(mds_of(c)->meta, m->to_dir, &dir);
-        r->target = (struct change_info){ true, dir->change, dir->change };
-        return NFS4_OK;
+        *ret = (struct change_info){ .atomic = true, .before = dir->change, .after = dir->change };
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        const struct rename_args *a = OP_ARGS(c, struct rename_args);
-        struct move m = { 0 };
+        struct rename_res *res = OP_RES(c, struct rename_res);
+        struct orphan orphan = { 0 };
+        struct rename r = { 0 };
+        enum nfsstat4 status = check(c, &r);
         struct txn *t;
-        enum nfsstat4 status = check_name(a->from);
-        int e;
 
-        if (status == NFS4_OK)
-                status = check_name(a->to);
-        if (status == NFS4_OK)
-                status = check(c, a, &m);
         if (status != NFS4_OK)
                 return status;
-        if (m.replaced == m.object)
-                return unchanged(c, &m);
-        t = txn_begin(mds_of(c)->meta);
-        e = edit(c, a, &m, t);
-        if (e < 0) {
-                txn_abort(t);
-                return nfs4_status_from_errno(e);
+        if (r.nothing_to_do) {
+                unchanged(&res->source, r.from.inode);
+                unchanged(&res->target, r.to.inode);
+                return NFS4_OK;
         }
-        e = txn_commit(t, &c->commit_seq);
-        if (e == 0)
-                orphan_finish(mds_of(c), &m.orphan);
-        return nfs4_status_from_errno(e);
+        t = txn_begin(mds_of(c)->meta);
+        status = move(c, t, &r, &orphan);
+        if (status != NFS4_OK) {
+                txn_abort(t);
+                return status;
+        }
+        status = change_commit(c, t);
+        if (status == NFS4_OK)
+                orphan_finish(mds_of(c), &orphan);
+        return status;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 {
+        const struct rename_res *res = OP_RES(c, struct rename_res);
+
         (void)status;
-        put_change_info(x, &OP_RES(c, struct rename_res)->source);
-        put_change_info(x, &OP_RES(c, struct rename_res)->target);
+        put_change_info(x, &res->source);
+        put_change_info(x, &res->target);
 }
 
 const struct nfs4_op op_rename = {
         .name = "RENAME",
-        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES,
-        .reply_max = 8 + 40,
+        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO,
+        .reply_max = 48,
         .decode = decode,
         .execute = execute,
         .encode = encode,

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arguments of OPEN, RFC 8881 §18.16.1. */
+#include "mds/op/open.h"
+
+enum {
+        WANT_CANCEL = 0x0500, /* the last of the wishes in the mask */
+        WANT_SIGNALS = 0x30000, /* tell me when a delegation can be had, push it: never done, so never promised */
+};
+
+static void get_how(struct open_args *a, struct xdr_in *x, enum nfsstat4 *ret_status)
+{
+        a->how = xdr_get_u32(x);
+        if (a->how > EXCLUSIVE4_1)
+                x->bad = true;
+        if (a->how == EXCLUSIVE4 || a->how == EXCLUSIVE4_1)
+                xdr_get_fixed(x, a->verifier, sizeof(a->verifier));
+        if (a->how == EXCLUSIVE4)
+                a->attrs = (struct attr_set){ 0 };
+        else
+                attrs_decode(x, &a->attrs, ret_status);
+}
+
+static void get_claim(struct open_args *a, struct xdr_in *x, enum nfsstat4 *status)
+{
+        struct stateid ignored;
+
+        a->claim = xdr_get_u32(x);
+        switch (a->claim) {
+        case CLAIM_NULL:
+                a->name = xdr_get_opaque(x, UINT32_MAX);
+                if (*status == NFS4_OK)
+                        *status = check_name(a->name);
+                return;
+        case CLAIM_PREVIOUS:
+                xdr_get_u32(x); /* delegate_type */
+                return;
+        case CLAIM_DELEGATE_CUR:
+                get_stateid(x, &ignored);
+                xdr_get_opaque(x, UINT32_MAX);
+                return;
+        case CLAIM_DELEGATE_PREV:
+                xdr_get_opaque(x, UINT32_MAX);
+                return;
+        case CLAIM_DELEG_CUR_FH:
+                get_stateid(x, &ignored);
+                return;
+        case CLAIM_FH:
+        case CLAIM_DELEG_PREV_FH:
+                return;
+        default:
+                x->bad = true;
+        }
+}
+
+void open_decode(struct compound *c, struct xdr_in *x)
+{
+        struct open_args *a = OP_ARGS(c, struct open_args);
+        uint32_t share;
+
+        xdr_get_u32(x); /* seqid: means nothing with sessions */
+        share = xdr_get_u32(x);
+        a->want = share & (OPEN4_SHARE_ACCESS_WANT_DELEG_MASK | WANT_SIGNALS);
+        a->access = share & ~a->want;
+        a->deny = xdr_get_u32(x);
+        xdr_get_u64(x); /* the owner's client id: the session's counts (§18.16.3) */
+        a->owner = xdr_get_opaque(x, NFS4_OPAQUE_LIMIT);
+        a->create = xdr_get_bool(x);
+        a->how = UNCHECKED4;
+        if (a->create)
+                get_how(a, x, &c->decode_status);
+        else
+                a->attrs = (struct attr_set){ 0 };
+        get_claim(a, x, &c->decode_status);
+}
+
+/* There is no grace period and there are no delegations. */
+static enum nfsstat4 check_claim(const struct compound *c, const struct open_args *a)
+{
+        switch (a->claim) {
+        case CLAIM_NULL:
+                break;
+        case CLAIM_FH:
+                if (a->create)
+                        return NFS4ERR_INVAL;
+                break;
+        case CLAIM_PREVIOUS:
+                return NFS4ERR_NO_GRACE;
+        case CLAIM_DELEGATE_CUR:
+        case CLAIM_DELEG_CUR_FH:
+                return NFS4ERR_BAD_STATEID;
+        default:
+                return NFS4ERR_NOTSUPP;
+        }
+        /* §18.51.3: what comes before RECLAIM_COMPLETE may only reclaim. */
+        return c->client->reclaim_complete ? NFS4_OK : NFS4ERR_GRACE;
+}
+
+enum nfsstat4 open_check_args(const struct compound *c, const struct open_args *a)
+{
+        if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH || a->deny > OPEN4_SHARE_DENY_BOTH)
+                return NFS4ERR_INVAL;
+        if ((a->want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) > WANT_CANCEL)
+                return NFS4ERR_INVAL;
+        if (a->create && a->how != EXCLUSIVE4 && change_check_new(&a->attrs, NF4REG) != NFS4_OK)
+                return NFS4ERR_INVAL;
+        return check_claim(c, a);
+}

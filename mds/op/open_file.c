@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second half of OPEN: making a file, or opening one that is there (RFC 8881 §18.16.3). */
+#include "mds/op/open.h"
+#include "mds/op/resize.h"
+#include "mds/pnfs/size.h"
+#include "mds/state/open.h"
+
+static void succeed(struct compound *c, const struct open_state *state, const struct fh *fh)
+{
+        OP_RES(c, struct open_res)->stateid = state->stateid;
+        compound_set_fh(c, fh);
+        compound_set_stateid(c, &state->stateid);
+}
+
+/* --- a new file */
+
+static enum nfsstat4 make(struct compound *c, struct txn *t, const struct subject *dir, struct open_state **ret)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct open_res *r = OP_RES(c, struct open_res);
+        struct inode *inode, *parent;
+        enum nfsstat4 status = change_new(c, t, dir, NF4REG, &a->attrs, &inode, &parent);
+
+        if (status != NFS4_OK)
+                return status;
+        if (bitmap_has(&a->attrs.mask, FATTR4_SIZE))
+                inode->size = a->attrs.size;
+        if (open_is_exclusive(a)) {
+                inode->flags |= INODE_EXCLUSIVE;
+                memcpy(inode->verifier, a->verifier, sizeof(inode->verifier));
+        }
+        r->cinfo.before = parent->change;
+        r->attrset = a->attrs.mask;
+        status = change_link(t, parent, a->name, inode);
+        if (status != NFS4_OK)
+                return status;
+        change_dir(t, parent, &r->cinfo);
+        r->fh = inode_fh(dir->fh.export_id, inode);
+        /* Last: what can fail after it is the store only, and then it is taken back. */
+        return open_add(mds_of(c)->opens, c->client, a->owner, inode->fileid, r->fh.export_id, (uint8_t)a->access,
+                        (uint8_t)a->deny, ret);
+}
+
+enum nfsstat4 open_new(struct compound *c, const struct open_target *target)
+{
+        struct mds *mds = mds_of(c);
+        struct open_state *state;
+        struct txn *t;
+        enum nfsstat4 status = subject_may_change(&target->dir);
+
+        if (status != NFS4_OK)
+                return status;
+        t = txn_begin(mds->meta);
+        status = make(c, t, &target->dir, &state);
+        if (status != NFS4_OK) {
+                txn_abort(t);
+                return status;
+        }
+        status = change_commit(c, t);
+        if (status == NFS4_OK)
+                succeed(c, state, &OP_RES(c, struct open_res)->fh);
+        else
+                open_close(mds->opens, state);
+        return status;
+}
+
+/* --- a file that is there */
+
+/* A retry of the OPEN that made it? */
+static bool is_own_creation(const struct open_args *a, const struct inode *file)
+{
+        return open_is_exclusive(a) && (file->flags & INODE_EXCLUSIVE) != 0 &&
+               memcmp(file->verifier, a->verifier, sizeof(a->verifier)) == 0;
+}
+
+/* §18.16.3: of the attributes for a new file only a size of 0 means something for an old one. */
+static bool cuts(const struct open_args *a)
+{
+        return a->create && a->how == UNCHECKED4 && bitmap_has(&a->attrs.mask, FATTR4_SIZE) && a->attrs.size == 0;
+}
+
+/* By the mode: who may execute a file may have it read for that; who shuts out readers must be able to write. */
+static enum nfsstat4 check_mode(const struct open_args *a, const struct subject *file)
+{
+        const struct inode *inode = file->inode;
+        bool writes = (a->access & OPEN4_SHARE_ACCESS_WRITE) != 0 || cuts(a);
+
+        if (writes && file->who.rule->access != EXPORT_RW)
+                return NFS4ERR_ROFS;
+        if ((writes || a->deny & OPEN4_SHARE_DENY_READ) && !perm_ok(&file->who, inode, PERM_W))
+                return NFS4ERR_ACCESS;
+        if (a->access & OPEN4_SHARE_ACCESS_READ && !perm_ok(&file->who, inode, PERM_R) &&
+            !perm_ok(&file->who, inode, PERM_X))
+                return NFS4ERR_ACCESS;
+        return NFS4_OK;
+}
+
+static enum nfsstat4 check_existing(struct compound *c, const struct subject *file)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct opens *opens = mds_of(c)->opens;
+        bool own = is_own_creation(a, file->inode);
+        enum nfsstat4 status;
+
+        if (a->create && a->how != UNCHECKED4 && !own)
+                return NFS4ERR_EXIST;
+        if (file->inode->type == NF4DIR)
+                return NFS4ERR_ISDIR;
+        if (file->inode->type != NF4REG)
+                return file->inode->type == NF4LNK ? NFS4ERR_SYMLINK : NFS4ERR_WRONG_TYPE;
+        status = own ? NFS4_OK : check_mode(a, file);
+        if (status != NFS4_OK)
+                return status;
+        return open_conflicts(opens, file->inode->fileid, open_of(opens, c->client, a->owner, file->inode->fileid),
+                              (uint8_t)a->access, (uint8_t)a->deny) ?
+                       NFS4ERR_SHARE_DENIED :
+                       NFS4_OK;
+}
+
+static enum nfsstat4 finish(struct compound *c)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        const struct fh *fh = &OP_RES(c, struct open_res)->fh;
+        struct open_state *state;
+        enum nfsstat4 status = open_add(mds_of(c)->opens, c->client, a->owner, fh->fileid, fh->export_id,
+                                        (uint8_t)a->access, (uint8_t)a->deny, &state);
+
+        if (status == NFS4_OK)
+                succeed(c, state, fh);
+        return status;
+}
+
+static enum nfsstat4 cut(struct compound *c, const struct subject *file)
+{
+        struct txn *t;
+        struct inode *inode;
+        enum nfsstat4 status;
+
+        if (resize_waits(c, file->inode, 0))
+                return size_truncate(c, file->inode->fileid, 0, setid_cleared_by(&file->who, file->inode));
+        t = txn_begin(mds_of(c)->meta);
+        inode = txn_edit(t, file->inode->fileid);
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        resize_inode(t, &file->who, inode, 0);
+        status = change_commit(c, t);
+        return status == NFS4_OK ? finish(c) : status;
+}
+
+enum nfsstat4 open_existing(struct compound *c, const struct open_target *target)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct open_res *r = OP_RES(c, struct open_res);
+        const struct subject *file = &target->file;
+        enum nfsstat4 status = check_existing(c, file);
+
+        if (status != NFS4_OK)
+                return status;
+        if (a->claim == CLAIM_NULL)
+                r->cinfo = (struct change_info){ true, target->dir.inode->change, target->dir.inode->change };
+        r->fh = file->fh;
+        if (open_is_exclusive(a))
+                r->attrset = a->attrs.mask;
+        if (!cuts(a))
+                return finish(c);
+        bitmap_set(&r->attrset, FATTR4_SIZE);
+        return cut(c, file);
+}
+
+/* The file is cut. Should somebody have denied us meanwhile, this is as if he had come right after the cut. */
+enum nfsstat4 open_resume(struct compound *c)
+{
+        const struct inode *inode;
+        enum nfsstat4 status = size_truncate_result(c);
+
+        if (status == NFS4_OK && meta_inode(mds_of(c)->meta, OP_RES(c, struct open_res)->fh.fileid, &inode) < 0)
+                status = NFS4ERR_STALE;
+        return status == NFS4_OK ? finish(c) : status;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SETATTR, RFC 8881 §18.30.
+ *
+ * The RFC: sets what it can and tells what it set; the stateid counts for the size only, which is like a write: OPENMODE,
+ * LOCKED, special stateids. We: everything is checked first, then all of it happens or nothing. The size of a file with
+ * data on data servers is set there first (mds/pnfs/size.h), so this may wait; the other attributes follow. POSIX rules
+ * for chmod, chown and utimes: mds/ns/setattr.c. */
+#include "mds/op/io.h"
+#include "mds/op/resize.h"
+#include "mds/ops.h"
+#include "mds/pnfs/size.h"
+
+struct setattr_args {
+        struct stateid stateid;
+        struct attr_set set;
+};
+
+static void decode(struct compound *c, struct xdr_in *x)
+{
+        struct setattr_args *a = OP_ARGS(c, struct setattr_args);
+
+        get_stateid(x, &a->stateid);
+        attrs_decode(x, &a->set, &c->decode_status);
+}
+
+static bool sets_size(const struct setattr_args *a)
+{
+        return bitmap_has(&a->set.mask, FATTR4_SIZE);
+}
+
+static bool sets_more(const struct setattr_args *a)
+{
+        struct bitmap4 rest = a->set.mask;
+
+        bitmap_clear(&rest, FATTR4_SIZE);
+        return (rest.word[0] | rest.word[1] | rest.word[2]) != 0;
+}
+
+static enum nfsstat4 check_size(struct compound *c, struct setattr_args *a, const struct subject *s)
+{
+        enum nfsstat4 status;
+
+        if (s->inode->type != NF4REG)
+                return s->inode->type == NF4DIR ? NFS4ERR_ISDIR : NFS4ERR_WRONG_TYPE;
+        status = io_check(c, &a->stateid, OPEN4_SHARE_ACCESS_WRITE);
+        /* truncate(2), unlike ftruncate(2) under an open, asks the mode, of the owner too. */
+        if (status == NFS4_OK && stateid_is_special(&a->stateid) && !perm_ok(&s->who, s->inode, PERM_W))
+                return NFS4ERR_ACCESS;
+        return status;
+}
+
+static enum nfsstat4 check(struct compound *c, struct setattr_args *a, struct subject *s)
+{
+        enum nfsstat4 status = subject_inode(c, &c->fh, s);
+
+        if (status == NFS4_OK && s->who.rule->access != EXPORT_RW)
+                status = NFS4ERR_ROFS;
+        if (status == NFS4_OK && sets_size(a))
+                status = check_size(c, a, s);
+        return status == NFS4_OK ? attrs_may_set(&s->who, s->inode, &a->set) : status;
+}
+
+/* All that is set here, in one transaction. */
+static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, const struct caller *who, bool with_size)
+{
+        struct txn *t = txn_begin(mds_of(c)->meta);
+        struct inode *inode = txn_edit(t, c->fh.fileid);
+
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        inode->flags &= (uint8_t) ~INODE_EXCLUSIVE; /* what made it has its answer: the verifier has done its work */
+        if (with_size)
+                resize_inode(t, who, inode, a->set.size);
+        else
+                txn_touch(t, inode, false);
+        attrs_apply(who, inode, &a->set, inode->ctime);
+        return change_commit(c, t);
+}
+
+static enum nfsstat4 execute(struct compound *c)
+{
+        struct setattr_args *a = OP_ARGS(c, struct setattr_args);
+        struct subject s;
+        enum nfsstat4 status = check(c, a, &s);
+
+        if (status != NFS4_OK)
+                return status;
+        if (sets_size(a) && resize_waits(c, s.inode, a->set.size))
+                return size_truncate(c, c->fh.fileid, a->set.size, setid_cleared_by(&s.who, s.inode));
+        return sets_size(a) || sets_more(a) ? store(c, a, &s.who, sets_size(a)) : NFS4_OK;
+}
+
+static enum nfsstat4 resume(struct compound *c)
+{
+        const struct setattr_args *a = OP_ARGS(c, struct setattr_args);
+        enum nfsstat4 status = size_truncate_result(c);
+        struct subject s;
+
+        if (status != NFS4_OK || !sets_more(a))
+                return status;
+        status = subject_inode(c, &c->fh, &s);
+        return status == NFS4_OK ? store(c, a, &s.who, false) : status;
+}
+
+static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
+{
+        static const struct bitmap4 nothing = { 0 };
+
+        put_bitmap(x, status == NFS4_OK ? &OP_ARGS(c, struct setattr_args)->set.mask : &nothing);
+}
+
+const struct nfs4_op op_setattr = {
+        .name = "SETATTR",
+        .flags = OP_NEEDS_FH | OP_MUTATES | OP_ENCODES_ERRORS | OP_PSEUDO,
+        .reply_max = 24,
+        .decode = decode,
+        .execute = execute,
+        .resume = resume,
+        .encode = encode,
+};
