@@ -12,6 +12,7 @@
 #include "mds/durable.h"
 #include "mds/fleet/ctl_server.h"
 #include "mds/fleet/reaper.h"
+#include "mds/ns/orphan.h"
 #include "mds/ns/prepare.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
@@ -155,7 +156,7 @@ static bool start(struct mds *mds)
 {
         mds->pool = bufpool_new(mds->conf->limits.memory_bytes);
         return mds->pool && open_store(mds) && load_exports(mds) && start_engine(mds) && start_parts(mds) &&
-               exports_prepare(mds) == 0 && start_network(mds) && start_admin(mds);
+               orphans_recover(mds) == 0 && exports_prepare(mds) == 0 && start_network(mds) && start_admin(mds);
 }
 
 struct mds *mds_start(struct loop *loop, const struct mds_conf *conf)
