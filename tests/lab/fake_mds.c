@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lab/fake_mds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+
+enum { POOL_BYTES = 64 * 1024 * 1024, CALL_SECONDS = 20 };
+
+struct fake_request {
+        struct call call; /* first */
+        struct list held;
+        uint32_t proc;
+        union {
+                ctl_push_args push;
+                ctl_eof_args eof;
+        } args;
+};
+
+struct fake_file *fake_file(struct fake_mds *m, uint64_t fileid)
+{
+        for (uint32_t i = 0; i < m->file_count; i++)
+                if (m->files[i].fileid == fileid)
+                        return &m->files[i];
+        CHECK(m->file_count < FAKE_FILES);
+        m->files[m->file_count].fileid = fileid;
+        return &m->files[m->file_count++];
+}
+
+uint32_t fake_pushes(const struct fake_mds *m, uint64_t fileid, const ctl_push **ret_last)
+{
+        uint32_t count = 0;
+
+        if (ret_last)
+                *ret_last = NULL;
+        for (uint32_t i = 0; i < m->push_count; i++) {
+                if (m->pushes[i].fileid != fileid)
+                        continue;
+                count++;
+                if (ret_last)
+                        *ret_last = &m->pushes[i];
+        }
+        return count;
+}
+
+static void decode(struct call *call, xdrproc_t proc, void *args)
+{
+        XDR xdr;
+
+        xdrmem_create(&xdr, (char *)(uintptr_t)call->args.p, xdr_left(&call->args), XDR_DECODE);
+        CHECK(proc(&xdr, args));
+}
+
+static void answer(struct call *call, xdrproc_t proc, void *result)
+{
+        struct xdr_out *x = &call->out;
+        XDR xdr;
+
+        xdrmem_create(&xdr, (char *)x->p, xdr_room(x), XDR_ENCODE);
+        CHECK(proc(&xdr, result));
+        x->p += xdr_getpos(&xdr);
+        call_reply(call);
+}
+
+static void answer_hello(struct fake_mds *m, struct call *call)
+{
+        ctl_hello_args args = { 0 };
+        ctl_hello_res res = { .status = m->hello_status };
+
+        decode(call, (xdrproc_t)xdr_ctl_hello_args, &args);
+        m->hellos++;
+        memcpy(m->uuid, args.uuid, sizeof(m->uuid));
+        memcpy(m->boot, args.boot, sizeof(m->boot));
+        snprintf(m->name, sizeof(m->name), "%s", args.name);
+        m->addr_count = args.addrs.addrs_len;
+        m->space = args.space;
+        if (m->hello_status == CTL_OK) {
+                m->conn = call->conn;
+                m->hello.pools.pools_val = m->pools;
+                m->hello.fences.fences_val = m->fences;
+                res.ctl_hello_res_u.ok = m->hello;
+        }
+        xdr_free((xdrproc_t)xdr_ctl_hello_args, (char *)&args);
+        answer(call, (xdrproc_t)xdr_ctl_hello_res, &res);
+}
+
+static void answer_heartbeat(struct fake_mds *m, struct call *call)
+{
+        ctl_heartbeat_args args = { .flags = 0 };
+        ctl_result res = { .status = m->conn == call->conn ? CTL_OK : CTL_UNKNOWN };
+
+        decode(call, (xdrproc_t)xdr_ctl_heartbeat_args, &args);
+        m->heartbeats++;
+        m->flags = args.flags;
+        m->space = args.space;
+        if (m->mute)
+                call_reply_error(call, RPC_SYSTEM_ERR);
+        else
+                answer(call, (xdrproc_t)xdr_ctl_result, &res);
+}
+
+static void answer_push(struct fake_mds *m, struct fake_request *r)
+{
+        ctl_status statuses[CTL_MAX_FILES];
+        ctl_push_res res = { .statuses.statuses_len = r->args.push.files.files_len,
+                             .statuses.statuses_val = statuses };
+
+        for (u_int i = 0; i < r->args.push.files.files_len; i++) {
+                const ctl_push *p = &r->args.push.files.files_val[i];
+                struct fake_file *f = fake_file(m, p->fileid);
+
+                CHECK(m->push_count < FAKE_PUSHES);
+                m->pushes[m->push_count++] = *p;
+                statuses[i] = f->gone ? CTL_NOENT : m->push_status;
+                f->dirty = p->dirty;
+                if (p->size > f->size)
+                        f->size = p->size;
+        }
+        xdr_free((xdrproc_t)xdr_ctl_push_args, (char *)&r->args.push);
+        answer(&r->call, (xdrproc_t)xdr_ctl_push_res, &res);
+}
+
+static void answer_eof(struct fake_mds *m, struct fake_request *r)
+{
+        const struct fake_file *f = fake_file(m, r->args.eof.fileid);
+        ctl_eof_res res = { .status = f->gone ? CTL_NOENT : m->eof_status, .size = f->size };
+
+        answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
+}
+
+void fake_mds_release(struct fake_mds *m)
+{
+        struct list held = LIST_INIT(held);
+
+        list_splice(&held, &m->held);
+        for (struct list *node; (node = list_pop(&held));) {
+                struct fake_request *r = CONTAINER(node, struct fake_request, held);
+
+                if (r->proc == CTL_PUSH)
+                        answer_push(m, r);
+                else
+                        answer_eof(m, r);
+        }
+}
+
+static void dispatch(void *service, struct call *call)
+{
+        struct fake_mds *m = service;
+        struct fake_request *r = CONTAINER(call, struct fake_request, call);
+
+        r->proc = call->header.proc;
+        memset(&r->args, 0, sizeof(r->args));
+        switch (r->proc) {
+        case CTL_HELLO: answer_hello(m, call); return;
+        case CTL_HEARTBEAT: answer_heartbeat(m, call); return;
+        case CTL_PUSH:
+                m->push_calls++;
+                decode(call, (xdrproc_t)xdr_ctl_push_args, &r->args.push);
+                if (m->hold_push)
+                        list_push(&m->held, &r->held);
+                else
+                        answer_push(m, r);
+                return;
+        case CTL_EOF:
+                m->eofs++;
+                decode(call, (xdrproc_t)xdr_ctl_eof_args, &r->args.eof);
+                if (m->hold_eof)
+                        list_push(&m->held, &r->held);
+                else
+                        answer_eof(m, r);
+                return;
+        default: call_reply(call);
+        }
+}
+
+static void conn_closed(void *service, struct conn *conn)
+{
+        struct fake_mds *m = service;
+
+        if (m->conn != conn)
+                return;
+        m->conn = NULL;
+        m->losses++;
+}
+
+void fake_mds_hang_up(struct fake_mds *m)
+{
+        if (m->conn)
+                conn_close(m->conn);
+}
+
+static struct stream *wrap(void *arg, struct stream *stream)
+{
+        struct fake_mds *m = arg;
+
+        return tls_stream_new(m->tls, stream, true);
+}
+
+void fake_mds_start(struct fake_mds *m, struct env *env, const struct netaddr *addr,
+                    const uint8_t cluster_key[32])
+{
+        const struct rpc_limits limits = { .max_connections = 16,
+                                           .max_calls = 4096,
+                                           .max_calls_per_conn = 2048,
+                                           .max_record = 512 * 1024,
+                                           .stall_ms = 30000,
+                                           .max_reply_bytes = POOL_BYTES };
+        uint8_t key[32];
+
+        m->env = env;
+        list_init(&m->held);
+        key_derive(cluster_key, "ctl", key, sizeof(key));
+        m->tls = tls_context_new(env, key);
+        m->pool = bufpool_new(POOL_BYTES);
+        m->programs[0] = (struct rpc_program){ .prog = NACRE_CTL_MDS,
+                                               .vers = NACRE_CTL_MDS_V1,
+                                               .call_bytes = sizeof(struct fake_request),
+                                               .dispatch = dispatch,
+                                               .conn_closed = conn_closed,
+                                               .service = m };
+        m->rpc = rpc_server_new(env, m->pool, m->programs, &limits);
+        CHECK(m->tls && m->pool && m->rpc);
+        rpc_server_wrap(m->rpc, wrap, m);
+        CHECK(rpc_server_listen(m->rpc, addr) == 0);
+        if (m->hello.server_id != 0)
+                return; /* started again: the test has set it up */
+        memcpy(m->hello.fsid, "the file system!", 16);
+        m->hello.server_id = 1;
+        m->hello.mds_boot = 1;
+        m->hello.lease_seconds = 30;
+        m->hello.trust_ms = 4000;
+        m->hello.heartbeat_ms = 100;
+        m->hello.floor = 1;
+        m->pools[0] = (ctl_pool){ .generation = 1, .position = 0, .size = 1 };
+        m->hello.pools.pools_len = 1;
+}
+
+void fake_mds_stop(struct fake_mds *m)
+{
+        m->push_status = m->eof_status = CTL_OK;
+        fake_mds_release(m);
+        rpc_server_free(m->rpc);
+        tls_context_free(m->tls);
+        bufpool_free(m->pool);
+        m->rpc = NULL;
+}
+
+static void called(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *x)
+{
+        struct fake_call *call = CONTAINER(rpc, struct fake_call, rpc);
+        XDR xdr;
+
+        call->done = true;
+        if (result != RPC_DONE)
+                return;
+        xdrmem_create(&xdr, (char *)(uintptr_t)x->p, xdr_left(x), XDR_DECODE);
+        call->ok = call->result_xdr(&xdr, call->result);
+}
+
+void fake_mds_call(struct fake_mds *m, struct fake_call *call, uint32_t proc, xdrproc_t args_xdr, void *args,
+                   xdrproc_t result_xdr, void *result)
+{
+        XDR xdr;
+
+        *call = (struct fake_call){ .rpc.done = called, .result_xdr = result_xdr, .result = result };
+        CHECK(m->conn != NULL);
+        CHECK(rpc_req_begin(&call->rpc, m->conn, NACRE_CTL_DS, NACRE_CTL_DS_V1, proc, NULL, true) == 0);
+        xdrmem_create(&xdr, (char *)call->rpc.out.p, xdr_room(&call->rpc.out), XDR_ENCODE);
+        CHECK(args_xdr(&xdr, args));
+        call->rpc.out.p += xdr_getpos(&xdr);
+        rpc_req_send(&call->rpc, CALL_SECONDS * 1000000000ull);
+}
