@@ -15,9 +15,11 @@
 struct conn;
 struct rpc_server;
 
-/* Room for a reply's head; larger replies link buffers in with xdr_put_ref(), or call_need_head(). */
-enum { RPC_RECORD_MAX = (1024 + 32) * 1024 }; /* the longest record any limit may allow: one BUF_LARGE holds it */
-enum { RPC_HEAD_BYTES = 16 * 1024 };
+enum {
+        RPC_RECORD_MAX =
+                (1024 + 32) * 1024, /* the longest that any limit may allow: one BUF_LARGE holds it */
+        RPC_HEAD_BYTES = 16 * 1024, /* of a reply; more goes with xdr_put_ref(), or after call_need_head() */
+};
 
 /* A message that waits to be written. */
 struct rpc_sending {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/record.h"
 
-#include "rpc/conn.h"
-
 #include <endian.h>
 #include <errno.h>
 
 #include "base/check.h"
+#include "rpc/conn.h"
 
 enum {
         MIN_ROOM = 16 * 1024, /* less room than this in a shared buffer: take the next one */

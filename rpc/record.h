@@ -11,7 +11,7 @@
 
 enum {
         RECORD_MARK = 4,
-        RECORD_MAX_FRAGMENTS = 1024,     /* in one record */
+        RECORD_MAX_FRAGMENTS = 1024, /* in one record */
 };
 
 struct record_reader {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes, in any pieces, on a connection with calls of ours under way: nothing crashes, leaks or grows. Input: one byte
- * of choices, then the stream. */
+/* Any bytes, in any pieces, on a connection with calls of ours under way: nothing crashes, leaks or grows.
+ * Input: one byte of choices, then the stream. */
 #include "base/log.h"
 #include "tests/lab/rpc_lab.h"
 
@@ -43,7 +43,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         uint8_t choice = size > 0 ? data[0] : 0;
-        struct stream_pair_conf conf = { .seed = choice, .split = choice & 1, .buffer_bytes = choice & 2 ? 700 : 0 };
+        struct stream_pair_conf conf = { .seed = choice,
+                                         .split = choice & 1,
+                                         .buffer_bytes = choice & 2 ? 700 : 0 };
         struct rpc_limits limits = lab_limits;
         struct raw_peer *peer;
         struct rpc_req req = { 0 };
