@@ -60,7 +60,11 @@ struct cached_inode *cache_find_inode(struct cache *c, uint64_t fileid)
 
 struct cached_inode *cache_new_inode(struct cache *c)
 {
-        return slab_get(&c->inode_slab);
+        struct cached_inode *i = slab_get(&c->inode_slab);
+
+        if (i)
+                i->first_cookie = 1;
+        return i;
 }
 
 void cache_free_inode(struct cache *c, struct cached_inode *i)

@@ -92,8 +92,9 @@ int meta_load(struct meta *m, uint64_t fileid, struct cached_inode **ret)
         if (!i)
                 return -ENOMEM;
         i->inode = inode;
-        i->first_cookie = 1;
         i->whole = inode.type == NF4DIR && inode.size == 0;
+        if (i->whole)
+                i->first_cookie = INT64_MAX;
         cache_add_inode(&m->cache, i);
         *ret = i;
         return 0;

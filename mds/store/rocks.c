@@ -4,7 +4,6 @@
 #include "mds/store/rocks.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -15,9 +14,11 @@
 /* A log longer than LOG_BYTES is closed and its memtable written out: bounds memory and the time a restart takes. */
 #define LOG_BYTES ((uint64_t)32 << 20)
 /* Free space is looked at every so many bytes. Below RESERVE (a sixteenth of a small disk) no names are added any more,
- * below a quarter of it nothing is written: the log must never meet a full disk, since that ends the server. */
+ * below a quarter of it nothing is written: the log must never meet a full disk, since that ends the server. What is in the
+ * memtables still needs room; when that runs short they are written out at once, and while they are small. */
 #define SPACE_EVERY ((uint64_t)1 << 20)
 #define SPACE_RESERVE ((uint64_t)128 << 20)
+#define SHORT_LOG_BYTES ((uint64_t)4 << 20)
 
 int rocks_errno(const char *what, char *message)
 {
@@ -105,25 +106,36 @@ static int rocks_scan(struct store *s, struct slice prefix, struct slice from, s
 
 /* --- writes */
 
+static enum space space_of(const struct rocks *r, const struct statvfs *fs)
+{
+        uint64_t free_bytes = (uint64_t)fs->f_bavail * fs->f_frsize, reserve = (uint64_t)fs->f_blocks * fs->f_frsize / 16;
+        uint64_t memtables = 0;
+
+        if (reserve > SPACE_RESERVE)
+                reserve = SPACE_RESERVE;
+        rocksdb_property_int(r->db, "rocksdb.cur-size-all-mem-tables", &memtables);
+        if (free_bytes >= reserve + memtables)
+                return SPACE_ENOUGH;
+        return free_bytes >= reserve / 4 ? SPACE_LOW : SPACE_NONE;
+}
+
 static void look_at_space(struct rocks *r)
 {
-        struct statvfs fs;
-        uint64_t free_bytes, reserve;
+        static const char *const accepts[] = { "all", "no new names", "nothing" };
         enum space before = r->space;
+        struct statvfs fs;
 
         if (r->space == SPACE_ENOUGH && r->log_bytes < r->space_check_at)
                 return;
         r->space_check_at = r->log_bytes + SPACE_EVERY;
         if (statvfs(r->dir, &fs) < 0)
                 return;
-        free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-        reserve = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
-        if (reserve > SPACE_RESERVE)
-                reserve = SPACE_RESERVE;
-        r->space = free_bytes >= reserve ? SPACE_ENOUGH : free_bytes >= reserve / 4 ? SPACE_LOW : SPACE_NONE;
+        r->space = space_of(r, &fs);
+        if (r->space == SPACE_LOW && r->log_bytes >= SHORT_LOG_BYTES && rocks_rotate_log(r, true) == 0 &&
+            statvfs(r->dir, &fs) == 0)
+                r->space = space_of(r, &fs);
         if (r->space != before)
-                log_warn("store-space", "free_bytes=%" PRIu64 " reserve_bytes=%" PRIu64 " accepts=%s", free_bytes, reserve,
-                         r->space == SPACE_ENOUGH ? "all" : r->space == SPACE_LOW ? "no new names" : "nothing");
+                log_warn("store-space", "accepts=%s", accepts[r->space]);
 }
 
 /* Into RocksDB's batch; how many names it adds, or, when negative, removes. */
@@ -158,11 +170,11 @@ static int rocks_write(struct store *s, const struct batch *batch, uint64_t *ret
         if (batch->failed)
                 return -ENOSPC;
         look_at_space(r);
+        if (r->log_bytes >= LOG_BYTES && rocks_rotate_log(r, false))
+                return -EIO;
         names = fill(r, batch);
         if (r->space == SPACE_NONE || (r->space == SPACE_LOW && names > 0))
                 return -ENOSPC;
-        if (r->log_bytes >= LOG_BYTES && rocks_rotate_log(r))
-                return -EIO;
         rocksdb_write(r->db, r->write, r->batch, &message);
         error = rocks_errno("write", message);
         if (error) /* perhaps half in the log: nothing may follow it */
@@ -226,10 +238,10 @@ static void rocks_close(struct store *s)
 
 static void explain(char *message, const char *dir, char *error, uint32_t error_bytes)
 {
-        if (strstr(message, "lock"))
-                snprintf(error, error_bytes, "%s: another server has this store open", dir);
-        else if (strstr(message, "Corruption"))
+        if (strstr(message, "Corruption"))
                 snprintf(error, error_bytes, "%s: the store is damaged, nothing was changed: %s", dir, message);
+        else if (strstr(message, "lock file") || strstr(message, "lock hold"))
+                snprintf(error, error_bytes, "%s: another server has this store open", dir);
         else
                 snprintf(error, error_bytes, "%s: %s", dir, message);
         rocksdb_free(message);
@@ -249,7 +261,6 @@ static struct rocks *rocks_new(const char *dir, struct loop *loop)
         r->write = rocksdb_writeoptions_create();
         r->batch = rocksdb_writebatch_create();
         r->flush = rocksdb_flushoptions_create();
-        rocksdb_flushoptions_set_wait(r->flush, 0);
         return r;
 }
 

@@ -59,8 +59,9 @@ void rocks_sync_stop(struct rocks *r);
 void rocks_sync_free(struct rocks *r); /* after that; when the flusher's last message is still on the way, it does it */
 void rocks_sync(struct store *s, uint64_t seq);
 int rocks_sync_now(struct store *s);
-/* Begin a new log, after everything in the old one is on disk. 0 or -errno. */
-int rocks_rotate_log(struct rocks *r);
+/* Begin a new log, after everything in the old one is on disk. The memtable is written out behind, or, with WAIT, before
+ * this returns. 0 or -errno. */
+int rocks_rotate_log(struct rocks *r, bool wait);
 /* The first failure counts; on_durable() hears of it at the end of the turn. */
 int rocks_die(struct rocks *r, const char *what, int error);
 

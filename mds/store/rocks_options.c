@@ -17,6 +17,9 @@
 #include "mds/store/rocks.h"
 
 enum {
+        /* RocksDB keeps a log of its own doings, and as Debian builds it (with assertions) it aborts the process at the
+         * first line after one that could not be written, as on a full disk. At this level it writes none. */
+        NO_DEBUG_LOG = 5,
         MEMTABLES = 4,
         BACKGROUND_JOBS = 2,
         L0_COMPACT = 4,
@@ -27,9 +30,6 @@ enum {
         BLOOM_BITS = 10,
         TOMBSTONE_WINDOW = 4096,
         TOMBSTONE_TRIGGER = 2048,
-        DEBUG_LOG_BYTES = 1 << 20,
-        DEBUG_LOGS = 2,
-        DEBUG_LOG_WARN = 2,
         FORMAT_VERSION = 5,
 };
 #define MIB ((uint64_t)1 << 20)
@@ -91,9 +91,8 @@ static void set_rest(rocksdb_options_t *o, bool read_only)
 {
         rocksdb_options_set_create_if_missing(o, !read_only);
         rocksdb_options_set_paranoid_checks(o, 1);
-        rocksdb_options_set_info_log_level(o, DEBUG_LOG_WARN);
-        rocksdb_options_set_max_log_file_size(o, DEBUG_LOG_BYTES);
-        rocksdb_options_set_keep_log_file_num(o, DEBUG_LOGS);
+        rocksdb_options_set_info_log_level(o, NO_DEBUG_LOG);
+        rocksdb_options_set_keep_log_file_num(o, 1);
         rocksdb_options_set_stats_dump_period_sec(o, 0);
         rocksdb_options_set_stats_persist_period_sec(o, 0);
 }

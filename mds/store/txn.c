@@ -151,11 +151,12 @@ static void apply_edit(struct cache *c, struct edit *e, uint64_t seq)
                 return;
         i->inode = e->inode;
         i->seq = seq;
-        if (!e->fresh)
-                return;
-        i->whole = i->inode.type == NF4DIR;
-        i->first_cookie = INT64_MAX;
-        cache_add_inode(c, i);
+        if (i->inode.type == NF4DIR && i->inode.size == 0) {
+                i->whole = true;
+                i->first_cookie = INT64_MAX;
+        }
+        if (e->fresh)
+                cache_add_inode(c, i);
 }
 
 static void apply_name(struct cache *c, struct cached_entry *e, uint64_t seq)

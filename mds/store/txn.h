@@ -32,7 +32,8 @@ uint64_t meta_new_fileid(struct meta *m);
 uint32_t meta_epoch(const struct meta *m);
 uint32_t meta_raise_epoch(struct meta *m);
 
-/* The inode, from the cache or the store. 0, -ENOENT, -EIO (damaged record: logged), -ENOMEM (as every read below). */
+/* The inode, from the cache or the store. 0, -ENOENT, -EIO (damaged record: logged), -ENOMEM (as every read
+ * below: no memory, or so much is not durable yet that nothing can be evicted: a DELAY). */
 int meta_inode(struct meta *m, uint64_t fileid, const struct inode **ret);
 /* NAME in directory PARENT. 0, -ENOENT (also cached as absent), -EIO. */
 int meta_lookup(struct meta *m, uint64_t parent, struct slice name, uint64_t *ret_fileid);

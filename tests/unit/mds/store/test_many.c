@@ -101,7 +101,7 @@ static int list(struct bed *b, uint64_t dir, const char *what, bool removing, bo
                         struct dirent_record *d = &p.entries[i];
 
                         assert_int_equal(remove_node(b->meta, dir, slice_of(d->name, d->name_length)), 0);
-                        end_operation(b, i);
+                        end_operation(b, seen + i);
                 }
                 seen += p.count;
         } while (p.count > 0);
