@@ -21,7 +21,8 @@ struct xdr_in {
 
 static inline struct xdr_in xdr_in_of(struct slice s)
 {
-        return (struct xdr_in){ s.data, s.data + s.length, false };
+        /* Empty slices may have no bytes at all. */
+        return (struct xdr_in){ s.data, s.length > 0 ? s.data + s.length : s.data, false };
 }
 static inline uint32_t xdr_left(const struct xdr_in *x)
 {
