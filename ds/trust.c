@@ -43,11 +43,12 @@ void trust_stop(struct trust *t)
 
 void trust_extend(struct trust *t, uint64_t sent_ns, uint32_t trust_ms)
 {
-        uint64_t trust_ns = trust_ms * 1000000ull, until = sent_ns + trust_ns - trust_ns / MARGIN_PART,
-                 now = env_now(t->env);
+        uint64_t trust_ns = trust_ms * 1000000ull, now = env_now(t->env);
+        uint64_t until = sent_ns + trust_ns - trust_ns / MARGIN_PART;
 
-        if (until <= now || until <= atomic_load(&t->until_ns))
+        if (until <= now || sent_ns < t->sent_ns)
                 return;
+        t->sent_ns = sent_ns;
         atomic_store_explicit(&t->until_ns, until, memory_order_release);
         timer_start(t->env, &t->timer, until - now);
         if (t->state != TRUST_HELD) {

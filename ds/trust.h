@@ -22,7 +22,7 @@ struct trust {
         struct env *env;
         enum trust_state state;
         _Atomic uint64_t until_ns; /* workers read it before each I/O */
-        uint64_t park_ns;
+        uint64_t park_ns, sent_ns; /* sent_ns: of the call that trust runs from */
         struct timer timer;
         void (*changed)(void *arg, enum trust_state now); /* to park, close or serve again */
         void *arg;

@@ -2,10 +2,13 @@
 #include "tests/lab/ds_lab.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -114,10 +117,21 @@ static bool has_ended(void *arg)
         return lab->ds_ended;
 }
 
+static struct disk *open_disk(struct ds_lab *lab)
+{
+        int fd;
+
+        CHECK(mkdir(lab->store, 0700) == 0 || errno == EEXIST);
+        fd = open(lab->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return lab->how.threads ? disk_threads_new(lab->loop, fd, 4) : disk_uring_new(lab->loop, fd, 64);
+}
+
 void ds_lab_start_ds(struct ds_lab *lab)
 {
         lab->ds_ended = false;
-        lab->ds = ds_new(&lab->conf, lab->env, lab->loop, NULL, ended, lab);
+        lab->fault = lab->how.fault ? fault_disk_new(lab->env, open_disk(lab)) : NULL;
+        lab->ds = ds_new(&lab->conf, lab->env, lab->loop, lab->fault ? fault_disk_disk(lab->fault) : NULL,
+                         ended, lab);
         CHECK(lab->ds != NULL);
         if (!lab->how.no_mds)
                 CHECK(ds_lab_wait(lab, ds_lab_joined, lab, WAIT_MS));

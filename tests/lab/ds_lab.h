@@ -7,6 +7,7 @@
 #include "ds/ds.h"
 #include "nfs4/peer.h"
 #include "tests/lab/fake_mds.h"
+#include "tests/lab/fault_disk.h"
 
 enum { LAB_UNIT = 65536, LAB_FILE = 77, LAB_GENERATION = 3 };
 
@@ -16,6 +17,7 @@ struct ds_lab_conf {
         uint32_t fd_cache; /* 0 = 64 */
         uint32_t width;    /* of the pool, with the server at position 0; 0 = 1 */
         bool no_mds;       /* it is started by the test */
+        bool fault;        /* the disk is lab->fault */
 };
 
 struct ds_lab {
@@ -28,6 +30,7 @@ struct ds_lab {
         struct ds_conf conf;
         struct fake_mds mds;
         struct ds *ds;
+        struct fault_disk *fault; /* the data server's, when asked for */
         bool ds_ended;
         char problem[256];
         struct bufpool *pool; /* the clients' */

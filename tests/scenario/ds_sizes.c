@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the MDS knows of sizes: pushed when a WRITE is synchronous, announced and then asked for when it is
+ * not. RFC 8881 §12.5.4.2, §13.9.2.3, §18.32 table 11. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lab/ds_lab.h"
+
+static struct ds_lab lab;
+static struct lab_client client;
+
+static int setup(void **state)
+{
+        ds_lab_start(&lab, *state);
+        lab_client_start(&client, &lab, "client 1");
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        lab_client_stop(&client);
+        ds_lab_stop(&lab);
+        return 0;
+}
+
+static uint8_t buffer[100000];
+
+static bool is_dirty(void)
+{
+        return fake_file(&lab.mds, LAB_FILE)->dirty;
+}
+
+static void after_it_has_asked_the_next_write_announces_again(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        ctl_size size = lab_getsize(&lab, &fh);
+
+        (void)state;
+        assert_int_equal(size.status, CTL_NOENT);
+        assert_true(size.settled);
+        assert_int_equal(lab_write(&client, &fh, 100, NULL, 900, UNSTABLE4, NULL), NFS4_OK);
+        assert_true(is_dirty());
+        size = lab_getsize(&lab, &fh);
+        assert_int_equal(size.status, CTL_OK);
+        assert_int_equal(size.size, 1000);
+        assert_true(size.mtime_ns > 0);
+        assert_true(size.settled);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 1);
+        assert_int_equal(lab_write(&client, &fh, 1000, NULL, 1, UNSTABLE4, NULL), NFS4_OK);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 2);
+        assert_int_equal(lab_write(&client, &fh, 1001, NULL, 1, UNSTABLE4, NULL), NFS4_OK);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 2);
+}
+
+static void a_new_epoch_announces_again(void **state)
+{
+        struct fh fh = lab_fh(&client);
+
+        (void)state;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        fh.epoch = 8;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        fh.epoch = 7; /* covered */
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 2);
+}
+
+static void a_push_does_not_hide_what_was_announced(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        const ctl_push *push;
+
+        (void)state;
+        assert_int_equal(lab_write(&client, &fh, 50000, NULL, 1000, UNSTABLE4, NULL), NFS4_OK);
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
+        fake_pushes(&lab.mds, LAB_FILE, &push);
+        assert_int_equal(push->size, 51000);
+        assert_true(push->dirty);
+        assert_true(lab_getsize(&lab, &fh).settled);
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
+        fake_pushes(&lab.mds, LAB_FILE, &push);
+        assert_false(push->dirty);
+}
+
+static void the_answer_waits_for_the_announcement(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        struct lab_io first = { .opnum = OP_WRITE, .count = 5, .data = buffer }, second = first,
+                      third = first;
+
+        (void)state;
+        lab.mds.hold_push = true;
+        lab_io_start(&client, &first, &fh);
+        assert_false(lab_io_wait(&first, 100));
+        lab_io_start(&client, &second, &fh);
+        assert_false(lab_io_wait(&second, 100));
+        assert_false(lab_getsize(&lab, &fh).settled);
+        lab.mds.hold_push = false;
+        fake_mds_release(&lab.mds);
+        assert_true(lab_io_wait(&first, 1000) && lab_io_wait(&second, 1000));
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 1);
+        lab_io_start(&client, &third, &fh);
+        assert_true(lab_io_wait(&third, 1000));
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 1);
+}
+
+static void a_push_outlives_the_connection(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        struct lab_io sync = { .opnum = OP_WRITE, .count = 5, .data = buffer, .stable = FILE_SYNC4 };
+        struct lab_io unstable = { .opnum = OP_WRITE, .offset = 10, .count = 5, .data = buffer };
+
+        (void)state;
+        lab.mds.hold_push = true;
+        lab_io_start(&client, &sync, &fh);
+        fh.fileid++;
+        lab_io_start(&client, &unstable, &fh);
+        ds_lab_run(&lab, 100);
+        assert_false(sync.done || unstable.done);
+        lab.mds.hold_push = false;
+        fake_mds_hang_up(&lab.mds);
+        assert_true(lab_io_wait(&sync, 3000) && lab_io_wait(&unstable, 3000));
+        assert_int_equal(sync.status, NFS4_OK);
+        assert_int_equal(unstable.status, NFS4_OK);
+        assert_int_equal(fake_file(&lab.mds, LAB_FILE)->size, 5);
+        assert_true(fake_file(&lab.mds, LAB_FILE + 1)->dirty);
+        fake_mds_release(&lab.mds);
+}
+
+static bool has_new_boot(void *arg)
+{
+        (void)arg;
+        return lab.mds.hellos == 2 && lab.ds->trust.state == TRUST_HELD && !lab.ds->hello;
+}
+
+static void an_mds_that_has_restarted_is_told_again(void **state)
+{
+        struct fh fh = lab_fh(&client);
+
+        (void)state;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        lab.mds.hello.mds_boot++;
+        fake_mds_hang_up(&lab.mds);
+        assert_true(ds_lab_wait(&lab, has_new_boot, NULL, 3000));
+        ds_lab_run(&lab, 50);
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 2);
+}
+
+/* It was announced and never asked for; the push of the next start covers it. */
+static void a_restarted_server_pushes_what_its_object_has(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        const ctl_push *push;
+
+        (void)state;
+        assert_int_equal(lab_write(&client, &fh, 0, NULL, 70000, UNSTABLE4, NULL), NFS4_OK);
+        lab_client_stop(&client);
+        ds_lab_stop_ds(&lab);
+        assert_int_equal(lab.mds.flags & CTL_HB_LEAVING, CTL_HB_LEAVING);
+        ds_lab_start_ds(&lab);
+        assert_true(memcmp(lab.mds.boot, lab.ds->boot, 8) == 0);
+        lab_client_start(&client, &lab, "client 1");
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
+        fake_pushes(&lab.mds, LAB_FILE, &push);
+        assert_int_equal(push->size, 70000);
+        assert_false(push->dirty);
+}
+
+static void what_the_mds_cannot_keep_is_not_acknowledged(void **state)
+{
+        struct fh fh = lab_fh(&client);
+
+        (void)state;
+        lab.mds.push_status = CTL_NOSPC;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4ERR_NOSPC);
+        lab.mds.push_status = CTL_IO;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4ERR_BAD_STATEID);
+        lab.mds.push_status = CTL_OK;
+        fake_file(&lab.mds, LAB_FILE)->gone = true;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4ERR_STALE);
+}
+
+static void truncate_cuts_and_re_extending_shows_no_old_bytes(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        uint32_t got;
+        bool eof;
+
+        (void)state;
+        assert_int_equal(lab_truncate(&lab, &fh, 0), CTL_OK); /* there is no object */
+        assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, FILE_SYNC4, NULL), NFS4_OK);
+        assert_int_equal(lab_truncate(&lab, &fh, 20000), CTL_OK); /* never longer */
+        assert_int_equal(lab_getsize(&lab, &fh).size, 10000);
+        assert_int_equal(lab_truncate(&lab, &fh, 5000), CTL_OK);
+        assert_int_equal(lab_getsize(&lab, &fh).size, 5000);
+        assert_int_equal(lab_write(&client, &fh, 9000, "end", 3, FILE_SYNC4, NULL), NFS4_OK);
+        fake_file(&lab.mds, LAB_FILE)->size = 9003;
+        assert_int_equal(lab_read(&client, &fh, 0, buffer, 10000, &got, &eof), NFS4_OK);
+        assert_int_equal(got, 9003);
+        assert_true(eof);
+        assert_int_equal(buffer[4999], (uint8_t)(4999u * 31 + 1));
+        for (int i = 5000; i < 9000; i++)
+                assert_int_equal(buffer[i], 0);
+}
+
+static void a_write_during_a_truncate_comes_after_it(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        struct lab_io old = { .opnum = OP_WRITE, .offset = 6000, .count = 5, .data = buffer };
+        struct lab_io late = { .opnum = OP_WRITE, .offset = 8000, .count = 5, .data = buffer };
+        ctl_truncate_args args = { .object = { LAB_FILE, LAB_GENERATION, LAB_UNIT, 1, 0, 0 }, .size = 1000 };
+        ctl_result result = { .status = CTL_INVAL };
+        struct fake_call call;
+
+        (void)state;
+        assert_int_equal(lab_write(&client, &fh, 0, NULL, 5000, UNSTABLE4, NULL), NFS4_OK);
+        fault_disk_hold(lab.fault, DISK_WRITE);
+        lab_io_start(&client, &old, &fh);
+        ds_lab_run(&lab, 50);
+        fake_mds_call(&lab.mds, &call, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args,
+                      (xdrproc_t)xdr_ctl_result, &result);
+        assert_false(lab_fake_call_wait(&lab, &call, 50));
+        lab_io_start(&client, &late, &fh);
+        assert_false(lab_io_wait(&late, 50));
+        assert_int_equal(fault_disk_held(lab.fault), 1); /* the late one is held by us */
+        assert_int_equal(fault_disk_count(lab.fault, DISK_TRUNCATE), 0);
+        fault_disk_let_go(lab.fault, false);
+        assert_true(lab_io_wait(&old, 1000) && lab_fake_call_wait(&lab, &call, 1000) &&
+                    lab_io_wait(&late, 1000));
+        assert_int_equal(result.status, CTL_OK);
+        assert_int_equal(lab_getsize(&lab, &fh).size, 8005);
+        assert_int_equal(lab_truncate(&lab, &fh, 1000), CTL_OK);
+        assert_int_equal(lab_getsize(&lab, &fh).size, 1000);
+}
+
+static void a_removed_object_is_gone_and_does_not_come_back(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        char path[128], name[STORE_PATH];
+
+        (void)state;
+        object_path(LAB_FILE, LAB_GENERATION, name);
+        snprintf(path, sizeof(path), "%s/%s", lab.store, name);
+        assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, FILE_SYNC4, NULL), NFS4_OK);
+        assert_int_equal(access(path, F_OK), 0);
+        assert_int_equal(lab_remove(&lab, &fh), CTL_OK);
+        assert_int_equal(access(path, F_OK), -1);
+        assert_int_equal(lab_remove(&lab, &fh), CTL_OK);
+        assert_int_equal(lab_write(&client, &fh, 0, "late", 4, UNSTABLE4, NULL), NFS4ERR_PNFS_NO_LAYOUT);
+        assert_int_equal(access(path, F_OK), -1);
+        assert_int_equal(lab_getsize(&lab, &fh).status, CTL_NOENT);
+}
+
+static void a_remove_waits_for_those_who_use_the_object(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        struct lab_io read = { .opnum = OP_READ, .count = 100, .data = buffer };
+        ctl_object object = { LAB_FILE, LAB_GENERATION, LAB_UNIT, 1, 0, 0 };
+        ctl_remove_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
+        ctl_statuses first_result = { 0 }, second_result = { 0 };
+        struct fake_call first, second;
+
+        (void)state;
+        assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, UNSTABLE4, NULL), NFS4_OK);
+        fault_disk_hold(lab.fault, DISK_READ);
+        lab_io_start(&client, &read, &fh);
+        ds_lab_run(&lab, 50);
+        fake_mds_call(&lab.mds, &first, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
+                      (xdrproc_t)xdr_ctl_statuses, &first_result);
+        fake_mds_call(&lab.mds, &second, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
+                      (xdrproc_t)xdr_ctl_statuses, &second_result);
+        assert_false(lab_fake_call_wait(&lab, &first, 50));
+        assert_int_equal(fault_disk_count(lab.fault, DISK_UNLINK), 0);
+        fault_disk_let_go(lab.fault, false);
+        assert_true(lab_io_wait(&read, 1000));
+        assert_int_equal(read.got, 100);
+        assert_true(lab_fake_call_wait(&lab, &first, 1000) && lab_fake_call_wait(&lab, &second, 1000));
+        assert_int_equal(first_result.statuses.statuses_val[0], CTL_OK);
+        assert_int_equal(second_result.statuses.statuses_val[0], CTL_OK);
+        xdr_free((xdrproc_t)xdr_ctl_statuses, (char *)&first_result);
+        xdr_free((xdrproc_t)xdr_ctl_statuses, (char *)&second_result);
+}
+
+#define TEST(function, how) \
+        { \
+#function " " #how, function, setup, teardown, &how \
+        }
+
+int main(void)
+{
+        static struct ds_lab_conf one, three = { .workers = 3 }, fault = { .fault = true };
+        const struct CMUnitTest tests[] = {
+                TEST(after_it_has_asked_the_next_write_announces_again, one),
+                TEST(after_it_has_asked_the_next_write_announces_again, three),
+                TEST(a_new_epoch_announces_again, one),
+                TEST(a_push_does_not_hide_what_was_announced, one),
+                TEST(a_push_does_not_hide_what_was_announced, three),
+                TEST(the_answer_waits_for_the_announcement, one),
+                TEST(a_push_outlives_the_connection, one),
+                TEST(a_push_outlives_the_connection, three),
+                TEST(an_mds_that_has_restarted_is_told_again, one),
+                TEST(a_restarted_server_pushes_what_its_object_has, one),
+                TEST(what_the_mds_cannot_keep_is_not_acknowledged, one),
+                TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, one),
+                TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, three),
+                TEST(a_write_during_a_truncate_comes_after_it, fault),
+                TEST(a_removed_object_is_gone_and_does_not_come_back, one),
+                TEST(a_removed_object_is_gone_and_does_not_come_back, three),
+                TEST(a_remove_waits_for_those_who_use_the_object, fault),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
