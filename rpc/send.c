@@ -92,12 +92,13 @@ static int gather(const struct conn *c, struct iovec iov[PARTS], uint64_t *ret_b
 }
 
 /* Take the first BYTES off IOV; returns the index of the first part that is left. */
-static int skip(struct iovec *iov, uint32_t bytes)
+static int skip(struct iovec *iov, int count, uint32_t bytes)
 {
         int i = 0;
 
-        while (bytes >= iov[i].iov_len)
+        while (i < count && bytes >= iov[i].iov_len)
                 bytes -= (uint32_t)iov[i++].iov_len;
+        CHECK(i < count); /* a message that has gone out is not in the queue */
         iov[i].iov_base = (uint8_t *)iov[i].iov_base + bytes;
         iov[i].iov_len -= bytes;
         return i;
@@ -128,7 +129,7 @@ void conn_flush(struct conn *c)
         while (c->stream && !list_empty(&c->queue)) {
                 struct iovec iov[PARTS];
                 uint64_t bytes;
-                int count = gather(c, iov, &bytes), first = skip(iov, c->head_sent);
+                int count = gather(c, iov, &bytes), first = skip(iov, count, c->head_sent);
                 int64_t n = c->stream->ops->writev(c->stream, iov + first, count - first);
 
                 if (n < 0 && n != -EAGAIN) {

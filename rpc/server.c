@@ -20,8 +20,16 @@ static void on_wake(struct task *task)
                 conn_resume(CONTAINER(node, struct conn, in_waiting));
 }
 
-/* While somebody lacks a buffer, those who fell silent inside a record have an eighth of the time: one goes
- * each try. */
+static bool somebody_lacks_a_buffer(const struct rpc_server *s)
+{
+        LIST_FOR_EACH(node, &s->waiting)
+                if (CONTAINER(node, struct conn, in_waiting)->lacks_buffer)
+                        return true;
+        return false;
+}
+
+/* While memory is short, those who fell silent inside a record have an eighth of the time: one goes each try.
+ */
 static void close_a_slow_one(struct rpc_server *s)
 {
         uint64_t patience_ns = (uint64_t)s->limits.stall_ms * 1000000 / 8, now = env_now(s->env);
@@ -40,7 +48,8 @@ static void on_retry(struct timer *t)
 {
         struct rpc_server *s = CONTAINER(t, struct rpc_server, retry);
 
-        close_a_slow_one(s);
+        if (somebody_lacks_a_buffer(s))
+                close_a_slow_one(s);
         on_wake(&s->wake);
 }
 

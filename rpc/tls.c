@@ -309,26 +309,6 @@ static const struct stream_ops tls_ops = {
         .close = tls_close,
 };
 
-static bool open_ssl(struct tls_stream *t, bool is_server)
-{
-        t->ssl = SSL_new(t->context->ssl);
-        if (!t->ssl)
-                return false;
-        t->in = BIO_new(BIO_s_mem());
-        t->out = BIO_new(BIO_s_mem());
-        if (!t->in || !t->out) {
-                BIO_free(t->in);
-                BIO_free(t->out);
-                return false;
-        }
-        SSL_set_bio(t->ssl, t->in, t->out);
-        if (is_server)
-                SSL_set_accept_state(t->ssl);
-        else
-                SSL_set_connect_state(t->ssl);
-        return true;
-}
-
 struct stream *tls_stream_new(struct tls_context *context, struct stream *lower, bool is_server)
 {
         struct tls_stream *t = calloc(1, sizeof(*t));
@@ -343,7 +323,8 @@ struct stream *tls_stream_new(struct tls_context *context, struct stream *lower,
                                   .again.run = on_again,
                                   .handshake.fire = on_handshake_timeout };
         list_init(&t->again.node);
-        if (!open_ssl(t, is_server)) {
+        t->ssl = tls_open(context, is_server, &t->in, &t->out);
+        if (!t->ssl) {
                 tls_close(&t->stream);
                 return NULL;
         }

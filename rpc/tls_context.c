@@ -99,3 +99,24 @@ void tls_context_free(struct tls_context *t)
         SSL_CTX_free(t->ssl);
         free(t);
 }
+
+SSL *tls_open(struct tls_context *t, bool is_server, BIO **ret_in, BIO **ret_out)
+{
+        SSL *ssl = SSL_new(t->ssl);
+        BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+
+        if (!ssl || !in || !out) {
+                SSL_free(ssl);
+                BIO_free(in);
+                BIO_free(out);
+                return NULL;
+        }
+        SSL_set_bio(ssl, in, out);
+        if (is_server)
+                SSL_set_accept_state(ssl);
+        else
+                SSL_set_connect_state(ssl);
+        *ret_in = in;
+        *ret_out = out;
+        return ssl;
+}

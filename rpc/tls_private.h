@@ -14,3 +14,6 @@ struct tls_context {
         SSL_SESSION *psk;
         uint8_t scratch[TLS_SCRATCH]; /* ciphertext on its way from here to there: one thread */
 };
+
+/* A connection's SSL between two memory BIOs that it owns; NULL: out of memory. */
+SSL *tls_open(struct tls_context *t, bool is_server, BIO **ret_in, BIO **ret_out);

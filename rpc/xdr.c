@@ -54,7 +54,7 @@ static int add_part(struct iovec *iov, int count, const uint8_t *data, uint32_t 
 {
         if (n == 0)
                 return count;
-        iov[count] = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = n };
+        iov[count] = (struct iovec){ .iov_base = (void *)data, .iov_len = n };
         return count + 1;
 }
 
