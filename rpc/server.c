@@ -28,8 +28,7 @@ static bool somebody_lacks_a_buffer(const struct rpc_server *s)
         return false;
 }
 
-/* While memory is short, those who fell silent inside a record have an eighth of the time: one goes each try.
- */
+/* While memory is short, who fell silent inside a record has an eighth of the time: one goes each try. */
 static void close_a_slow_one(struct rpc_server *s)
 {
         uint64_t patience_ns = (uint64_t)s->limits.stall_ms * 1000000 / 8, now = env_now(s->env);
