@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lab/mds_lab.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mds/durable.h"
+#include "mds/fleet/fleet.h"
+#include "mds/fleet/reaper.h"
+#include "mds/ns/orphan.h"
+#include "mds/ns/prepare.h"
+#include "mds/pnfs/proxy.h"
+#include "mds/pnfs/size.h"
+#include "mds/state/layout.h"
+#include "mds/state/open.h"
+#include "mds/store/fsck.h"
+#include "tests/lab/stream_pair.h"
+
+static const char open_to_all[] = "exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: rw\n        squash: none\n";
+
+static const struct rpc_limits limits = { .max_connections = 256, .max_calls = 512, .max_calls_per_conn = 512,
+                                          .max_record = RPC_RECORD_MAX, .stall_ms = 1000000000, .max_reply_bytes = 1 << 24 };
+
+/* --- data servers that say yes */
+
+struct lab_object *lab_ds_object(struct lab_ds *ds, uint64_t fileid)
+{
+        for (int i = 0; i < LAB_OBJECTS; i++) {
+                struct lab_object *o = &ds->objects[i];
+
+                if (o->fileid == fileid || o->fileid == 0) {
+                        o->fileid = fileid;
+                        return o;
+                }
+        }
+        abort();
+}
+
+static void get_args(struct call *call, xdrproc_t proc, void *args)
+{
+        XDR xdr;
+
+        xdrmem_create(&xdr, (char *)(uintptr_t)call->args.p, xdr_left(&call->args), XDR_DECODE);
+        CHECK(proc(&xdr, args));
+}
+
+static void put_result(struct call *call, xdrproc_t proc, void *result)
+{
+        XDR xdr;
+
+        xdrmem_create(&xdr, (char *)call->out.p, xdr_room(&call->out), XDR_ENCODE);
+        CHECK(proc(&xdr, result));
+        call->out.p += xdr_getpos(&xdr);
+}
+
+static void serve_getsizes(struct lab_ds *ds, struct call *call)
+{
+        ctl_getsizes_args args = { 0 };
+        ctl_size size = { 0 };
+        ctl_getsizes_res res = { .sizes.sizes_len = 1, .sizes.sizes_val = &size };
+        struct lab_object *o;
+
+        ds->getsizes++;
+        get_args(call, (xdrproc_t)xdr_ctl_getsizes_args, &args);
+        CHECK(args.objects.objects_len == 1);
+        o = lab_ds_object(ds, args.objects.objects_val[0].fileid);
+        size.status = ds->broken ? CTL_IO : o->there ? CTL_OK : CTL_NOENT;
+        if (size.status == CTL_OK) {
+                size.size = o->size;
+                size.mtime_ns = o->mtime_ns;
+                size.used = o->used;
+        }
+        size.settled = o->settled || !o->there;
+        xdr_free((xdrproc_t)xdr_ctl_getsizes_args, &args);
+        put_result(call, (xdrproc_t)xdr_ctl_getsizes_res, &res);
+}
+
+static void serve_truncate(struct lab_ds *ds, struct call *call)
+{
+        ctl_truncate_args args = { 0 };
+        ctl_result res = { .status = ds->broken ? CTL_IO : CTL_OK };
+        struct lab_object *o;
+
+        ds->truncates++;
+        get_args(call, (xdrproc_t)xdr_ctl_truncate_args, &args);
+        o = lab_ds_object(ds, args.object.fileid);
+        if (o->size > args.size)
+                o->size = args.size;
+        ds->truncated_to = args.size;
+        put_result(call, (xdrproc_t)xdr_ctl_result, &res);
+}
+
+static void serve_remove(struct lab_ds *ds, struct call *call)
+{
+        ctl_remove_args args = { 0 };
+        ctl_status status = CTL_OK;
+        ctl_statuses res = { .statuses.statuses_len = 1, .statuses.statuses_val = &status };
+
+        ds->removes++;
+        get_args(call, (xdrproc_t)xdr_ctl_remove_args, &args);
+        CHECK(args.objects.objects_len == 1);
+        lab_ds_object(ds, args.objects.objects_val[0].fileid)->there = false;
+        xdr_free((xdrproc_t)xdr_ctl_remove_args, &args);
+        put_result(call, (xdrproc_t)xdr_ctl_statuses, &res);
+}
+
+static void serve(void *service, struct call *call)
+{
+        struct lab_ds *ds = service;
+        ctl_result ok = { .status = CTL_OK };
+
+        switch (call->header.proc) {
+        case CTL_GETSIZES:
+                serve_getsizes(ds, call);
+                break;
+        case CTL_TRUNCATE:
+                serve_truncate(ds, call);
+                break;
+        case CTL_REMOVE:
+                serve_remove(ds, call);
+                break;
+        default:
+                ds->fences++;
+                put_result(call, (xdrproc_t)xdr_ctl_result, &ok);
+        }
+        call_reply(call);
+}
+
+static void start_ds(struct mds_lab *lab, int i)
+{
+        struct lab_ds *ds = &lab->ds[i];
+        struct stream_pair_conf conf = { .seed = 100 + (uint64_t)i };
+        struct stream *ends[2];
+        uint8_t uuid[16] = { 1, (uint8_t)i };
+        char name[8];
+
+        snprintf(name, sizeof(name), "ds%d", i);
+        ds->lab = lab;
+        ds->programs[0] = (struct rpc_program){ .prog = NACRE_CTL_DS, .vers = NACRE_CTL_DS_V1, .call_bytes = sizeof(struct call),
+                                                .dispatch = serve, .service = ds };
+        ds->rpc = rpc_server_new(&lab->v.env, lab->pool, ds->programs, &limits);
+        stream_pair_new(&lab->v.env, &conf, ends);
+        rpc_server_accept(ds->rpc, ends[0]);
+        ds->server = fleet_by_uuid(lab->mds.fleet, uuid);
+        if (!ds->server)
+                ds->server = fleet_add(lab->mds.fleet, name, uuid);
+        ds->server->conn = rpc_server_adopt(lab->dialler, ends[1]);
+        ds->server->up = true;
+        ds->server->space_total = 1000000;
+        ds->server->space_free = 600000;
+        ds->server->trusted_until_ns = UINT64_MAX;
+        fleet_changed(lab->mds.fleet, ds->server);
+}
+
+/* --- the MDS, as mds/mds.c starts it */
+
+static void start_engine(struct mds_lab *lab)
+{
+        struct nfs4_server *s = &lab->mds.nfs;
+
+        *s = (struct nfs4_server){ .env = lab->mds.env, .pool = lab->pool, .hooks = &mds_hooks, .ops = mds_ops, .role = &lab->mds,
+                                   .role_flags = EXCHGID4_FLAG_USE_PNFS_MDS, .back_channel = true, .owner_major = "lab",
+                                   .scope = "lab", .boot = meta_boot(lab->mds.meta), .lease_seconds = 90 };
+        CHECK(nfs4_server_init(s, &lab->mds.metrics) == 0);
+}
+
+static void start_mds(struct mds_lab *lab)
+{
+        struct mds *mds = &lab->mds;
+        char error[512];
+
+        *mds = (struct mds){ .env = &lab->v.env, .conf = &lab->conf, .store = lab->store, .pool = lab->pool,
+                             .started_ns = env_now(&lab->v.env) };
+        durable_init(mds);
+        mds->meta = meta_open(mds->env, mds->store, 4096, error, sizeof(error));
+        CHECK(mds->meta != NULL);
+        if (exports_load_text("exports", lab->exports, strlen(lab->exports), &mds->exports, error, sizeof(error)) < 0) {
+                fprintf(stderr, "%s\n", error);
+                abort();
+        }
+        start_engine(lab);
+        CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) && (mds->layouts = layouts_new(mds)));
+        CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds)));
+        CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
+        lab->programs[0] = nfs4_rpc_program(&mds->nfs);
+        lab->server = rpc_server_new(mds->env, lab->pool, lab->programs, &limits);
+        lab->dialler = rpc_server_new(mds->env, lab->pool, lab->nothing, &limits);
+        CHECK(lab->server && lab->dialler);
+        for (int i = 0; i < LAB_DATA_SERVERS; i++)
+                start_ds(lab, i);
+        mds_lab_run_ms(lab, 1);
+}
+
+static void close_conn(void *arg, struct conn *conn)
+{
+        (void)arg;
+        conn_close(conn);
+}
+
+static void stop_mds(struct mds_lab *lab)
+{
+        struct mds *mds = &lab->mds;
+
+        mds->stopping = true;
+        rpc_server_each_conn(lab->server, close_conn, NULL);
+        rpc_server_each_conn(lab->dialler, close_conn, NULL);
+        mds_lab_run_ms(lab, 1);
+        proxy_free(mds->proxy);
+        rpc_server_free(lab->dialler);
+        rpc_server_free(lab->server);
+        for (int i = 0; i < LAB_DATA_SERVERS; i++) {
+                lab->ds[i].server->conn = NULL;
+                rpc_server_free(lab->ds[i].rpc);
+        }
+        nfs4_server_destroy(&mds->nfs);
+        reaper_free(mds->reaper);
+        sizes_free(mds->sizes);
+        layouts_free(mds->layouts);
+        opens_free(mds->opens);
+        fleet_free(mds->fleet);
+        exports_free(mds->exports);
+        list_remove(&mds->durable_task.node);
+        meta_close(mds->meta);
+}
+
+void mds_lab_start(struct mds_lab *lab, const char *exports)
+{
+        *lab = (struct mds_lab){ .exports = exports ? exports : open_to_all,
+                                 .conf = { .stripe_unit = 1 << 20, .cache_inodes = 4096, .lease_seconds = 90 } };
+        log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
+        virtual_env_init(&lab->v, 1);
+        lab->store = store_memory_new(&lab->v.env);
+        lab->pool = bufpool_new(256 << 20);
+        CHECK(lab->store && lab->pool);
+        start_mds(lab);
+}
+
+void mds_lab_run_ms(struct mds_lab *lab, uint64_t ms)
+{
+        virtual_env_run(&lab->v, ms * 1000000);
+}
+
+void mds_lab_restart(struct mds_lab *lab, bool crash)
+{
+        if (!crash)
+                CHECK(lab->store->ops->sync_now(lab->store) == 0);
+        stop_mds(lab);
+        store_memory_crash(lab->store, crash ? 0 : UINT64_MAX);
+        start_mds(lab);
+}
+
+void mds_lab_stop(struct mds_lab *lab)
+{
+        struct fsck_report report;
+
+        mds_lab_run_ms(lab, 1000); /* what is deferred, the reaper */
+        stop_mds(lab);
+        CHECK(fsck_run(lab->store, stderr, &report) == 0 && report.problems == 0);
+        lab->store->ops->close(lab->store);
+        CHECK(bufpool_in_use_bytes(lab->pool) == 0);
+        bufpool_free(lab->pool);
+        virtual_env_destroy(&lab->v);
+}

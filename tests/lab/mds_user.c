@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clients of the lab's metadata server: see mds_lab.h. */
+#include <stdlib.h>
+
+#include "tests/lab/mds_lab.h"
+#include "tests/lab/stream_pair.h"
+
+static void on_done(struct rpc_req *req, enum rpc_result result, struct xdr_in *results)
+{
+        struct user *u = CONTAINER(req, struct user, req);
+
+        u->ended = true;
+        u->result = result;
+        if (result != RPC_DONE)
+                return;
+        u->reply_length = xdr_left(results);
+        CHECK(u->reply_length <= sizeof(u->reply));
+        memcpy(u->reply, results->p, u->reply_length);
+        u->in = xdr_in_of(slice_of(u->reply, u->reply_length));
+        u->status = xdr_get_u32(&u->in);
+        xdr_get_opaque(&u->in, NFS4_OPAQUE_LIMIT);
+        xdr_get_u32(&u->in);
+        CHECK(!u->in.bad);
+}
+
+static void begin_bare(struct user *u)
+{
+        memset(&u->req, 0, sizeof(u->req));
+        u->req.done = on_done;
+        u->ops = 0;
+        u->ended = false;
+        CHECK(rpc_req_begin(&u->req, u->conn, NFS4_PROGRAM, NFS4_VERSION, NFSPROC4_COMPOUND, &u->cred, true) == 0);
+        u->x = &u->req.out;
+        xdr_put_u32(u->x, 0);
+        xdr_put_u32(u->x, u->minor);
+        u->count_at = xdr_head_length(u->x);
+        xdr_put_u32(u->x, 0);
+}
+
+struct xdr_out *user_op(struct user *u, uint32_t opnum)
+{
+        u->ops++;
+        xdr_put_u32(u->x, opnum);
+        return u->x;
+}
+
+void user_send(struct user *u)
+{
+        xdr_patch_u32(u->x, u->count_at, u->ops);
+        rpc_req_send(&u->req, 1000000000000);
+        mds_lab_run_ms(u->lab, 1);
+}
+
+bool user_ended(struct user *u)
+{
+        mds_lab_run_ms(u->lab, 1);
+        return u->ended;
+}
+
+enum nfsstat4 user_call(struct user *u)
+{
+        user_send(u);
+        for (int i = 0; i < 1000 && !u->ended; i++)
+                mds_lab_run_ms(u->lab, 10);
+        CHECK(u->ended && u->result == RPC_DONE);
+        if (u->seqid > 0) {
+                enum nfsstat4 status = user_result(u, OP_SEQUENCE);
+
+                CHECK(status == NFS4_OK);
+                xdr_get_bytes(&u->in, NFS4_SESSIONID_SIZE + 5 * 4);
+        }
+        return u->status;
+}
+
+enum nfsstat4 user_result(struct user *u, uint32_t opnum)
+{
+        uint32_t got = xdr_get_u32(&u->in);
+
+        CHECK(got == opnum && !u->in.bad);
+        return xdr_get_u32(&u->in);
+}
+
+void user_begin(struct user *u)
+{
+        begin_bare(u);
+        user_op(u, OP_SEQUENCE);
+        xdr_put_fixed(u->x, u->session, NFS4_SESSIONID_SIZE);
+        xdr_put_u32(u->x, ++u->seqid);
+        xdr_put_u32(u->x, 0);
+        xdr_put_u32(u->x, 0);
+        xdr_put_bool(u->x, u->cache_this);
+}
+
+void user_putfh(struct user *u, const struct user_fh *fh)
+{
+        xdr_put_opaque(user_op(u, OP_PUTFH), fh->bytes, USER_FH);
+}
+
+/* --- getting a session */
+
+static void exchange_id(struct user *u)
+{
+        begin_bare(u);
+        user_op(u, OP_EXCHANGE_ID);
+        xdr_put_u64(u->x, 0x1122334455667788);
+        xdr_put_string(u->x, u->owner);
+        xdr_put_u32(u->x, EXCHGID4_FLAG_USE_PNFS_MDS);
+        xdr_put_u32(u->x, SP4_NONE);
+        xdr_put_u32(u->x, 0);
+        CHECK(user_call(u) == NFS4_OK);
+        CHECK(user_result(u, OP_EXCHANGE_ID) == NFS4_OK);
+        u->clientid = xdr_get_u64(&u->in);
+}
+
+static void put_channel(struct xdr_out *x, uint32_t bytes, uint32_t ops, uint32_t requests)
+{
+        xdr_put_u32(x, 0);
+        xdr_put_u32(x, bytes);
+        xdr_put_u32(x, bytes);
+        xdr_put_u32(x, 4096);
+        xdr_put_u32(x, ops);
+        xdr_put_u32(x, requests);
+        xdr_put_u32(x, 0);
+}
+
+static void create_session(struct user *u)
+{
+        begin_bare(u);
+        user_op(u, OP_CREATE_SESSION);
+        xdr_put_u64(u->x, u->clientid);
+        xdr_put_u32(u->x, 1);
+        xdr_put_u32(u->x, 0);
+        put_channel(u->x, 1049620, 16, 8);
+        put_channel(u->x, 4096, 2, 4);
+        xdr_put_u32(u->x, 0x40000000);
+        xdr_put_u32(u->x, 0);
+        CHECK(user_call(u) == NFS4_OK);
+        CHECK(user_result(u, OP_CREATE_SESSION) == NFS4_OK);
+        xdr_get_fixed(&u->in, u->session, NFS4_SESSIONID_SIZE);
+}
+
+void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid, uint32_t gid)
+{
+        struct stream_pair_conf conf = { .seed = 1000 + (uint64_t)host };
+        struct stream *ends[2];
+
+        memset(u, 0, offsetof(struct user, reply));
+        u->lab = lab;
+        u->minor = 2;
+        u->owner = owner;
+        u->cred = (struct rpc_cred){ .flavor = RPC_AUTH_SYS, .uid = uid, .gid = gid };
+        stream_pair_new(&lab->v.env, &conf, ends);
+        ends[1]->peer = (struct netaddr){ .family = 4, .port = 700, .bytes = { 192, 0, 2, host } };
+        rpc_server_accept(lab->server, ends[1]);
+        u->conn = rpc_server_adopt(lab->dialler, ends[0]);
+        exchange_id(u);
+        create_session(u);
+        user_begin(u);
+        xdr_put_bool(user_op(u, OP_RECLAIM_COMPLETE), false);
+        CHECK(user_call(u) == NFS4_OK);
+}
