@@ -279,7 +279,7 @@ static void put_operation(struct peer_call *call, struct xdr_out *x)
         call->ops = 2;
         if (io->opnum == OP_GETATTR) {
                 xdr_put_u32(x, 1);
-                xdr_put_u32(x, UINT32_MAX & ~(1u << FATTR4_RDATTR_ERROR));
+                xdr_put_u32(x, UINT32_MAX);
                 return;
         }
         if (io->opnum != OP_COMMIT)
@@ -310,7 +310,8 @@ static void take_result(struct lab_io *io, struct xdr_in *x)
         } else if (io->opnum == OP_COMMIT) {
                 xdr_get_fixed(x, &io->verifier, 8);
         } else {
-                io->got = xdr_left(x);
+                CHECK(xdr_get_u32(x) > 0);
+                io->attrs = xdr_get_u32(x);
         }
         CHECK(!x->bad);
 }
@@ -332,7 +333,7 @@ void lab_io_start(struct lab_client *c, struct lab_io *io, const struct fh *fh)
 
         key_derive(c->lab->conf.cluster_key, "handles", key, sizeof(key));
         fh_encode(fh, key, io->fh);
-        if (io->stateid.other[0] == 0)
+        if (!io->special && stateid_other_is(&io->stateid, 0))
                 memset(io->stateid.other, 0x11, sizeof(io->stateid.other)); /* some open's */
         io->lab = c->lab;
         io->done = false;

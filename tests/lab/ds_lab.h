@@ -77,7 +77,8 @@ struct lab_io {
         struct ds_lab *lab;
         uint32_t opnum; /* OP_READ, OP_WRITE, OP_COMMIT, OP_GETATTR */
         uint8_t fh[FH_BYTES];
-        struct stateid stateid;
+        struct stateid stateid; /* all zeros: some open's, unless SPECIAL */
+        bool special;
         uint64_t offset;
         uint32_t count, stable;
         uint8_t *data; /* to write, or where READ's data goes */
@@ -87,6 +88,7 @@ struct lab_io {
         uint32_t got, committed;
         bool eof;
         uint64_t verifier;
+        uint32_t attrs; /* of GETATTR: the first bitmap word */
 };
 void lab_io_start(struct lab_client *c, struct lab_io *io, const struct fh *fh);
 bool lab_io_wait(struct lab_io *io, uint32_t ms); /* false: not done in time */
