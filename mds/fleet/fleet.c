@@ -84,7 +84,7 @@ bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file
         file->unit = policy && policy->unit ? policy->unit : (uint32_t)conf->stripe_unit;
         file->width = (uint16_t)width;
         file->pool = pool->generation;
-        file->start = width == pool->count ? 0 : (uint8_t)(spread % pool->count);
+        file->start = (uint8_t)(width == pool->count ? 0 : spread % pool->count);
         file->first = (uint8_t)((spread >> 32) % width);
         return true;
 }
