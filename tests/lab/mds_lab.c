@@ -132,7 +132,7 @@ static void start_ds(struct mds_lab *lab, int i)
         struct stream_pair_conf conf = { .seed = 100 + (uint64_t)i };
         struct stream *ends[2];
         uint8_t uuid[16] = { 1, (uint8_t)i };
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof(name), "ds%d", i);
         ds->lab = lab;
