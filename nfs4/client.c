@@ -17,7 +17,8 @@ static uint64_t owner_hash(const struct nfs4_server *s, const void *owner, uint3
 
 struct client *client_by_id(struct nfs4_server *s, uint64_t clientid)
 {
-        HASHTAB_FOR_EACH(node, &s->clients.by_id, hash_u64(clientid)) {
+        HASHTAB_FOR_EACH(node, &s->clients.by_id, hash_u64(clientid))
+        {
                 struct client *c = CONTAINER(node, struct client, by_id);
 
                 if (c->clientid == clientid)
@@ -28,7 +29,8 @@ struct client *client_by_id(struct nfs4_server *s, uint64_t clientid)
 
 struct client *client_by_owner(struct nfs4_server *s, struct slice owner, bool confirmed)
 {
-        HASHTAB_FOR_EACH(node, &s->clients.by_owner, owner_hash(s, owner.data, owner.length)) {
+        HASHTAB_FOR_EACH(node, &s->clients.by_owner, owner_hash(s, owner.data, owner.length))
+        {
                 struct client *c = CONTAINER(node, struct client, by_owner);
 
                 if (c->confirmed == confirmed && slice_equal(owner, slice_of(c->owner, c->owner_length)))
@@ -37,15 +39,21 @@ struct client *client_by_owner(struct nfs4_server *s, struct slice owner, bool c
         return NULL;
 }
 
-/* Unique in the cluster: server number, start number, counter (§2.10.5; the trunking rules compare client ids). */
+/* Unique in the cluster: server number, start number, counter (§2.10.5; the trunking rules compare client
+ * ids). */
 static uint64_t new_clientid(struct nfs4_server *s)
 {
-        return (uint64_t)(s->server_number & 0xffff) << 48 | (uint64_t)(s->boot & 0xffffff) << 24 |
-               (++s->clients.next_number & 0xffffff);
+        uint64_t high = (uint64_t)(s->server_number & 0xffff) << 48 | (uint64_t)(s->boot & 0xffffff) << 24,
+                 clientid;
+
+        do
+                clientid = high | (++s->clients.next_number & 0xffffff);
+        while (client_by_id(s, clientid)); /* one that lives since the counter was here before */
+        return clientid;
 }
 
-struct client *client_new(struct nfs4_server *s, struct slice owner, const uint8_t verifier[NFS4_VERIFIER_SIZE],
-                          const struct compound *from)
+struct client *client_new(struct nfs4_server *s, struct slice owner,
+                          const uint8_t verifier[NFS4_VERIFIER_SIZE], const struct compound *from)
 {
         struct client *c;
 
@@ -111,8 +119,8 @@ void client_destroy(struct nfs4_server *s, struct client *c)
         client_hold(c);
         if (s->hooks->client_gone)
                 s->hooks->client_gone(s, c);
-        LIST_FOR_EACH_SAFE (node, &c->sessions)
-                session_destroy(s, CONTAINER(node, struct session, in_client));
+        LIST_FOR_EACH_SAFE(node, &c->sessions)
+        session_destroy(s, CONTAINER(node, struct session, in_client));
         hashtab_remove(&s->clients.by_id, &c->by_id);
         hashtab_remove(&s->clients.by_owner, &c->by_owner);
         list_remove(&c->in_lru);
@@ -120,7 +128,8 @@ void client_destroy(struct nfs4_server *s, struct client *c)
         client_release(s, c);
 }
 
-/* Oldest renewals first: stop at the first lease that still runs. Clients kept as a courtesy go to the end again. */
+/* Oldest renewals first: stop at the first lease that still runs. Clients kept as a courtesy go to the end
+ * again. */
 static void lease_tick(struct timer *t)
 {
         struct clients *all = CONTAINER(t, struct clients, lease_timer);
@@ -132,8 +141,9 @@ static void lease_tick(struct timer *t)
 
                 if (now - c->renewed_ns < lease_ns)
                         break;
-                if (c->references > 0 || (c->confirmed && s->hooks->client_expired && s->hooks->client_expired(s, c))) {
-                        c->expired = c->references == 0;
+                if (client_busy(c) ||
+                    (c->confirmed && s->hooks->client_expired && s->hooks->client_expired(s, c))) {
+                        c->expired = !client_busy(c);
                         list_remove(&c->in_lru);
                         list_push(&all->lru, &c->in_lru);
                         continue;
@@ -150,7 +160,8 @@ int clients_init(struct nfs4_server *s)
 
         *all = (struct clients){ .lease_timer.fire = lease_tick };
         list_init(&all->lru);
-        if (!hashtab_init(&all->by_id, 64) || !hashtab_init(&all->by_owner, 64) || !hashtab_init(&all->sessions, 64))
+        if (!hashtab_init(&all->by_id, 64) || !hashtab_init(&all->by_owner, 64) ||
+            !hashtab_init(&all->sessions, 64))
                 return -ENOMEM;
         env_random(s->env, &all->next_session, sizeof(all->next_session));
         timer_start(s->env, &all->lease_timer, s->lease_seconds * 1000000000ull / 8);
@@ -162,8 +173,8 @@ void clients_destroy(struct nfs4_server *s)
         struct clients *all = &s->clients;
 
         timer_stop(&all->lease_timer);
-        LIST_FOR_EACH_SAFE (node, &all->lru)
-                client_destroy(s, CONTAINER(node, struct client, in_lru));
+        LIST_FOR_EACH_SAFE(node, &all->lru)
+        client_destroy(s, CONTAINER(node, struct client, in_lru));
         hashtab_destroy(&all->by_id);
         hashtab_destroy(&all->by_owner);
         hashtab_destroy(&all->sessions);

@@ -11,7 +11,8 @@ static uint32_t op_limit(const struct compound *c)
         return c->minor == 1 ? NFS4_OP_LIMIT_MINOR1 : NFS4_OP_LIMIT;
 }
 
-/* The position rules of §2.10.2 and §18.46.3: SEQUENCE first, and only first; what may come without it is alone. */
+/* The position rules of §2.10.2 and §18.46.3: SEQUENCE first, and only first; what may come without it is
+ * alone. */
 static enum nfsstat4 check_position(const struct compound *c)
 {
         bool first = c->op_index == 0;
@@ -34,28 +35,42 @@ static enum nfsstat4 check_handles(const struct compound *c)
         return NFS4_OK;
 }
 
+static uint32_t reply_limit(const struct compound *c)
+{
+        return c->session && c->session->fore.max_response < BUF_LARGE ? c->session->fore.max_response
+                                                                       : BUF_LARGE;
+}
+
 uint32_t compound_reply_room(const struct compound *c)
 {
-        uint32_t used = xdr_out_length(&c->call.out), limit = BUF_LARGE;
+        uint32_t used = xdr_out_length(&c->call.out), limit = reply_limit(c);
 
-        if (c->session && c->session->fore.max_response < limit)
-                limit = c->session->fore.max_response;
         return used < limit ? limit - used : 0;
 }
 
-/* Before something that cannot be taken back runs, its worst reply must fit the session and, when asked, the cache
- * (§2.10.6.4). */
-static enum nfsstat4 check_reply_room(const struct compound *c)
+/* Whether MORE bytes of results fit the session and, when asked, the cache (§2.10.6.4). */
+static enum nfsstat4 check_fits(const struct compound *c, uint32_t more)
 {
-        uint32_t body = xdr_out_length(&c->call.out) - c->body_at;
+        uint32_t length = xdr_out_length(&c->call.out) + more;
 
-        if (!c->session || c->opnum == OP_SEQUENCE)
-                return NFS4_OK;
-        if (c->op->reply_max > compound_reply_room(c) && c->op->flags & OP_MUTATES)
+        if (length > reply_limit(c))
                 return NFS4ERR_REP_TOO_BIG;
-        if (c->cache_this && c->op->flags & OP_MUTATES && body + c->op->reply_max > c->session->fore.max_response_cached)
+        if (c->cache_this && length - c->body_at > c->session->fore.max_response_cached)
                 return NFS4ERR_REP_TOO_BIG_TO_CACHE;
         return NFS4_OK;
+}
+
+/* Before something that cannot be taken back runs, its worst reply must fit, and there is memory for it. */
+static enum nfsstat4 check_reply_room(struct compound *c)
+{
+        uint32_t worst = c->op->reply_max + COMPOUND_HEAD_RESERVE;
+
+        if (!(c->op->flags & OP_MUTATES))
+                return NFS4_OK;
+        call_need_head(&c->call, worst);
+        if (xdr_room(&c->call.out) < worst)
+                return NFS4ERR_DELAY;
+        return check_fits(c, c->op->reply_max);
 }
 
 /* Decode the next operation; what is wrong with it before it runs becomes its result. */
@@ -129,11 +144,11 @@ static void count_op(struct compound *c)
         histogram_add(&m->latency, env_now(c->server->env) - c->op_started_ns);
 }
 
-/* Append the result: opnum, status, and what the operation adds. A reply that does not fit becomes REP_TOO_BIG. */
+/* Append the result: opnum, status, and what the operation adds. What does not fit becomes an error. */
 static enum compound_phase encode_op(struct compound *c)
 {
         struct xdr_out *x = &c->call.out;
-        uint32_t limit = compound_reply_room(c) + xdr_out_length(x);
+        enum nfsstat4 fits;
 
         c->op_at = xdr_head_length(x);
         call_need_head(&c->call, c->op ? c->op->reply_max + COMPOUND_HEAD_RESERVE : COMPOUND_HEAD_RESERVE);
@@ -141,9 +156,10 @@ static enum compound_phase encode_op(struct compound *c)
         xdr_put_u32(x, c->status);
         if (c->op && c->op->encode && (c->status == NFS4_OK || c->op->flags & OP_ENCODES_ERRORS))
                 c->op->encode(c, x, c->status);
-        if (x->full || xdr_out_length(x) > limit) {
+        fits = x->full ? NFS4ERR_DELAY /* no memory for a longer head */ : check_fits(c, 0);
+        if (fits != NFS4_OK && !c->abandoned_reply) {
                 xdr_truncate(x, c->op_at);
-                c->status = NFS4ERR_REP_TOO_BIG;
+                c->status = fits;
                 xdr_put_u32(x, c->opnum);
                 xdr_put_u32(x, c->status);
         }
@@ -174,26 +190,13 @@ static void compound_run(struct compound *c) /* the only function in the server 
 {
         for (;;)
                 switch (c->phase) {
-                case C_DECODE:
-                        c->phase = next_op(c);
-                        break;
-                case C_EXECUTE:
-                        c->phase = run_op(c, c->op->execute);
-                        break;
-                case C_RESUME:
-                        c->phase = run_op(c, c->op->resume);
-                        break;
-                case C_ENCODE:
-                        c->phase = encode_op(c);
-                        break;
-                case C_COMMIT:
-                        c->phase = commit(c);
-                        break;
-                case C_REPLY:
-                        finish(c);
-                        return;
-                case C_PARKED:
-                        return;
+                case C_DECODE: c->phase = next_op(c); break;
+                case C_EXECUTE: c->phase = run_op(c, c->op->execute); break;
+                case C_RESUME: c->phase = run_op(c, c->op->resume); break;
+                case C_ENCODE: c->phase = encode_op(c); break;
+                case C_COMMIT: c->phase = commit(c); break;
+                case C_REPLY: finish(c); return;
+                case C_PARKED: return;
                 }
 }
 

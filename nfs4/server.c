@@ -22,50 +22,40 @@ const char *nfs4_op_name(uint32_t opnum)
         return opnum < NFS4_OP_LIMIT && op_names[opnum] ? op_names[opnum] : "ILLEGAL";
 }
 
+static const struct {
+        enum nfsstat4 status;
+        const char *name;
+} status_names[] = {
+        { NFS4_OK, "NFS4_OK" },
+#define STATUS(number, name) { NFS4ERR_##name, "NFS4ERR_" #name },
+#include "include/nfs4_status.def"
+};
+
 const char *nfs4_status_name(enum nfsstat4 status)
 {
-        switch ((int)status) {
-        case NFS4_OK:
-                return "NFS4_OK";
-#define STATUS(number, name) \
-        case number: \
-                return "NFS4ERR_" #name;
-#include "include/nfs4_status.def"
-        default:
-                return "unknown status";
-        }
+        for (size_t i = 0; i < sizeof(status_names) / sizeof(*status_names); i++)
+                if (status_names[i].status == status)
+                        return status_names[i].name;
+        return "unknown status";
 }
 
 enum nfsstat4 nfs4_status_from_errno(int error)
 {
         switch (error < 0 ? -error : error) {
-        case 0:
-                return NFS4_OK;
-        case ENOENT:
-                return NFS4ERR_NOENT;
-        case EIO:
-                return NFS4ERR_IO;
-        case EEXIST:
-                return NFS4ERR_EXIST;
-        case ENOSPC:
-                return NFS4ERR_NOSPC;
-        case EDQUOT:
-                return NFS4ERR_DQUOT;
-        case EFBIG:
-                return NFS4ERR_FBIG;
-        case EROFS:
-                return NFS4ERR_ROFS;
-        case ENAMETOOLONG:
-                return NFS4ERR_NAMETOOLONG;
-        case ENOTEMPTY:
-                return NFS4ERR_NOTEMPTY;
-        case EACCES:
-                return NFS4ERR_ACCESS;
+        case 0: return NFS4_OK;
+        case ENOENT: return NFS4ERR_NOENT;
+        case EIO: return NFS4ERR_IO;
+        case EEXIST: return NFS4ERR_EXIST;
+        case ENOSPC: return NFS4ERR_NOSPC;
+        case EDQUOT: return NFS4ERR_DQUOT;
+        case EFBIG: return NFS4ERR_FBIG;
+        case EROFS: return NFS4ERR_ROFS;
+        case ENAMETOOLONG: return NFS4ERR_NAMETOOLONG;
+        case ENOTEMPTY: return NFS4ERR_NOTEMPTY;
+        case EACCES: return NFS4ERR_ACCESS;
         case ENOMEM:
-        case EAGAIN:
-                return NFS4ERR_DELAY;
-        default:
-                return NFS4ERR_SERVERFAULT;
+        case EAGAIN: return NFS4ERR_DELAY;
+        default: return NFS4ERR_SERVERFAULT;
         }
 }
 
@@ -121,7 +111,7 @@ int nfs4_server_init(struct nfs4_server *s, struct metrics *metrics)
                 return -ENOMEM;
         register_metrics(s, metrics);
         if (clients_init(s) < 0) {
-                free(s->op_metrics);
+                nfs4_server_destroy(s);
                 return -ENOMEM;
         }
         return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the MDS and a DS have in common as NFSv4.1 servers, and the hooks in which they differ. One loop owns one
- * nfs4_server: no locks. */
+/* What the MDS and a DS have in common as NFSv4.1 servers, and the hooks in which they differ. One loop owns
+ * one nfs4_server: no locks. */
 #pragma once
 
 #include "base/hashtab.h"
@@ -17,10 +17,11 @@ struct nfs4_hooks {
         /* Around each operation's execute/resume (MDS: reset what the reply depends on). */
         void (*op_begin)(struct compound *c);
         void (*op_end)(struct compound *c, enum nfsstat4 status);
-        /* All operations done: true when the reply may leave now, false: compound_committed() will be called. */
+        /* All operations done: true when the reply may leave now, false: compound_committed() will be called.
+         */
         bool (*commit)(struct compound *c);
-        /* CREATE_SESSION is about to confirm CLIENT: make its record durable (raise c->commit_seq). OLD: the confirmed
-         * client of the same owner whose state goes with it, or NULL. */
+        /* CREATE_SESSION is about to confirm CLIENT: make its record durable (raise c->commit_seq). OLD: the
+         * confirmed client of the same owner whose state goes with it, or NULL. */
         enum nfsstat4 (*client_confirm)(struct compound *c, struct client *client, struct client *old);
         /* CLIENT's memory goes (expired, replaced, destroyed): drop all its state. */
         void (*client_gone)(struct nfs4_server *s, struct client *client);
@@ -33,7 +34,8 @@ struct nfs4_hooks {
         uint32_t (*status_flags)(struct nfs4_server *s, const struct client *client);
         /* SECINFO_NO_NAME / SECINFO: flavours allowed here, into FLAVORS[8]; count. */
         uint32_t (*flavors)(struct compound *c, uint32_t flavors[8]);
-        /* The lease ran out without renewal: true = keep it as a courtesy, false = client_gone() and forget it now. */
+        /* The lease ran out without renewal: true = keep it as a courtesy, false = client_gone() and forget
+         * it now. */
         bool (*client_expired)(struct nfs4_server *s, struct client *client);
 };
 
@@ -42,26 +44,28 @@ struct nfs4_op_metrics {
         struct histogram latency;
 };
 
-struct nfs4_limits { uint32_t clients, sessions, slots_per_session; };
+struct nfs4_limits {
+        uint32_t clients, sessions, slots_per_session;
+};
 
 struct nfs4_server {
         struct env *env;
         struct bufpool *pool;
         const struct nfs4_hooks *hooks;
-        const struct nfs4_op *const *ops;       /* [NFS4_OP_LIMIT], NULL = NOTSUPP */
-        void *role;                             /* struct mds or struct ds */
-        uint32_t role_flags;                    /* EXCHGID4_FLAG_USE_PNFS_MDS or _DS */
-        bool back_channel;                      /* grant CONN_BACK_CHAN */
-        char owner_major[64];                   /* so_major_id: unique per server instance; minor is 0 */
-        char scope[64];                         /* one per cluster */
-        uint32_t server_number;                 /* high bits of client ids: 0 = MDS, else the DS's server id */
-        uint32_t boot;                          /* start number: in client ids and stateids */
+        const struct nfs4_op *const *ops; /* [NFS4_OP_LIMIT], NULL = NOTSUPP */
+        void *role;                       /* struct mds or struct ds */
+        uint32_t role_flags;              /* EXCHGID4_FLAG_USE_PNFS_MDS or _DS */
+        bool back_channel;                /* grant CONN_BACK_CHAN */
+        char owner_major[64];             /* so_major_id: unique per server instance; minor is 0 */
+        char scope[64];                   /* one per cluster */
+        uint32_t server_number;           /* high bits of client ids: 0 = MDS, else the DS's server id */
+        uint32_t boot;                    /* start number: in client ids and stateids */
         uint32_t lease_seconds;
-        uint8_t key[16];                        /* SipHash key: handles, client tags */
+        uint8_t key[16]; /* SipHash key: handles, client tags */
         uint8_t write_verifier[NFS4_VERIFIER_SIZE];
         struct nfs4_limits limits;
-        struct clients clients;                 /* nfs4/client.h */
-        struct nfs4_op_metrics *op_metrics;     /* [NFS4_OP_LIMIT] */
+        struct clients clients;             /* nfs4/client.h */
+        struct nfs4_op_metrics *op_metrics; /* [NFS4_OP_LIMIT] */
         struct metric bytes_in, bytes_out, replays;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BACKCHANNEL_CTL, RFC 8881 §18.33: changes the callback program and security of the session's back channel. */
+/* BACKCHANNEL_CTL, RFC 8881 §18.33: changes the callback program and security of the session's back channel.
+ */
 #include "nfs4/ops.h"
 #include "nfs4/op/callback_security.h"
 #include "nfs4/server.h"

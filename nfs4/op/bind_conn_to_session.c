@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BIND_CONN_TO_SESSION, RFC 8881 §18.34: says which channels of a session a connection carries.
  *
- * The RFC: the sole operation of its compound, without SEQUENCE. We: any direction that the session has is granted; the
- * DS has no back channel and answers FORE. RDMA mode is refused by answering false. */
+ * The RFC: the sole operation of its compound, without SEQUENCE. We: any direction that the session has is
+ * granted; the DS has no back channel and answers FORE. RDMA mode is refused by answering false. */
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
 #include "nfs4/server.h"

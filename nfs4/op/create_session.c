@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CREATE_SESSION, RFC 8881 §18.36: confirms a client id and makes a session.
  *
- * The RFC: its own one-entry replay cache by csa_sequence; confirming a new incarnation of an owner drops the old one.
- * We: the fore channel gets what was asked, to the byte (Linux computes rsize and wsize from it and does not round), cut
- * only at what one buffer holds; 64 slots at first; the client's record is durable before the reply leaves (hook). No
- * persistent replay cache, so SESSION4_PERSIST is never granted. */
+ * The RFC: its own one-entry replay cache by csa_sequence; confirming a new incarnation of an owner drops the
+ * old one. We: the fore channel gets what was asked, to the byte (Linux computes rsize and wsize from it and
+ * does not round), cut only at what one buffer holds; 64 slots at first; the client's record is durable
+ * before the reply leaves (hook). No persistent replay cache, so SESSION4_PERSIST is never granted. */
 #include "nfs4/codec.h"
 #include "nfs4/op/callback_security.h"
 #include "nfs4/ops.h"
@@ -26,7 +26,8 @@ enum {
         MIN_REQUEST = 256, /* smaller channels cannot carry a useful compound: TOOSMALL */
         MIN_RESPONSE = 256,
         MIN_BACK = 128,
-        KNOWN_FLAGS = CREATE_SESSION4_FLAG_PERSIST | CREATE_SESSION4_FLAG_CONN_BACK_CHAN | CREATE_SESSION4_FLAG_CONN_RDMA,
+        KNOWN_FLAGS = CREATE_SESSION4_FLAG_PERSIST | CREATE_SESSION4_FLAG_CONN_BACK_CHAN |
+                      CREATE_SESSION4_FLAG_CONN_RDMA,
         RESULT_MAX = 16 + 8 + 2 * 28,
 };
 
@@ -103,13 +104,16 @@ static uint32_t least(uint32_t a, uint32_t b)
         return a < b ? a : b;
 }
 
-static struct channel_attrs negotiate_fore(const struct channel_attrs *asked)
+static struct channel_attrs negotiate_fore(const struct nfs4_server *s, const struct channel_attrs *asked)
 {
+        uint32_t slots = least(SESSION_FIRST_SLOTS, s->limits.slots_per_session);
+
         return (struct channel_attrs){ .max_request = least(asked->max_request, BUF_LARGE - 4096),
                                        .max_response = least(asked->max_response, BUF_LARGE - 4096),
-                                       .max_response_cached = least(asked->max_response_cached, SESSION_MAX_CACHED),
+                                       .max_response_cached =
+                                               least(asked->max_response_cached, SESSION_MAX_CACHED),
                                        .max_ops = least(asked->max_ops, COMPOUND_MAX_OPS),
-                                       .max_requests = least(asked->max_requests, SESSION_FIRST_SLOTS) };
+                                       .max_requests = least(asked->max_requests, slots) };
 }
 
 static struct channel_attrs negotiate_back(const struct channel_attrs *asked)
@@ -121,28 +125,35 @@ static struct channel_attrs negotiate_back(const struct channel_attrs *asked)
                                        .max_requests = least(asked->max_requests, SESSION_BACK_SLOTS) };
 }
 
-static enum nfsstat4 check(const struct compound *c, const struct create_session_args *a)
+static enum nfsstat4 check(const struct create_session_args *a)
 {
-        bool back = (a->flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN) != 0 && c->server->back_channel;
-
         if (a->flags & ~(uint32_t)KNOWN_FLAGS)
                 return NFS4ERR_INVAL;
         if (a->fore.max_request < MIN_REQUEST || a->fore.max_response < MIN_RESPONSE || a->fore.max_ops < 2 ||
             a->fore.max_requests == 0)
                 return NFS4ERR_TOOSMALL;
-        if (back && (a->back.max_request < MIN_BACK || a->back.max_response < MIN_BACK || a->back.max_ops < 2 ||
-                     a->back.max_requests == 0))
+        if (a->back.max_request < MIN_BACK || a->back.max_response < MIN_BACK || a->back.max_ops < 2 ||
+            a->back.max_requests == 0)
                 return NFS4ERR_TOOSMALL;
         return NFS4_OK;
 }
 
-/* Make the client the confirmed one of its owner; an older incarnation goes, with all its state (§18.35.4 case 5). */
+/* Requests of CLIENT other than this one are being executed. */
+static bool others_running(const struct compound *c, const struct client *client)
+{
+        return client->references - client->session_count > (client == c->client ? 1 : 0);
+}
+
+/* Make the client the confirmed one of its owner; an older incarnation goes, with all its state (§18.35.4
+ * case 5), once none of its requests is being executed any more. */
 static enum nfsstat4 confirm(struct compound *c, struct client *client)
 {
         struct nfs4_server *s = c->server;
         struct client *old = client_by_owner(s, slice_of(client->owner, client->owner_length), true);
         enum nfsstat4 status = NFS4_OK;
 
+        if (old && others_running(c, old))
+                return NFS4ERR_DELAY;
         if (s->hooks->client_confirm)
                 status = s->hooks->client_confirm(c, client, old);
         if (status != NFS4_OK)
@@ -156,7 +167,7 @@ static enum nfsstat4 confirm(struct compound *c, struct client *client)
 static enum nfsstat4 make(struct compound *c, struct client *client, const struct create_session_args *a)
 {
         struct create_session_res *r = OP_RES(c, struct create_session_res);
-        struct channel_attrs fore = negotiate_fore(&a->fore), back = negotiate_back(&a->back);
+        struct channel_attrs fore = negotiate_fore(c->server, &a->fore), back = negotiate_back(&a->back);
         bool wants_back = (a->flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN) != 0 && c->server->back_channel;
         struct session *session = session_new(c->server, client, &fore, &back);
         enum nfsstat4 status;
@@ -192,13 +203,16 @@ static enum nfsstat4 execute(struct compound *c)
         *r = (struct create_session_res){ .client = client };
         if (!client)
                 return NFS4ERR_STALE_CLIENTID;
-        if (a->seqid == client->create_seqid - 1 && client->create_replay_valid)
-                return client->create_status;
+        if (a->seqid == client->create_seqid - 1 && client->create_replay_valid) {
+                c->commit_seq = client->create_commit_seq;
+                return NFS4_OK;
+        }
         if (a->seqid != client->create_seqid)
                 return NFS4ERR_SEQ_MISORDERED;
-        if (!client->confirmed && (compound_cred(c)->flavor != client->flavor || compound_cred(c)->uid != client->uid))
+        if (!client->confirmed &&
+            (compound_cred(c)->flavor != client->flavor || compound_cred(c)->uid != client->uid))
                 return NFS4ERR_CLID_INUSE;
-        status = check(c, a);
+        status = check(a);
         if (status != NFS4_OK)
                 return status;
         status = make(c, client, a);
@@ -206,7 +220,7 @@ static enum nfsstat4 execute(struct compound *c)
                 return status; /* nothing was done: the same sequence may come again */
         client_renew(c->server, client);
         client->create_seqid++;
-        client->create_status = status;
+        client->create_commit_seq = c->commit_seq;
         client->create_replay_valid = true;
         return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DESTROY_CLIENTID, RFC 8881 §18.50: forgets a client that has neither sessions nor state; else CLIENTID_BUSY. */
+/* DESTROY_CLIENTID, RFC 8881 §18.50: forgets a client that has neither sessions nor state; else
+ * CLIENTID_BUSY. */
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DESTROY_SESSION, RFC 8881 §18.37: ends a session; the client's other state stays.
  *
- * The RFC: alone, or the last operation behind a SEQUENCE of the same session. We: other requests being executed on it
- * are DELAY, so that none loses its slot under it. */
+ * The RFC: alone, or the last operation behind a SEQUENCE of the same session. We: other requests being
+ * executed on it are DELAY, so that none loses its slot under it. */
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
 

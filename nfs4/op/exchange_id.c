@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EXCHANGE_ID, RFC 8881 §18.35: who the client is.
  *
- * The RFC has nine cases, by: is there a confirmed record of this co_ownerid, does the verifier match, does the principal
- * match, is it an update. case_of() below is that table. We: an unconfirmed record with the same verifier and principal is
- * given again (Linux sends EXCHANGE_ID twice and wants the same client id), otherwise replaced. State protection: whatever
- * is asked, SP4_NONE is answered (SP4_SSV is refused). Flags tell the role: MDS or DS, never an echo. */
+ * The RFC has nine cases, by: is there a confirmed record of this co_ownerid, does the verifier match, does
+ * the principal match, is it an update. We: just that. An unconfirmed record is always replaced, under a new
+ * client id (case 4): two clients of one name must not get one session between them. State protection:
+ * whatever is asked, SP4_NONE is answered (SP4_SSV is refused). Flags tell the role: MDS or DS, never an
+ * echo. */
 #include "base/log.h"
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
@@ -22,8 +23,10 @@ struct exchange_id_res {
 };
 
 enum {
-        KNOWN_FLAGS = EXCHGID4_FLAG_SUPP_MOVED_REFER | EXCHGID4_FLAG_SUPP_MOVED_MIGR | EXCHGID4_FLAG_SUPP_FENCE_OPS |
-                      EXCHGID4_FLAG_BIND_PRINC_STATEID | EXCHGID4_FLAG_MASK_PNFS | EXCHGID4_FLAG_UPD_CONFIRMED_REC_A,
+        KNOWN_FLAGS = EXCHGID4_FLAG_SUPP_MOVED_REFER | EXCHGID4_FLAG_SUPP_MOVED_MIGR |
+                      EXCHGID4_FLAG_BIND_PRINC_STATEID | EXCHGID4_FLAG_MASK_PNFS |
+                      EXCHGID4_FLAG_UPD_CONFIRMED_REC_A,
+        KNOWN_FLAGS_4_2 = KNOWN_FLAGS | EXCHGID4_FLAG_SUPP_FENCE_OPS, /* RFC 7862 §14.1 */
 };
 
 static void skip_bitmap(struct xdr_in *x)
@@ -78,7 +81,7 @@ static void decode(struct compound *c, struct xdr_in *x)
                 xdr_get_u64(x);
                 xdr_get_u32(x);
         }
-        a->flags_bad = (a->flags & ~(uint32_t)KNOWN_FLAGS) != 0;
+        a->flags_bad = (a->flags & ~(uint32_t)(c->minor == 1 ? KNOWN_FLAGS : KNOWN_FLAGS_4_2)) != 0;
 }
 
 static bool same_principal(const struct compound *c, const struct client *client)
@@ -102,7 +105,8 @@ static enum nfsstat4 answer(struct compound *c, const struct client *client)
 }
 
 /* Cases 6 to 9: EXCHGID4_FLAG_UPD_CONFIRMED_REC_A. */
-static enum nfsstat4 update(struct compound *c, const struct exchange_id_args *a, const struct client *confirmed)
+static enum nfsstat4 update(struct compound *c, const struct exchange_id_args *a,
+                            const struct client *confirmed)
 {
         if (!confirmed)
                 return NFS4ERR_NOENT;
@@ -118,10 +122,11 @@ static bool may_take_over(struct compound *c, const struct client *confirmed)
 {
         const struct nfs4_hooks *hooks = c->server->hooks;
 
-        if (confirmed->references > confirmed->session_count)
+        if (client_busy(confirmed))
                 return false;
-        return confirmed->expired || (list_empty(&confirmed->sessions) && hooks->client_has_state &&
-                                      !hooks->client_has_state(c->server, confirmed));
+        return confirmed->expired ||
+               (list_empty(&confirmed->sessions) &&
+                !(hooks->client_has_state && hooks->client_has_state(c->server, confirmed)));
 }
 
 static enum nfsstat4 execute(struct compound *c)
@@ -146,10 +151,8 @@ static enum nfsstat4 execute(struct compound *c)
         if (confirmed && same_verifier(a, confirmed))
                 return answer(c, confirmed); /* case 2 */
         unconfirmed = client_by_owner(s, a->owner, false);
-        if (unconfirmed && same_verifier(a, unconfirmed) && same_principal(c, unconfirmed))
-                return answer(c, unconfirmed);
         if (unconfirmed)
-                client_destroy(s, unconfirmed); /* case 4 */
+                client_destroy(s, unconfirmed);                /* case 4 */
         unconfirmed = client_new(s, a->owner, a->verifier, c); /* cases 1 and 5 */
         return unconfirmed ? answer(c, unconfirmed) : NFS4ERR_DELAY;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PUTFH, PUTROOTFH, PUTPUBFH, GETFH, SAVEFH, RESTOREFH: RFC 8881 §18.19–21, §18.8, §18.27–28. The two file handle
- * registers and the stateids that go with them (§16.2.3.1.2). The public handle is the root. */
+/* PUTFH, PUTROOTFH, PUTPUBFH, GETFH, SAVEFH, RESTOREFH: RFC 8881 §18.19–21, §18.8, §18.27–28. The two file
+ * handle registers and the stateids that go with them (§16.2.3.1.2). The public handle is the root. */
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SECINFO_NO_NAME, RFC 8881 §18.45: the security flavours of the current handle (or its parent: the same here, since a
- * policy belongs to an export). Consumes the current file handle, as the RFC demands. */
+/* SECINFO_NO_NAME, RFC 8881 §18.45: the security flavours of the current handle (or its parent: the same
+ * here, since a policy belongs to an export). Consumes the current file handle, as the RFC demands. */
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
 

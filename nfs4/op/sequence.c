@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SEQUENCE, RFC 8881 §18.46, and the replay cache, §2.10.6.1.
  *
- * The RFC: the first operation of every compound but a few; claims a slot. Same sequence id as the last request: a retry,
- * answered from the cache, byte for byte; one more: a new request; anything else SEQ_MISORDERED. It renews the lease.
- * We: cache only when asked (sa_cachethis) or when SEQUENCE was alone; a retry of what is still being executed is DELAY; a
- * different request under the old sequence id is SEQ_FALSE_RETRY (told apart by a hash of what follows SEQUENCE and the
- * caller). The slot table starts at what was negotiated and grows when the client uses its highest slot. Connections of a
- * session without state protection are associated by using them (§2.10.3.1): that is how nconnect works. */
+ * The RFC: the first operation of every compound but a few; claims a slot. Same sequence id as the last
+ * request: a retry, answered from the cache, byte for byte; one more: a new request; anything else
+ * SEQ_MISORDERED. It renews the lease. We: cache only when asked (sa_cachethis) or when SEQUENCE was alone,
+ * and then always: the engine ends a reply that grows beyond what is cached with REP_TOO_BIG_TO_CACHE. A
+ * retry of what is still being executed is DELAY; a different request under the old sequence id is
+ * SEQ_FALSE_RETRY (told apart by a hash of what follows SEQUENCE and the caller). The slot table starts at
+ * what was negotiated and grows when the client uses its highest slot. Connections of a session without state
+ * protection are associated by using them (§2.10.3.1): that is how nconnect works. */
 #include <stdlib.h>
 
 #include "nfs4/codec.h"
@@ -22,7 +24,7 @@ struct sequence_res {
         uint32_t status_flags;
 };
 
-enum { HASHED_BYTES = 256 };
+enum { HASHED_BYTES = 256, ARGS_BYTES = 36, RESULT_BYTES = 44, ERROR_BYTES = 8 /* opnum and status */ };
 
 static void decode(struct compound *c, struct xdr_in *x)
 {
@@ -104,7 +106,8 @@ static void grow_slots(struct nfs4_server *s, struct session *session, const str
         session->target_slots = session->slot_count;
 }
 
-static enum nfsstat4 check(const struct compound *c, const struct session *session, const struct sequence_args *a)
+static enum nfsstat4 check(const struct compound *c, const struct session *session,
+                           const struct sequence_args *a)
 {
         if (a->slot >= session->slot_count)
                 return NFS4ERR_BADSLOT;
@@ -112,8 +115,11 @@ static enum nfsstat4 check(const struct compound *c, const struct session *sessi
                 return NFS4ERR_BAD_HIGH_SLOT;
         if (c->op_count > session->fore.max_ops)
                 return NFS4ERR_TOO_MANY_OPS;
-        if (xdr_left(&c->call.args) + 36 > session->fore.max_request)
+        if (xdr_left(&c->call.args) + ARGS_BYTES > session->fore.max_request)
                 return NFS4ERR_REQ_TOO_BIG;
+        if (a->cache_this &&
+            xdr_out_length(&c->call.out) - c->body_at + RESULT_BYTES > session->fore.max_response_cached)
+                return NFS4ERR_REP_TOO_BIG_TO_CACHE; /* not even SEQUENCE's own result fits */
         return NFS4_OK;
 }
 
@@ -158,17 +164,18 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         xdr_put_u32(x, OP_RES(c, struct sequence_res)->status_flags);
 }
 
-/* Keep the COMPOUND4res for a retry. Payloads by reference are copied: such replies are small when they are cached. */
+/* Keep the COMPOUND4res for a retry. Payloads by reference are copied: such replies are small when they are
+ * cached. */
 static void remember(struct compound *c)
 {
         struct slot *slot = c->slot;
         const struct xdr_out *x = &c->call.out;
         uint32_t length = xdr_out_length(x) - c->body_at, at = 0, head = c->body_at;
+        enum { LONGEST = SESSION_MAX_CACHED + ERROR_BYTES };
 
-        if (length > SESSION_MAX_CACHED)
-                return;
+        CHECK(length <= LONGEST);
         if (length > slot->reply_capacity) {
-                uint32_t capacity = length <= 256 ? 256 : length <= 1024 ? 1024 : SESSION_MAX_CACHED;
+                uint32_t capacity = length <= 256 ? 256 : length <= 1024 ? 1024 : LONGEST;
                 uint8_t *bigger = realloc(slot->reply, capacity);
 
                 if (!bigger)
@@ -221,7 +228,7 @@ void slot_finish(struct compound *c)
 const struct nfs4_op op_sequence = {
         .name = "SEQUENCE",
         .flags = OP_NO_SEQUENCE,
-        .reply_max = 44,
+        .reply_max = RESULT_BYTES,
         .decode = decode,
         .execute = execute,
         .encode = encode,

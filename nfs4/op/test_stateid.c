@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TEST_STATEID (RFC 8881 §18.48) and FREE_STATEID (§18.38): how a client finds out after a restart or a revocation which
- * of its state is left, and lets go of the rest. The answers are the role's: hooks. */
+/* TEST_STATEID (RFC 8881 §18.48) and FREE_STATEID (§18.38): how a client finds out after a restart or a
+ * revocation which of its state is left, and lets go of the rest. The answers are the role's: hooks. */
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
@@ -35,8 +35,9 @@ static enum nfsstat4 test_execute(struct compound *c)
         struct test_res *r = OP_RES(c, struct test_res);
 
         for (uint32_t i = 0; i < a->count; i++)
-                r->statuses[i] = c->server->hooks->test_stateid ? c->server->hooks->test_stateid(c, &a->ids[i]) :
-                                                                  NFS4ERR_BAD_STATEID;
+                r->statuses[i] = c->server->hooks->test_stateid
+                                         ? c->server->hooks->test_stateid(c, &a->ids[i])
+                                         : NFS4ERR_BAD_STATEID;
         return NFS4_OK;
 }
 
