@@ -4,7 +4,10 @@
  * The RFC: what is answered may be more stable than what was asked, never less; the verifier changes when
  * unstable data may have been lost. We answer exactly what was asked (DATA_SYNC4 counts as FILE_SYNC4),
  * because Linux sends neither COMMIT nor LAYOUTCOMMIT after FILE_SYNC4: so that is said only when data, name,
- * size and mtime are durable, here and at the MDS. An unstable write is answered when the kernel has the data
+ * size and mtime are durable, here and at the MDS: pushed the first time (most files are written once), and
+ * from the second time on by announcing the file as dirty, once, so that the MDS asks; after a crash of its
+ * own it asks because of its write-layout record. The MDS's own writes have no such record: always pushed.
+ * An unstable write is answered when the kernel has the data
  * and the MDS knows that the file is dirty here (ds/push.h). The verifier is taken when the write begins: if
  * a sync fails meanwhile, COMMIT will answer another one. The payload goes to the disk from the record in
  * which it came. A handle that was given for reading is refused with ACCESS, which makes the client drop that
@@ -30,6 +33,7 @@ struct write_wait {
         enum step step;
         uint32_t pending; /* in WRITING: the disk, and perhaps the announcement */
         int told;         /* what the MDS said: a ctl_status, or PUSH_LOST */
+        bool quiet;       /* FILE_SYNC4 without a push: the MDS knows that it must ask */
         struct ticket ticket;
         struct disk_req disk;
         struct announce announce;
@@ -104,8 +108,9 @@ static enum nfsstat4 start_writing(struct compound *c, struct write_wait *w)
                                      .done = on_disk };
         inflight_begin(&w->io.worker->inflight, &w->ticket, &c->fh);
         disk_submit(w->io.worker->disk, &w->disk);
+        w->quiet = a->stable != UNSTABLE4 && w->io.object->pushed && !(c->fh.flags & FH_PROXY);
         w->announce.done = on_announced;
-        if (a->stable == UNSTABLE4 && !announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
+        if ((a->stable == UNSTABLE4 || w->quiet) && !announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
                 w->pending++;
         return NFS4_WAIT;
 }
@@ -158,11 +163,18 @@ static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
         return io_sync(&w->io, &w->sync);
 }
 
+static enum nfsstat4 have_pushed(struct compound *c, struct write_wait *w)
+{
+        if (w->told == CTL_OK)
+                w->io.object->pushed = true;
+        return finish(c, told_status(w));
+}
+
 static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
 {
         if (w->sync.error)
                 return finish(c, io_disk_error(&w->io, w->sync.error, true));
-        return start_pushing(c, w);
+        return w->quiet ? finish(c, told_status(w)) : start_pushing(c, w);
 }
 
 static enum nfsstat4 at_gate(struct compound *c, struct write_wait *w)
@@ -202,7 +214,7 @@ static enum nfsstat4 resume(struct compound *c)
         case AT_GATE: return at_gate(c, w);
         case WRITING: return have_written(c, w);
         case SYNCING: return have_synced(c, w);
-        case PUSHING: return finish(c, told_status(w));
+        case PUSHING: return have_pushed(c, w);
         }
         return NFS4ERR_SERVERFAULT;
 }

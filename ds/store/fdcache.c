@@ -186,6 +186,7 @@ void object_close(struct object *o)
         o->size = 0;
         o->unsynced = false;
         o->announced = 0;
+        o->pushed = false;
 }
 
 void objects_forget_announced(struct objects *s)

@@ -43,6 +43,7 @@ struct object {
         /* what the MDS was told of unstable data (ds/push.h) */
         uint64_t announced; /* handles with a lower epoch need not tell it; 0 = all must */
         bool announcing;
+        bool pushed; /* a synced write was pushed: those that follow announce instead (op/write.c) */
         struct list announce_waits;
 };
 

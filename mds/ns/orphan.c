@@ -27,27 +27,19 @@ static void put_record(struct txn *t, uint64_t fileid, const struct orphan_recor
         txn_put(t, key_orphan(key, fileid), orphan_encode(value, o));
 }
 
-static bool delete_record(void *arg, struct slice key, struct slice value)
-{
-        (void)value;
-        txn_delete(arg, key);
-        return true;
-}
-
 /* The inode goes; its objects, if there may be any, are written down. */
 static void bury(struct mds *mds, struct txn *t, struct inode *inode, bool was_orphan, struct orphan *ret)
 {
         uint8_t key[KEY_MAX];
 
         ret->deleted = true;
-        ret->has_objects = (inode->flags & INODE_DATA) != 0 && inode->type == NF4REG;
+        ret->has_objects = inode->type == NF4REG && size_has_data(mds->sizes, inode);
         ret->record = record_of(inode, false);
-        if (ret->has_objects) {
+        layout_records_delete(mds->layouts, t, inode->fileid);
+        if (ret->has_objects)
                 put_record(t, inode->fileid, &ret->record);
-                meta_scan(mds->meta, key_layouts(key, inode->fileid), delete_record, t);
-        } else if (was_orphan) {
+        else if (was_orphan)
                 txn_delete(t, key_orphan(key, inode->fileid));
-        }
         txn_delete_inode(t, inode->fileid);
 }
 
@@ -68,7 +60,7 @@ void orphan_finish(struct mds *mds, const struct orphan *o)
 {
         if (!o->deleted)
                 return;
-        layouts_drop_file(mds->layouts, o->fileid);
+        layouts_file_gone(mds->layouts, o->fileid);
         size_forget(mds->sizes, o->fileid);
         if (o->has_objects)
                 reaper_add(mds->reaper, o->fileid, &o->record);

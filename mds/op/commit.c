@@ -4,6 +4,7 @@
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/pnfs/proxy.h"
+#include "mds/pnfs/size.h"
 
 struct commit_args {
         uint64_t offset;
@@ -34,7 +35,7 @@ static enum nfsstat4 execute(struct compound *c)
         status = caller_of(c, &c->fh, &who);
         if (status != NFS4_OK)
                 return status;
-        return file->flags & INODE_DATA ? proxy_commit(c, file) : NFS4_OK;
+        return size_has_data(mds_of(c)->sizes, file) ? proxy_commit(c, file) : NFS4_OK;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

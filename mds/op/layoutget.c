@@ -101,27 +101,20 @@ static enum nfsstat4 check_file(struct compound *c, const struct layoutget_args 
         return NFS4_OK;
 }
 
-/* The record that survives us, and the mark that objects may exist. Written once per client and file. */
-static enum nfsstat4 record_writer(struct compound *c, const struct inode *file)
+/* The record that survives us: once a client and file. It need not be written again for a newer epoch. */
+static enum nfsstat4 record_writer(struct compound *c, struct layout_state *state)
 {
         struct mds *mds = mds_of(c);
-        struct txn *t = txn_begin(mds->meta);
-        uint8_t key[KEY_MAX];
-        uint32_t epoch = htobe32(meta_epoch(mds->meta));
+        struct txn *t;
         int r;
 
-        if (!(file->flags & INODE_DATA)) {
-                struct inode *inode = txn_edit(t, file->fileid);
-
-                if (!inode) {
-                        txn_abort(t);
-                        return NFS4ERR_STALE;
-                }
-                inode->flags |= INODE_DATA;
-        }
-        txn_put(t, key_layout(key, file->fileid, c->client->tag), slice_of(&epoch, 4));
+        if (state->recorded)
+                return NFS4_OK;
+        t = txn_begin(mds->meta);
+        layout_record(t, state, meta_epoch(mds->meta));
         r = txn_commit(t, &c->commit_seq);
-        return nfs4_status_from_errno(r);
+        state->recorded = r == 0;
+        return r == 0 ? NFS4_OK : NFS4ERR_LAYOUTUNAVAILABLE;
 }
 
 static struct fh make_handle(const struct compound *c, const struct inode *file, uint32_t iomode)
@@ -147,7 +140,6 @@ static enum nfsstat4 execute(struct compound *c)
         struct mds *mds = mds_of(c);
         const struct inode *file;
         struct layout_state *state;
-        bool first_write;
         enum nfsstat4 status = check_args(a);
 
         if (status != NFS4_OK)
@@ -159,15 +151,11 @@ static enum nfsstat4 execute(struct compound *c)
                 status = check_stateid(c, a);
         if (status != NFS4_OK)
                 return status;
-        state = layout_of(mds->layouts, c->client, file->fileid);
-        first_write = a->iomode == LAYOUTIOMODE4_RW && !(state && state->iomodes & 1u << LAYOUTIOMODE4_RW);
-        if (first_write)
-                status = record_writer(c, file);
-        if (status == NFS4_OK)
-                status = layout_grant(mds->layouts, c->client, c->fh.fileid, c->fh.export_id, (uint8_t)a->iomode, &state);
+        status = layout_grant(mds->layouts, c->client, file->fileid, c->fh.export_id, (uint8_t)a->iomode, &state);
+        if (status == NFS4_OK && a->iomode == LAYOUTIOMODE4_RW)
+                status = record_writer(c, state);
         if (status != NFS4_OK)
-                return status == NFS4ERR_NOSPC ? NFS4ERR_LAYOUTUNAVAILABLE : status;
-        meta_inode(mds->meta, c->fh.fileid, &file);
+                return status;
         r->file = *file;
         r->handle = make_handle(c, file, a->iomode);
         r->iomode = a->iomode;

@@ -44,12 +44,11 @@ static enum nfsstat4 forget_writer(struct compound *c, uint64_t fileid)
 {
         struct mds *mds = mds_of(c);
         struct txn *t;
-        uint8_t key[KEY_MAX];
 
         if (!size_is_current(mds->sizes, fileid))
                 return NFS4_OK; /* kept: after a crash of ours the data servers are asked */
         t = txn_begin(mds->meta);
-        txn_delete(t, key_layout(key, fileid, c->client->tag));
+        layout_record_returned(mds->layouts, t, fileid, c->client);
         return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
 }
 
@@ -72,11 +71,11 @@ static enum nfsstat4 return_file(struct compound *c, struct layoutreturn_args *a
                 return status;
         if (state->fileid != c->fh.fileid)
                 return NFS4ERR_BAD_STATEID;
-        wrote = (state->iomodes & 1u << LAYOUTIOMODE4_RW) != 0 && a->iomode != LAYOUTIOMODE4_READ;
+        wrote = state->recorded && a->iomode != LAYOUTIOMODE4_READ;
         r->present = !layout_return(layouts, state, (uint8_t)a->iomode);
         if (r->present)
                 r->stateid = state->stateid;
-        return wrote ? forget_writer(c, c->fh.fileid) : NFS4_OK;
+        return wrote && !r->present ? forget_writer(c, c->fh.fileid) : NFS4_OK;
 }
 
 struct sweep {
@@ -108,13 +107,16 @@ static enum nfsstat4 return_many(struct compound *c, const struct layoutreturn_a
         for (;;) {
                 enum nfsstat4 status;
                 uint64_t fileid;
+                bool wrote;
 
                 s.found = NULL;
                 layouts_each(layouts, c->client, pick, &s);
                 if (!s.found)
                         return NFS4_OK;
                 fileid = s.found->fileid;
-                layout_return(layouts, s.found, (uint8_t)a->iomode);
+                wrote = s.found->recorded;
+                if (!layout_return(layouts, s.found, (uint8_t)a->iomode) || !wrote)
+                        continue;
                 status = forget_writer(c, fileid);
                 if (status != NFS4_OK)
                         return status;

@@ -59,7 +59,7 @@ static enum nfsstat4 start_io(struct compound *c)
         r->buf = buf_get(c->server->pool, count + 4);
         if (!r->buf)
                 return NFS4ERR_DELAY;
-        if (!(file->flags & INODE_DATA)) {
+        if (!size_has_data(mds_of(c)->sizes, file)) {
                 memset(r->buf->data, 0, count); /* a hole: nothing was ever written */
                 return NFS4_OK;
         }

@@ -8,7 +8,7 @@ bool resize_waits(const struct compound *c, const struct inode *file, uint64_t s
 {
         struct mds *mds = mds_of(c);
 
-        if (!(file->flags & INODE_DATA))
+        if (!size_has_data(mds->sizes, file))
                 return false;
         return size < file->size || !size_is_current(mds->sizes, file->fileid) ||
                layout_has_writer(mds->layouts, file->fileid, c->client);

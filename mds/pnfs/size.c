@@ -21,6 +21,7 @@ struct size_file {
         bool busy;
         uint32_t pending;             /* answers awaited */
         bool failed;                  /* one of them did not come */
+        bool exists;                  /* an object does */
         uint64_t size, used;
         int64_t mtime;
         struct list waiting;          /* struct size_wait: for the answer being fetched */
@@ -104,12 +105,39 @@ static void put(struct size_file *f)
         slab_put(&s->slab, f);
 }
 
+/* The first that is heard of data. Not waited for: until it is durable the write-layout record makes us ask. */
+static void note_data(struct sizes *s, uint64_t fileid)
+{
+        const struct inode *now;
+        struct txn *t;
+        struct inode *inode;
+        uint64_t seq;
+
+        if (meta_inode(s->mds->meta, fileid, &now) < 0 || now->flags & INODE_DATA)
+                return;
+        t = txn_begin(s->mds->meta);
+        inode = txn_edit(t, fileid);
+        if (!inode) {
+                txn_abort(t);
+                return;
+        }
+        inode->flags |= INODE_DATA;
+        txn_commit(t, &seq);
+}
+
+bool size_has_data(struct sizes *s, const struct inode *file)
+{
+        return file->flags & INODE_DATA || !size_is_current(s, file->fileid);
+}
+
 void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 {
         struct size_file *f = dirty ? get(s, fileid) : find(s, fileid);
 
         if (!f)
                 return;
+        if (dirty && !any_dirty(f))
+                note_data(s, fileid);
         if (dirty)
                 f->dirty[server_id / 64] |= 1ull << (server_id % 64);
         else
@@ -147,6 +175,7 @@ int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t 
         }
         if (size > inode->size)
                 inode->size = size;
+        inode->flags |= INODE_DATA;
         inode->mode &= (uint16_t) ~06000u;
         txn_touch(t, inode, true);
         return txn_commit(t, ret_seq);
@@ -160,10 +189,12 @@ static enum nfsstat4 store_answer(struct size_file *f)
         struct txn *t;
         struct inode *inode;
         uint64_t seq;
+        bool news;
 
         if (meta_inode(meta, f->fileid, &now) < 0)
                 return NFS4ERR_STALE;
-        if (f->size <= now->size && f->mtime <= now->mtime && f->used == now->used)
+        news = f->exists && !(now->flags & INODE_DATA);
+        if (!news && f->size <= now->size && f->mtime <= now->mtime && f->used == now->used)
                 return NFS4_OK;
         t = txn_begin(meta);
         inode = txn_edit(t, f->fileid);
@@ -176,6 +207,8 @@ static enum nfsstat4 store_answer(struct size_file *f)
         if (f->size > inode->size)
                 inode->size = f->size;
         inode->used = f->used;
+        if (f->exists)
+                inode->flags |= INODE_DATA;
         return nfs4_status_from_errno(txn_commit(t, &seq));
 }
 
@@ -190,6 +223,8 @@ static void finish_task(struct task *task)
         struct list done = LIST_INIT(done);
 
         f->busy = false;
+        if (status == NFS4_OK && !any_dirty(f))
+                layout_records_settle(f->sizes->mds->layouts, f->fileid);
         list_splice(&done, &f->waiting);
         f->finish.run = finish_task;
         for (struct list *node = list_pop(&done); node; node = list_pop(&done)) {
@@ -223,6 +258,7 @@ static void got_sizes(void *arg, struct server *server, void *result)
                 if ((int64_t)size->mtime_ns > f->mtime)
                         f->mtime = (int64_t)size->mtime_ns;
                 f->used += size->used;
+                f->exists |= size->status == CTL_OK;
                 if (size->settled)
                         f->dirty[server->id / 64] &= ~(1ull << (server->id % 64));
         }
@@ -255,7 +291,7 @@ static void ask(struct size_file *f)
         const struct inode *inode;
 
         f->busy = true;
-        f->failed = false;
+        f->failed = f->exists = false;
         f->pending = 1;
         f->size = f->used = 0;
         f->mtime = 0;
@@ -447,11 +483,14 @@ static bool recover_one(void *arg, struct slice key, struct slice value)
         (void)value;
         if (!key_parse_u64_u32(key, 'l', &fileid, &tag) || meta_inode(s->mds->meta, fileid, &inode) < 0)
                 return true;
+        layout_leftover(s->mds->layouts, fileid);
         for (uint32_t i = 0; i < inode->width; i++) {
                 const struct server *server = fleet_file_server(s->mds->fleet, inode, i);
 
-                if (server)
-                        size_mark(s, fileid, server->id, true);
+                struct size_file *f = server ? get(s, fileid) : NULL;
+
+                if (f)
+                        f->dirty[server->id / 64] |= 1ull << (server->id % 64);
         }
         return true;
 }

@@ -17,6 +17,9 @@ struct size_wait {
         void (*done)(struct size_wait *, enum nfsstat4 status);
 };
 void size_wait(struct sizes *s, uint64_t fileid, struct size_wait *w);
+/* May objects of FILE exist on data servers? INODE_DATA is set when the first one tells us of data, not when a layout is
+ * given: most files of a tree that is only touched never have any. */
+bool size_has_data(struct sizes *s, const struct inode *file);
 bool size_is_current(struct sizes *s, uint64_t fileid);
 
 /* The same for an operation: NFS4_OK at once when no data server is dirty, else NFS4_WAIT and a wake; then call it again:

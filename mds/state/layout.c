@@ -15,9 +15,16 @@ struct holder {
         struct list layouts;
 };
 
+/* Records of a file whose states are gone. */
+struct leftover {
+        struct hnode node;
+        uint64_t fileid;
+        uint32_t count;
+};
+
 struct layouts {
         struct mds *mds;
-        struct hashtab by_index, by_file, holders;
+        struct hashtab by_index, by_file, holders, leftovers;
         struct slab states;
         uint32_t next_index;
 };
@@ -35,7 +42,8 @@ struct layouts *layouts_new(struct mds *mds)
                 return NULL;
         l->mds = mds;
         slab_init(&l->states, sizeof(struct layout_state), LAYOUTS_MAX);
-        if (!hashtab_init(&l->by_index, 1024) || !hashtab_init(&l->by_file, 1024) || !hashtab_init(&l->holders, 64)) {
+        if (!hashtab_init(&l->by_index, 1024) || !hashtab_init(&l->by_file, 1024) || !hashtab_init(&l->holders, 64) ||
+            !hashtab_init(&l->leftovers, 64)) {
                 layouts_free(l);
                 return NULL;
         }
@@ -68,9 +76,43 @@ static struct holder *get_holder(struct layouts *l, struct client *client)
         return h;
 }
 
+/* --- leftovers */
+
+static struct leftover *find_leftover(const struct layouts *l, uint64_t fileid)
+{
+        HASHTAB_FOR_EACH(node, &l->leftovers, hash_u64(fileid)) {
+                struct leftover *left = CONTAINER(node, struct leftover, node);
+
+                if (left->fileid == fileid)
+                        return left;
+        }
+        return NULL;
+}
+
+void layout_leftover(struct layouts *l, uint64_t fileid)
+{
+        struct leftover *left = find_leftover(l, fileid);
+
+        if (!left && (left = calloc(1, sizeof(*left))) != NULL) {
+                left->fileid = fileid;
+                hashtab_insert(&l->leftovers, &left->node, hash_u64(fileid));
+        }
+        if (left)
+                left->count++;
+}
+
+static void forget_leftover(struct layouts *l, struct leftover *left)
+{
+        hashtab_remove(&l->leftovers, &left->node);
+        free(left);
+}
+
 static void drop(struct layouts *l, struct layout_state *state)
 {
         struct holder *h = find_holder(l, state->client);
+
+        if (state->recorded)
+                layout_leftover(l, state->fileid);
 
         hashtab_remove(&l->by_index, &state->by_index);
         hashtab_remove(&l->by_file, &state->by_file);
@@ -96,6 +138,12 @@ void layouts_free(struct layouts *l)
         hashtab_destroy(&l->by_index);
         hashtab_destroy(&l->by_file);
         hashtab_destroy(&l->holders);
+        bucket = 0;
+        while ((node = hashtab_walk(&l->leftovers, &bucket, NULL)) != NULL) {
+                forget_leftover(l, CONTAINER(node, struct leftover, node));
+                bucket = 0;
+        }
+        hashtab_destroy(&l->leftovers);
         slab_destroy(&l->states);
         free(l);
 }
@@ -213,6 +261,73 @@ void layouts_drop_file(struct layouts *l, uint64_t fileid)
                 if (state->fileid == fileid)
                         drop(l, state);
         }
+}
+
+void layouts_file_gone(struct layouts *l, uint64_t fileid)
+{
+        struct leftover *left;
+
+        layouts_drop_file(l, fileid);
+        left = find_leftover(l, fileid);
+        if (left)
+                forget_leftover(l, left);
+}
+
+/* --- records */
+
+void layout_record(struct txn *t, const struct layout_state *state, uint32_t epoch)
+{
+        uint8_t key[KEY_MAX];
+
+        epoch = htobe32(epoch);
+        txn_put(t, key_layout(key, state->fileid, state->client->tag), slice_of(&epoch, 4));
+}
+
+void layout_record_returned(struct layouts *l, struct txn *t, uint64_t fileid, const struct client *client)
+{
+        struct leftover *left = find_leftover(l, fileid);
+        uint8_t key[KEY_MAX];
+
+        txn_delete(t, key_layout(key, fileid, client->tag));
+        if (left && --left->count == 0)
+                forget_leftover(l, left);
+}
+
+static bool delete_record(void *arg, struct slice key, struct slice value)
+{
+        (void)value;
+        txn_delete(arg, key);
+        return true;
+}
+
+void layout_records_delete(struct layouts *l, struct txn *t, uint64_t fileid)
+{
+        uint8_t key[KEY_MAX];
+
+        if (find_leftover(l, fileid)) {
+                meta_scan(l->mds->meta, key_layouts(key, fileid), delete_record, t);
+                return;
+        }
+        HASHTAB_FOR_EACH(node, &l->by_file, hash_u64(fileid)) {
+                const struct layout_state *state = CONTAINER(node, struct layout_state, by_file);
+
+                if (state->fileid == fileid && state->recorded)
+                        txn_delete(t, key_layout(key, fileid, state->client->tag));
+        }
+}
+
+void layout_records_settle(struct layouts *l, uint64_t fileid)
+{
+        struct leftover *left = find_leftover(l, fileid);
+        struct txn *t;
+        uint64_t seq;
+
+        if (!left || layout_has_writer(l, fileid, NULL))
+                return;
+        t = txn_begin(l->mds->meta);
+        layout_records_delete(l, t, fileid);
+        if (txn_commit(t, &seq) == 0)
+                forget_leftover(l, left);
 }
 
 void layouts_each(struct layouts *l, const struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg)
