@@ -73,7 +73,7 @@ int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes)
 static void hex(char *out, const uint8_t *bytes, unsigned count)
 {
         for (unsigned i = 0; i < count; i++)
-                sprintf(out + 2 * i, "%02x", bytes[i]);
+                snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static bool start_engine(struct mds *mds)

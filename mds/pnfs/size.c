@@ -1,57 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sizes: see size.h. Work on one file is one thing at a time (asking, or cutting); what comes meanwhile waits in the
  * file's queue. A file has an entry here only while a data server is dirty or something is under way. */
-#include "mds/pnfs/size.h"
+#include "mds/pnfs/size_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "base/slab.h"
-#include "mds/fleet/fences.h"
-#include "mds/state/layout.h"
-
-enum { DIRTY_WORDS = FLEET_MAX / 64 + 1, FILES_MAX = 1 << 20 };
-
-struct size_file {
-        struct hnode node;
-        uint64_t fileid;
-        uint64_t dirty[DIRTY_WORDS];  /* by server id */
-        bool busy;
-        uint32_t pending;             /* answers awaited */
-        bool failed;                  /* one of them did not come */
-        bool exists;                  /* an object does */
-        uint64_t size, used;
-        int64_t mtime;
-        struct list waiting;          /* struct size_wait: for the answer being fetched */
-        struct list queued;           /* struct cut: truncations that wait their turn */
-        struct sizes *sizes;
-        struct task finish;
-};
-
-struct sizes {
-        struct mds *mds;
-        struct hashtab files;
-        struct slab slab;
-};
-
-/* A truncation; in the wait area of the compound that asked. */
-struct cut {
-        struct list node;
-        struct fence_wait fence;
-        struct compound *compound;
-        struct size_file *file;
-        uint64_t size;
-        bool clear_setid;
-        enum nfsstat4 status;
-};
-
-static struct cut *cut_of(struct compound *c)
-{
-        _Static_assert(SIZE_WAIT_AT + sizeof(struct cut) <= COMPOUND_WAIT, "the wait area holds a cut");
-        return (struct cut *)(void *)(c->wait + SIZE_WAIT_AT);
-}
 
 static bool any_dirty(const struct size_file *f)
 {
@@ -77,9 +33,7 @@ static struct size_file *find(const struct sizes *s, uint64_t fileid)
         return NULL;
 }
 
-static void finish_task(struct task *t);
-
-static struct size_file *get(struct sizes *s, uint64_t fileid)
+struct size_file *size_file_get(struct sizes *s, uint64_t fileid)
 {
         struct size_file *f = find(s, fileid);
 
@@ -87,7 +41,7 @@ static struct size_file *get(struct sizes *s, uint64_t fileid)
                 return f;
         f->fileid = fileid;
         f->sizes = s;
-        f->finish.run = finish_task;
+        f->finish.run = size_file_finish;
         list_init(&f->finish.node);
         list_init(&f->waiting);
         list_init(&f->queued);
@@ -132,7 +86,7 @@ bool size_has_data(struct sizes *s, const struct inode *file)
 
 void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 {
-        struct size_file *f = dirty ? get(s, fileid) : find(s, fileid);
+        struct size_file *f = dirty ? size_file_get(s, fileid) : find(s, fileid);
 
         if (!f)
                 return;
@@ -214,9 +168,7 @@ static enum nfsstat4 store_answer(struct size_file *f)
 
 /* --- asking */
 
-static void start_next(struct size_file *f);
-
-static void finish_task(struct task *task)
+void size_file_finish(struct task *task)
 {
         struct size_file *f = CONTAINER(task, struct size_file, finish);
         enum nfsstat4 status = f->failed ? NFS4ERR_DELAY : store_answer(f);
@@ -226,7 +178,7 @@ static void finish_task(struct task *task)
         if (status == NFS4_OK && !any_dirty(f))
                 layout_records_settle(f->sizes->mds->layouts, f->fileid);
         list_splice(&done, &f->waiting);
-        f->finish.run = finish_task;
+        f->finish.run = size_file_finish;
         for (struct list *node = list_pop(&done); node; node = list_pop(&done)) {
                 struct size_wait *w = CONTAINER(node, struct size_wait, node);
 
@@ -234,10 +186,10 @@ static void finish_task(struct task *task)
                 w->done(w, status);
                 f->busy = false;
         }
-        start_next(f);
+        size_file_next(f);
 }
 
-static void answered_one(struct size_file *f)
+void size_file_answered(struct size_file *f)
 {
         if (--f->pending == 0)
                 env_defer(f->sizes->mds->env, &f->finish);
@@ -262,10 +214,10 @@ static void got_sizes(void *arg, struct server *server, void *result)
                 if (size->settled)
                         f->dirty[server->id / 64] &= ~(1ull << (server->id % 64));
         }
-        answered_one(f);
+        size_file_answered(f);
 }
 
-static ctl_object object_of(const struct inode *inode, uint32_t index)
+ctl_object size_object(const struct inode *inode, uint32_t index)
 {
         return (ctl_object){ .fileid = inode->fileid, .generation = inode->generation, .unit = inode->unit,
                              .width = inode->width, .first = inode->first, .index = index };
@@ -273,7 +225,7 @@ static ctl_object object_of(const struct inode *inode, uint32_t index)
 
 static void ask_one(struct size_file *f, struct server *server, const struct inode *inode, uint32_t index)
 {
-        ctl_object object = object_of(inode, index);
+        ctl_object object = size_object(inode, index);
         ctl_getsizes_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
 
         f->pending++;
@@ -303,7 +255,7 @@ static void ask(struct size_file *f)
                                 ask_one(f, server, inode, i);
                 }
         }
-        answered_one(f);
+        size_file_answered(f);
 }
 
 void size_wait(struct sizes *s, uint64_t fileid, struct size_wait *w)
@@ -347,127 +299,17 @@ enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid)
         return NFS4_WAIT;
 }
 
-/* --- cutting */
-
-static void cut_done(struct cut *cut, enum nfsstat4 status)
-{
-        struct size_file *f = cut->file;
-
-        cut->status = status;
-        f->busy = false;
-        compound_wake(cut->compound);
-        start_next(f);
-}
-
-static enum nfsstat4 store_cut(const struct cut *cut)
-{
-        struct txn *t = txn_begin(cut->file->sizes->mds->meta);
-        struct inode *inode = txn_edit(t, cut->file->fileid);
-
-        if (!inode) {
-                txn_abort(t);
-                return NFS4ERR_STALE;
-        }
-        inode->size = cut->size;
-        if (cut->clear_setid)
-                inode->mode &= (uint16_t) ~06000u;
-        txn_touch(t, inode, true);
-        return nfs4_status_from_errno(txn_commit(t, &cut->compound->commit_seq));
-}
-
-static void cut_finish(struct task *task)
-{
-        struct size_file *f = CONTAINER(task, struct size_file, finish);
-        struct cut *cut = CONTAINER(list_pop(&f->queued), struct cut, node);
-
-        f->finish.run = finish_task;
-        cut_done(cut, f->failed ? NFS4ERR_DELAY : store_cut(cut));
-}
-
-static void cut_one(void *arg, struct server *server, void *result)
-{
-        struct size_file *f = arg;
-        const ctl_result *r = result;
-
-        (void)server;
-        if (!r || (r->status != CTL_OK && r->status != CTL_NOENT))
-                f->failed = true;
-        answered_one(f);
-}
-
-/* Every other handle that could write is fenced: now the objects are ours. */
-static void cut_objects(struct fence_wait *wait)
-{
-        struct cut *cut = CONTAINER(wait, struct cut, fence);
-        struct size_file *f = cut->file;
-        struct mds *mds = f->sizes->mds;
-        const struct inode *inode;
-
-        f->failed = false;
-        f->pending = 1;
-        f->finish.run = cut_finish;
-        if (meta_inode(mds->meta, f->fileid, &inode) < 0)
-                f->failed = true;
-        for (uint32_t i = 0; !f->failed && i < inode->width; i++) {
-                struct server *server = fleet_file_server(mds->fleet, inode, i);
-                ctl_truncate_args args = { .object = object_of(inode, i), .size = cut->size };
-
-                f->pending++;
-                if (!server || ctl_call(server, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args, (xdrproc_t)xdr_ctl_result,
-                                        sizeof(ctl_result), cut_one, f) < 0) {
-                        f->failed = true;
-                        f->pending--;
-                }
-        }
-        answered_one(f);
-}
-
-/* The client that cuts has flushed what it wrote; only others must be stopped. They ask for a layout again. */
-static void cut_start(struct cut *cut)
-{
-        struct size_file *f = cut->file;
-        struct mds *mds = f->sizes->mds;
-        const struct inode *inode;
-
-        f->busy = true;
-        if (layout_has_writer(mds->layouts, f->fileid, cut->compound->client) && meta_inode(mds->meta, f->fileid, &inode) == 0) {
-                cut->fence.done = cut_objects;
-                layouts_drop_file(mds->layouts, f->fileid);
-                fence_raise(mds->fleet, inode, 0, true, &cut->fence);
-                return;
-        }
-        cut_objects(&cut->fence);
-}
-
-static void start_next(struct size_file *f)
+/* What waits comes in its order: truncations first, since an answer from before one is worth nothing after it. */
+void size_file_next(struct size_file *f)
 {
         if (f->busy)
                 return;
         if (!list_empty(&f->queued))
-                cut_start(CONTAINER(f->queued.next, struct cut, node));
+                truncate_begin(f);
         else if (!list_empty(&f->waiting))
                 ask(f);
         else
                 put(f);
-}
-
-enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size, bool clear_setid)
-{
-        struct cut *cut = cut_of(c);
-        struct size_file *f = get(mds_of(c)->sizes, fileid);
-
-        if (!f)
-                return NFS4ERR_DELAY;
-        *cut = (struct cut){ .compound = c, .file = f, .size = size, .clear_setid = clear_setid };
-        list_push(&f->queued, &cut->node);
-        if (!f->busy)
-                cut_start(cut);
-        return NFS4_WAIT;
-}
-
-enum nfsstat4 size_truncate_result(struct compound *c)
-{
-        return cut_of(c)->status;
 }
 
 /* --- start */
@@ -487,7 +329,7 @@ static bool recover_one(void *arg, struct slice key, struct slice value)
         for (uint32_t i = 0; i < inode->width; i++) {
                 const struct server *server = fleet_file_server(s->mds->fleet, inode, i);
 
-                struct size_file *f = server ? get(s, fileid) : NULL;
+                struct size_file *f = server ? size_file_get(s, fileid) : NULL;
 
                 if (f)
                         f->dirty[server->id / 64] |= 1ull << (server->id % 64);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Truncation of a striped file: fence who else could write, cut every object, then the metadata (size.h). RFC 8881 §13.10
+ * leaves it to the servers that components and size agree. */
+#include "mds/pnfs/size_file.h"
+
+/* A truncation; in the wait area of the compound that asked. */
+struct cut {
+        struct list node;
+        struct fence_wait fence;
+        struct compound *compound;
+        struct size_file *file;
+        uint64_t size;
+        bool clear_setid;
+        enum nfsstat4 status;
+};
+
+static struct cut *cut_of(struct compound *c)
+{
+        _Static_assert(SIZE_WAIT_AT + sizeof(struct cut) <= COMPOUND_WAIT, "the wait area holds a cut");
+        return (struct cut *)(void *)(c->wait + SIZE_WAIT_AT);
+}
+
+static void cut_done(struct cut *cut, enum nfsstat4 status)
+{
+        struct size_file *f = cut->file;
+
+        cut->status = status;
+        f->busy = false;
+        compound_wake(cut->compound);
+        size_file_next(f);
+}
+
+static enum nfsstat4 store_cut(const struct cut *cut)
+{
+        struct txn *t = txn_begin(cut->file->sizes->mds->meta);
+        struct inode *inode = txn_edit(t, cut->file->fileid);
+
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        inode->size = cut->size;
+        if (cut->clear_setid)
+                inode->mode &= (uint16_t) ~06000u;
+        txn_touch(t, inode, true);
+        return nfs4_status_from_errno(txn_commit(t, &cut->compound->commit_seq));
+}
+
+static void cut_finish(struct task *task)
+{
+        struct size_file *f = CONTAINER(task, struct size_file, finish);
+        struct cut *cut = CONTAINER(list_pop(&f->queued), struct cut, node);
+
+        f->finish.run = size_file_finish;
+        cut_done(cut, f->failed ? NFS4ERR_DELAY : store_cut(cut));
+}
+
+static void cut_one(void *arg, struct server *server, void *result)
+{
+        struct size_file *f = arg;
+        const ctl_result *r = result;
+
+        (void)server;
+        if (!r || (r->status != CTL_OK && r->status != CTL_NOENT))
+                f->failed = true;
+        size_file_answered(f);
+}
+
+/* Every other handle that could write is fenced: now the objects are ours. */
+static void cut_objects(struct fence_wait *wait)
+{
+        struct cut *cut = CONTAINER(wait, struct cut, fence);
+        struct size_file *f = cut->file;
+        struct mds *mds = f->sizes->mds;
+        const struct inode *inode;
+
+        f->failed = false;
+        f->pending = 1;
+        f->finish.run = cut_finish;
+        if (meta_inode(mds->meta, f->fileid, &inode) < 0)
+                f->failed = true;
+        for (uint32_t i = 0; !f->failed && i < inode->width; i++) {
+                struct server *server = fleet_file_server(mds->fleet, inode, i);
+                ctl_truncate_args args = { .object = size_object(inode, i), .size = cut->size };
+
+                f->pending++;
+                if (!server || ctl_call(server, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args, (xdrproc_t)xdr_ctl_result,
+                                        sizeof(ctl_result), cut_one, f) < 0) {
+                        f->failed = true;
+                        f->pending--;
+                }
+        }
+        size_file_answered(f);
+}
+
+/* The client that cuts has flushed what it wrote; only others must be stopped. They ask for a layout again. */
+static void cut_start(struct cut *cut)
+{
+        struct size_file *f = cut->file;
+        struct mds *mds = f->sizes->mds;
+        const struct inode *inode;
+
+        f->busy = true;
+        if (layout_has_writer(mds->layouts, f->fileid, cut->compound->client) && meta_inode(mds->meta, f->fileid, &inode) == 0) {
+                cut->fence.done = cut_objects;
+                layouts_drop_file(mds->layouts, f->fileid);
+                fence_raise(mds->fleet, inode, 0, true, &cut->fence);
+                return;
+        }
+        cut_objects(&cut->fence);
+}
+
+enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size, bool clear_setid)
+{
+        struct cut *cut = cut_of(c);
+        struct size_file *f = size_file_get(mds_of(c)->sizes, fileid);
+
+        if (!f)
+                return NFS4ERR_DELAY;
+        *cut = (struct cut){ .compound = c, .file = f, .size = size, .clear_setid = clear_setid };
+        list_push(&f->queued, &cut->node);
+        if (!f->busy)
+                cut_start(cut);
+        return NFS4_WAIT;
+}
+
+enum nfsstat4 size_truncate_result(struct compound *c)
+{
+        return cut_of(c)->status;
+}
+
+void truncate_begin(struct size_file *f)
+{
+        cut_start(CONTAINER(f->queued.next, struct cut, node));
+}
