@@ -22,7 +22,7 @@ static bool is_dirty(const struct size_file *f, uint32_t server_id)
         return f->dirty[server_id / 64] >> (server_id % 64) & 1;
 }
 
-static struct size_file *find(const struct sizes *s, uint64_t fileid)
+struct size_file *size_file_find(const struct sizes *s, uint64_t fileid)
 {
         HASHTAB_FOR_EACH(node, &s->files, hash_u64(fileid)) {
                 struct size_file *f = CONTAINER(node, struct size_file, node);
@@ -35,7 +35,7 @@ static struct size_file *find(const struct sizes *s, uint64_t fileid)
 
 struct size_file *size_file_get(struct sizes *s, uint64_t fileid)
 {
-        struct size_file *f = find(s, fileid);
+        struct size_file *f = size_file_find(s, fileid);
 
         if (f || !(f = slab_get(&s->slab)))
                 return f;
@@ -86,7 +86,7 @@ bool size_has_data(struct sizes *s, const struct inode *file)
 
 void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 {
-        struct size_file *f = dirty ? size_file_get(s, fileid) : find(s, fileid);
+        struct size_file *f = dirty ? size_file_get(s, fileid) : size_file_find(s, fileid);
 
         if (!f)
                 return;
@@ -101,7 +101,7 @@ void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 
 void size_forget(struct sizes *s, uint64_t fileid)
 {
-        struct size_file *f = find(s, fileid);
+        struct size_file *f = size_file_find(s, fileid);
 
         if (!f)
                 return;
@@ -111,7 +111,7 @@ void size_forget(struct sizes *s, uint64_t fileid)
 
 bool size_is_current(struct sizes *s, uint64_t fileid)
 {
-        const struct size_file *f = find(s, fileid);
+        const struct size_file *f = size_file_find(s, fileid);
 
         return !f || (!f->busy && !any_dirty(f));
 }
@@ -260,7 +260,7 @@ static void ask(struct size_file *f)
 
 void size_wait(struct sizes *s, uint64_t fileid, struct size_wait *w)
 {
-        struct size_file *f = find(s, fileid);
+        struct size_file *f = size_file_find(s, fileid);
 
         list_init(&w->node);
         if (!f || (!f->busy && !any_dirty(f))) {

@@ -31,6 +31,7 @@ struct sizes {
         struct slab slab;
 };
 
+struct size_file *size_file_find(const struct sizes *s, uint64_t fileid); /* NULL: nothing is under way or dirty */
 struct size_file *size_file_get(struct sizes *s, uint64_t fileid); /* made when new; NULL: too many */
 /* One of the answers awaited is there: with the last one, f->finish runs. */
 void size_file_answered(struct size_file *f);

@@ -23,11 +23,15 @@ static struct cut *cut_of(struct compound *c)
 static void cut_done(struct cut *cut, enum nfsstat4 status)
 {
         struct size_file *f = cut->file;
+        struct sizes *s = f->sizes;
+        uint64_t fileid = f->fileid;
 
         cut->status = status;
         f->busy = false;
-        compound_wake(cut->compound);
-        size_file_next(f);
+        compound_wake(cut->compound); /* may remove the file: look again */
+        f = size_file_find(s, fileid);
+        if (f)
+                size_file_next(f);
 }
 
 static enum nfsstat4 store_cut(const struct cut *cut)
