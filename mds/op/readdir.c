@@ -208,7 +208,7 @@ static enum nfsstat4 execute(struct compound *c)
 {
         const struct readdir_args *a = OP_ARGS(c, struct readdir_args);
         struct readdir_res *r = OP_RES(c, struct readdir_res);
-        struct listing l = { .c = c, .args = a };
+        struct listing l = { .c = c, .args = a, .values.supported = &attrs_supported };
         struct subject dir;
         enum nfsstat4 status = subject_dir(c, &c->fh, PERM_R, &dir);
 
