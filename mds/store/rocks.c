@@ -6,19 +6,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/check.h"
 #include "base/log.h"
 
-/* A log longer than LOG_BYTES is closed and its memtable written out: bounds memory and the time a restart takes. */
+/* A log longer than LOG_BYTES (less on a small disk) is closed and its memtable written out: bounds memory and the time a
+ * restart takes.
+ *
+ * A full disk must never meet the log, since that ends the server. So RocksDB reserves the room for a log when it begins
+ * it (fallocate); none is begun, and nothing more is accepted, with less than two logs' room free; and names are refused
+ * below ten, which is what tables being written and rewritten in the background may take and give back. */
 #define LOG_BYTES ((uint64_t)32 << 20)
-/* Free space is looked at every so many bytes. Below RESERVE (a sixteenth of a small disk) no names are added any more,
- * below a quarter of it nothing is written: the log must never meet a full disk, since that ends the server. What is in the
- * memtables still needs room; when that runs short they are written out at once, and while they are small. */
-#define SPACE_EVERY ((uint64_t)1 << 20)
-#define SPACE_RESERVE ((uint64_t)128 << 20)
-#define SHORT_LOG_BYTES ((uint64_t)4 << 20)
+#define SHORTEST_LOG_BYTES ((uint64_t)2 << 20)
+#define SPACE_EVERY ((uint64_t)1 << 20) /* how often free space is looked at */
+enum { LOGS_A_DISK = 64, LOGS_FREE = 2, LOGS_FREE_FOR_NAMES = 10 };
 
 int rocks_errno(const char *what, char *message)
 {
@@ -106,36 +109,32 @@ static int rocks_scan(struct store *s, struct slice prefix, struct slice from, s
 
 /* --- writes */
 
-static enum space space_of(const struct rocks *r, const struct statvfs *fs)
-{
-        uint64_t free_bytes = (uint64_t)fs->f_bavail * fs->f_frsize, reserve = (uint64_t)fs->f_blocks * fs->f_frsize / 16;
-        uint64_t memtables = 0;
-
-        if (reserve > SPACE_RESERVE)
-                reserve = SPACE_RESERVE;
-        rocksdb_property_int(r->db, "rocksdb.cur-size-all-mem-tables", &memtables);
-        if (free_bytes >= reserve + memtables)
-                return SPACE_ENOUGH;
-        return free_bytes >= reserve / 4 ? SPACE_LOW : SPACE_NONE;
-}
-
 static void look_at_space(struct rocks *r)
 {
         static const char *const accepts[] = { "all", "no new names", "nothing" };
         enum space before = r->space;
         struct statvfs fs;
+        uint64_t logs;
 
-        if (r->space == SPACE_ENOUGH && r->log_bytes < r->space_check_at)
-                return;
         r->space_check_at = r->log_bytes + SPACE_EVERY;
         if (statvfs(r->dir, &fs) < 0)
                 return;
-        r->space = space_of(r, &fs);
-        if (r->space == SPACE_LOW && r->log_bytes >= SHORT_LOG_BYTES && rocks_rotate_log(r, true) == 0 &&
-            statvfs(r->dir, &fs) == 0)
-                r->space = space_of(r, &fs);
+        logs = (uint64_t)fs.f_bavail * fs.f_frsize / r->log_limit;
+        r->space = logs < LOGS_FREE ? SPACE_NONE : logs < LOGS_FREE_FOR_NAMES ? SPACE_LOW : SPACE_ENOUGH;
         if (r->space != before)
                 log_warn("store-space", "accepts=%s", accepts[r->space]);
+}
+
+/* Room in the log and on the disk for a batch that adds NAMES. */
+static int make_room(struct rocks *r, int names)
+{
+        bool full = r->log_bytes >= r->log_limit;
+
+        if (full || r->space != SPACE_ENOUGH || r->log_bytes >= r->space_check_at)
+                look_at_space(r);
+        if (r->space == SPACE_NONE || (r->space == SPACE_LOW && names > 0))
+                return -ENOSPC;
+        return full && rocks_rotate_log(r) ? -EIO : 0;
 }
 
 /* Into RocksDB's batch; how many names it adds, or, when negative, removes. */
@@ -169,12 +168,10 @@ static int rocks_write(struct store *s, const struct batch *batch, uint64_t *ret
                 return -EIO;
         if (batch->failed)
                 return -ENOSPC;
-        look_at_space(r);
-        if (r->log_bytes >= LOG_BYTES && rocks_rotate_log(r, false))
-                return -EIO;
         names = fill(r, batch);
-        if (r->space == SPACE_NONE || (r->space == SPACE_LOW && names > 0))
-                return -ENOSPC;
+        error = make_room(r, names);
+        if (error)
+                return error;
         rocksdb_write(r->db, r->write, r->batch, &message);
         error = rocks_errno("write", message);
         if (error) /* perhaps half in the log: nothing may follow it */
@@ -261,14 +258,29 @@ static struct rocks *rocks_new(const char *dir, struct loop *loop)
         r->write = rocksdb_writeoptions_create();
         r->batch = rocksdb_writebatch_create();
         r->flush = rocksdb_flushoptions_create();
+        rocksdb_flushoptions_set_wait(r->flush, 0);
         return r;
+}
+
+static uint64_t log_limit_of(const char *dir)
+{
+        struct statvfs fs;
+        uint64_t limit;
+
+        if (statvfs(dir, &fs) < 0)
+                return LOG_BYTES;
+        limit = (uint64_t)fs.f_blocks * fs.f_frsize / LOGS_A_DISK;
+        return limit > LOG_BYTES ? LOG_BYTES : limit < SHORTEST_LOG_BYTES ? SHORTEST_LOG_BYTES : limit;
 }
 
 static char *open_database(struct rocks *r, bool read_only, uint64_t cache_bytes)
 {
         char *message = NULL;
 
-        r->options = rocks_options(cache_bytes, read_only, &message);
+        if (!read_only)
+                mkdir(r->dir, 0700); /* what is wrong with it RocksDB will say */
+        r->log_limit = log_limit_of(r->dir);
+        r->options = rocks_options(cache_bytes, r->log_limit, read_only, &message);
         if (message)
                 return message;
         if (read_only)
@@ -297,3 +309,12 @@ struct store *store_rocks_open(const char *dir, bool read_only, struct loop *loo
         }
         return &r->store;
 }
+
+#ifdef __SANITIZE_THREAD__
+/* RocksDB itself is not built with the sanitizer, which then does not see how its threads agree. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+        return "race:librocksdb\n";
+}
+#endif

@@ -21,6 +21,7 @@ enum {
          * first line after one that could not be written, as on a full disk. At this level it writes none. */
         NO_DEBUG_LOG = 5,
         MEMTABLES = 4,
+        MEMTABLE_LOGS = 4, /* a memtable takes two to three times the bytes of its log: never full before the log is */
         BACKGROUND_JOBS = 2,
         L0_COMPACT = 4,
         L0_SLOWDOWN = 24,
@@ -35,22 +36,23 @@ enum {
 #define MIB ((uint64_t)1 << 20)
 
 /* What the C interface has no function for. The bloom filter's size is a share of write_buffer_size, which is four times
- * what a memtable grows to: 0.5 MiB, ten bits a key. */
+ * what goes into a memtable: 0.5 MiB a log of 32 MiB, ten bits a key. */
 static const char more_options[] = "memtable_whole_key_filtering=true;memtable_prefix_bloom_size_ratio=0.004;"
                                    "track_and_verify_wals_in_manifest=true";
 
-static void set_log(rocksdb_options_t *o)
+static void set_log(rocksdb_options_t *o, uint64_t log_bytes)
 {
         rocksdb_options_set_manual_wal_flush(o, 1);
         rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
-        rocksdb_options_set_write_buffer_size(o, 128 * MIB); /* rocks.c starts a new log after a quarter of it */
+        rocksdb_options_set_write_buffer_size(o, MEMTABLE_LOGS * log_bytes);
+        rocksdb_options_set_max_total_wal_size(o, log_bytes + log_bytes / 4); /* all it does here: the room to reserve */
         rocksdb_options_set_max_write_buffer_number(o, MEMTABLES);
         rocksdb_options_set_allow_concurrent_memtable_write(o, 0); /* one writer: the loop */
         rocksdb_options_set_enable_write_thread_adaptive_yield(o, 0);
         rocksdb_options_set_bytes_per_sync(o, MIB); /* tables trickle out: a log sync never waits behind a burst */
 }
 
-static void set_levels(rocksdb_options_t *o)
+static void set_levels(rocksdb_options_t *o, uint64_t log_bytes)
 {
         int compression[LEVELS];
 
@@ -62,8 +64,8 @@ static void set_levels(rocksdb_options_t *o)
         rocksdb_options_set_level0_file_num_compaction_trigger(o, L0_COMPACT);
         rocksdb_options_set_level0_slowdown_writes_trigger(o, L0_SLOWDOWN);
         rocksdb_options_set_level0_stop_writes_trigger(o, L0_STOP);
-        rocksdb_options_set_target_file_size_base(o, 32 * MIB);
-        rocksdb_options_set_max_bytes_for_level_base(o, 128 * MIB);
+        rocksdb_options_set_target_file_size_base(o, log_bytes);
+        rocksdb_options_set_max_bytes_for_level_base(o, L0_COMPACT * log_bytes);
         rocksdb_options_set_max_open_files(o, -1);
         rocksdb_options_add_compact_on_deletion_collector_factory(o, TOMBSTONE_WINDOW, TOMBSTONE_TRIGGER);
 }
@@ -97,12 +99,12 @@ static void set_rest(rocksdb_options_t *o, bool read_only)
         rocksdb_options_set_stats_persist_period_sec(o, 0);
 }
 
-rocksdb_options_t *rocks_options(uint64_t cache_bytes, bool read_only, char **ret_error)
+rocksdb_options_t *rocks_options(uint64_t cache_bytes, uint64_t log_bytes, bool read_only, char **ret_error)
 {
         rocksdb_options_t *plain = rocksdb_options_create(), *all = rocksdb_options_create();
 
-        set_log(plain);
-        set_levels(plain);
+        set_log(plain, log_bytes);
+        set_levels(plain, log_bytes);
         set_tables(plain, cache_bytes);
         set_rest(plain, read_only);
         rocksdb_get_options_from_string(plain, more_options, all, ret_error);

@@ -170,14 +170,13 @@ int rocks_sync_now(struct store *s)
         return error ? -EIO : 0;
 }
 
-int rocks_rotate_log(struct rocks *r, bool wait)
+int rocks_rotate_log(struct rocks *r)
 {
         char *message = NULL;
         int error = sync_here(r);
 
         if (error)
                 return error;
-        rocksdb_flushoptions_set_wait(r->flush, wait);
         rocksdb_flush(r->db, r->flush, &message);
         error = rocks_errno("flush", message);
         if (error)
