@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The back channel: see callback.h. RFC 8881 §20.9 (CB_SEQUENCE), §2.10.6 (slots).
  *
- * A slot's sequence id starts at 1 and moves on when CB_SEQUENCE was accepted; a refused CB_SEQUENCE leaves it. When the
- * answer never came, nobody knows whether the client moved on: the slot is not used again, and the client is told
- * BACKCHANNEL_FAULT, upon which it makes a new session. */
+ * A slot's sequence id starts at 1 and moves on when CB_SEQUENCE was accepted; a refused CB_SEQUENCE leaves
+ * it. When the answer never came, nobody knows whether the client moved on: the slot is not used again, and
+ * the client is told BACKCHANNEL_FAULT, upon which it makes a new session. */
 #include "nfs4/callback.h"
 
 #include <errno.h>
@@ -12,7 +12,8 @@
 
 enum { CB_COMPOUND = 1, CB_VERSION = 1, CB_OPS = 2, CB_TIMEOUT_SECONDS = 20 };
 
-/* The answer up to our operation's status; CB_PATH_DOWN when it is not one. *ret_moved: the slot's sequence id counts. */
+/* The answer up to our operation's status; CB_PATH_DOWN when it is not one. *ret_moved: the slot's sequence
+ * id counts. */
 static enum nfsstat4 parse_reply(struct xdr_in *x, bool *ret_moved)
 {
         uint32_t status = xdr_get_u32(x), results;
@@ -57,11 +58,12 @@ static void on_reply(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
 }
 
 /* A session of CLIENT with a connection for callbacks and a free slot. */
-static int find_slot(const struct client *client, struct session **ret_session, struct conn **ret_conn, uint32_t *ret_slot)
+static int find_slot(const struct client *client, struct session **ret_session, struct conn **ret_conn,
+                     uint32_t *ret_slot)
 {
         int error = -ENOTCONN;
 
-        LIST_FOR_EACH (node, &client->sessions) {
+        LIST_FOR_EACH(node, &client->sessions) {
                 struct session *session = CONTAINER(node, struct session, in_client);
                 struct conn *conn = session->has_back_channel ? session_back_conn(session) : NULL;
 

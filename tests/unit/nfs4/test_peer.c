@@ -74,7 +74,7 @@ static void what_is_over_the_slots_waits(void **unused)
 
                 nfs4_lab_run_ms(&lab, 10);
                 LIST_FOR_EACH(node, &lab.held)
-                held++;
+                        held++;
                 assert_int_equal(held, 3 * SLOTS - i < SLOTS ? 3 * SLOTS - i : SLOTS);
                 nfs4_lab_release(&lab);
                 nfs4_lab_run_ms(&lab, 10);
