@@ -121,6 +121,7 @@ void nfs4_server_destroy(struct nfs4_server *s)
 {
         clients_destroy(s);
         free(s->op_metrics);
+        s->op_metrics = NULL;
 }
 
 struct rpc_program nfs4_rpc_program(struct nfs4_server *s)
