@@ -78,6 +78,23 @@ static void on_durable(void *arg, uint64_t seq, int error)
         release(arg, seq);
 }
 
+static void close_conn(void *arg, struct conn *conn)
+{
+        (void)arg;
+        conn_close(conn);
+}
+
+void durable_finish(struct mds *mds)
+{
+        int r = mds->store->ops->sync_now(mds->store);
+
+        if (r < 0) { /* nothing may be acknowledged: the replies vanish with their connections */
+                log_error("store-sync-failed", "error=%s", strerror(-r));
+                rpc_server_each_conn(mds->rpc, close_conn, NULL);
+        }
+        release(mds, UINT64_MAX);
+}
+
 void durable_init(struct mds *mds)
 {
         list_init(&mds->committing);

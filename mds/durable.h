@@ -8,3 +8,5 @@
 void durable_init(struct mds *mds);
 /* nfs4_hooks.commit. */
 bool durable_commit(struct compound *c);
+/* At the end: replies that still wait are let go, after a last sync. */
+void durable_finish(struct mds *mds);

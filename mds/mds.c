@@ -191,8 +191,11 @@ void mds_stop(struct mds *mds)
         admin_free(mds->admin);
         proxy_free(mds->proxy);
         ctl_server_free(mds->ctl);
-        if (mds->rpc)
+        if (mds->rpc) {
+                env_run_tasks(mds->env); /* who waited for a data server goes on */
+                durable_finish(mds);
                 rpc_server_free(mds->rpc);
+        }
         if (mds->nfs.op_metrics)
                 nfs4_server_destroy(&mds->nfs);
         reaper_free(mds->reaper);

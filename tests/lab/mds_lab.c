@@ -206,6 +206,8 @@ static void stop_mds(struct mds_lab *lab)
         rpc_server_each_conn(lab->dialler, close_conn, NULL);
         mds_lab_run_ms(lab, 1);
         proxy_free(mds->proxy);
+        while (!list_empty(&mds->committing)) /* their replies go nowhere */
+                compound_committed(CONTAINER(list_pop(&mds->committing), struct compound, commit_node));
         rpc_server_free(lab->dialler);
         rpc_server_free(lab->server);
         for (int i = 0; i < LAB_DATA_SERVERS; i++) {

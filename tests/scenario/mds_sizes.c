@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What data servers know of a file's size comes into the answers; cutting a file cuts its objects first. RFC 8881 §12.5.4,
+ * §13.10, §18.7, §18.16, §18.30. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "mds/fleet/fleet.h"
+#include "mds/pnfs/size.h"
+#include "mds/state/layout.h"
+#include "nfs4/codec.h"
+#include "tests/lab/mds_lab.h"
+
+static struct mds_lab lab;
+static struct user u, other;
+static struct user_fh root;
+static struct user_open o;
+static uint64_t fileid;
+
+/* A file that is open, with a write layout out, and bytes on the second data server that only it knows of. */
+static int setup(void **state)
+{
+        struct user_attrs a;
+        struct stateid layout;
+
+        (void)state;
+        mds_lab_start(&lab, NULL);
+        user_start(&u, &lab, "client", 1, 0, 0);
+        user_start(&other, &lab, "other", 2, 0, 0);
+        root = user_root(&u);
+        o = USER_CREATE(.how = UNCHECKED4);
+        assert_int_equal(user_open(&u, &root, "f", &o), NFS4_OK);
+        assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
+        assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
+        fileid = a.fileid;
+        *lab_ds_object(&lab.ds[1], fileid) = (struct lab_object){ .fileid = fileid, .there = true, .size = 3 << 20, .used = 1 << 20,
+                                                                  .mtime_ns = env_wall(&lab.v.env), .settled = false };
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        mds_lab_stop(&lab);
+        return 0;
+}
+
+static uint64_t size_of(const struct user_fh *fh)
+{
+        struct user_attrs a;
+
+        assert_int_equal(user_getattr(&other, fh, &a), NFS4_OK);
+        return a.size;
+}
+
+static enum nfsstat4 set_size(struct user *who, uint64_t size)
+{
+        struct attr_set set = { .size = size };
+
+        bitmap_set(&set.mask, FATTR4_SIZE);
+        return user_setattr(who, &o.fh, NULL, &set);
+}
+
+static void getattr_asks_who_is_dirty(void **state)
+{
+        struct user_attrs before, after;
+
+        (void)state;
+        assert_int_equal(user_getattr(&other, &o.fh, &before), NFS4_OK);
+        assert_int_equal(before.size, 3 << 20);
+        assert_int_equal(lab.ds[1].getsizes, 1);
+        lab_ds_object(&lab.ds[1], fileid)->size = 4 << 20;
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        assert_int_equal(user_getattr(&other, &o.fh, &after), NFS4_OK);
+        assert_int_equal(after.size, 4 << 20);
+        assert_true(after.change > before.change);
+        assert_int_equal(lab.ds[1].getsizes, 2);
+        assert_int_equal(size_of(&o.fh), 4 << 20); /* settled: nobody is asked any more */
+        assert_int_equal(lab.ds[1].getsizes, 2);
+}
+
+static void what_does_not_depend_on_it_is_not_asked_for(void **state)
+{
+        struct bitmap4 asked = { 0 };
+
+        (void)state;
+        bitmap_set(&asked, FATTR4_MODE);
+        bitmap_set(&asked, FATTR4_FILEID);
+        user_begin(&other);
+        user_putfh(&other, &o.fh);
+        user_op(&other, OP_GETATTR);
+        put_bitmap(other.x, &asked);
+        assert_int_equal(user_call(&other), NFS4_OK);
+        assert_int_equal(user_lookup(&other, &root, "f", NULL), NFS4_OK);
+        assert_int_equal(lab.ds[1].getsizes, 0);
+}
+
+static void verify_asks_too(void **state)
+{
+        struct bitmap4 mask = { 0 };
+
+        (void)state;
+        bitmap_set(&mask, FATTR4_SIZE);
+        for (int i = 0; i < 2; i++) {
+                user_begin(&other);
+                user_putfh(&other, &o.fh);
+                put_bitmap(user_op(&other, i == 0 ? OP_VERIFY : OP_NVERIFY), &mask);
+                xdr_put_u32(other.x, 8);
+                xdr_put_u64(other.x, 3 << 20);
+                assert_int_equal(user_call(&other), i == 0 ? NFS4_OK : NFS4ERR_SAME);
+        }
+        assert_int_equal(lab.ds[1].getsizes, 2);
+}
+
+static void a_cut_reaches_every_object_first(void **state)
+{
+        uint32_t fences = lab.ds[0].fences;
+
+        (void)state;
+        assert_int_equal(set_size(&u, 1000), NFS4_OK);
+        for (int i = 0; i < LAB_DATA_SERVERS; i++) {
+                assert_int_equal(lab.ds[i].truncates, 1);
+                assert_int_equal(lab.ds[i].truncated_to, 1000);
+        }
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        assert_int_equal(size_of(&o.fh), 1000);
+        assert_int_equal(lab.ds[0].fences, fences); /* the one who cuts has the only write layout */
+}
+
+static void a_cut_fences_other_writers(void **state)
+{
+        uint32_t fences = lab.ds[0].fences;
+
+        (void)state;
+        assert_int_equal(set_size(&other, 1000), NFS4_OK);
+        assert_int_equal(lab.ds[0].fences, fences + 1);
+        assert_int_equal(layouts_count(lab.mds.layouts), 0);
+        assert_int_equal(lab.ds[0].truncates, 1);
+}
+
+static void a_cut_that_fails_changes_nothing(void **state)
+{
+        struct user_attrs before, after;
+
+        (void)state;
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        assert_int_equal(user_getattr(&u, &o.fh, &before), NFS4_OK);
+        lab.ds[2].broken = true;
+        assert_int_equal(set_size(&u, 1000), NFS4ERR_DELAY);
+        assert_int_equal(user_getattr(&u, &o.fh, &after), NFS4_OK);
+        assert_int_equal(after.size, before.size);
+        assert_int_equal(after.change, before.change);
+        lab.ds[2].broken = false;
+        assert_int_equal(set_size(&u, 1000), NFS4_OK);
+}
+
+static void longer_asks_nobody(void **state)
+{
+        (void)state;
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        assert_int_equal(size_of(&o.fh), 3 << 20);
+        assert_int_equal(set_size(&u, 5 << 20), NFS4_OK);
+        assert_int_equal(set_size(&u, 5 << 20), NFS4_OK);
+        assert_int_equal(lab.ds[0].truncates, 0);
+        assert_int_equal(size_of(&o.fh), 5 << 20);
+        assert_int_equal(set_size(&other, 6 << 20), NFS4_OK); /* somebody else may be writing */
+        assert_int_equal(lab.ds[0].truncates, 1);
+        assert_int_equal(size_of(&o.fh), 6 << 20);
+}
+
+static void open_with_size_zero_cuts_the_objects(void **state)
+{
+        struct user_open again = USER_CREATE(.how = UNCHECKED4, .owner = "another");
+
+        (void)state;
+        again.size = 0;
+        assert_int_equal(user_open(&u, &root, "f", &again), NFS4_OK);
+        assert_true(bitmap_has(&again.attrset, FATTR4_SIZE));
+        assert_int_equal(again.stateid.seqid, 1);
+        for (int i = 0; i < LAB_DATA_SERVERS; i++)
+                assert_int_equal(lab.ds[i].truncated_to, 0);
+        assert_int_equal(lab.ds[1].truncates, 1);
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        assert_int_equal(size_of(&o.fh), 0);
+        again.owner = "a third";
+        assert_int_equal(user_open(&u, &root, "f", &again), NFS4_OK); /* empty already */
+        assert_int_equal(lab.ds[1].truncates, 1);
+}
+
+static void an_open_that_is_denied_cuts_nothing(void **state)
+{
+        struct user_open reader = USER_OPEN(.access = OPEN4_SHARE_ACCESS_READ, .owner = "reader");
+        struct user_open cutter = USER_CREATE(.how = UNCHECKED4);
+
+        (void)state;
+        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK);
+        reader.deny = OPEN4_SHARE_DENY_WRITE;
+        assert_int_equal(user_open(&u, &root, "f", &reader), NFS4_OK);
+        cutter.size = 0;
+        assert_int_equal(user_open(&other, &root, "f", &cutter), NFS4ERR_SHARE_DENIED);
+        assert_int_equal(lab.ds[1].truncates, 0);
+}
+
+static void the_rest_of_a_setattr_follows_the_cut(void **state)
+{
+        struct attr_set set = { .size = 7, .mode = 0600, .time_modify = 12345 };
+        struct user_attrs a;
+
+        (void)state;
+        bitmap_set(&set.mask, FATTR4_SIZE);
+        bitmap_set(&set.mask, FATTR4_MODE);
+        bitmap_set(&set.mask, FATTR4_TIME_MODIFY_SET);
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        lab_ds_object(&lab.ds[1], fileid)->mtime_ns = 0;
+        assert_int_equal(user_setattr(&u, &o.fh, &o.stateid, &set), NFS4_OK);
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, false);
+        assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
+        assert_int_equal(a.size, 7);
+        assert_int_equal(a.mode, 0600);
+        assert_int_equal(a.mtime, 12345);
+}
+
+static void a_deleted_file_leaves_the_data_servers(void **state)
+{
+        (void)state;
+        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK);
+        assert_int_equal(user_remove(&u, &root, "f"), NFS4_OK);
+        mds_lab_run_ms(&lab, 100);
+        for (int i = 0; i < LAB_DATA_SERVERS; i++)
+                assert_int_equal(lab.ds[i].removes, 1);
+        assert_false(lab_ds_object(&lab.ds[1], fileid)->there);
+        assert_int_equal(layouts_count(lab.mds.layouts), 0);
+}
+
+static void an_expired_writer_is_fenced(void **state)
+{
+        uint32_t fences = lab.ds[1].fences;
+
+        (void)state;
+        for (int i = 0; i < 12; i++) {
+                mds_lab_run_ms(&lab, 10000);
+                user_lookup(&other, &root, "f", NULL);
+        }
+        assert_int_equal(layouts_count(lab.mds.layouts), 0);
+        assert_int_equal(lab.ds[1].fences, fences + 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(getattr_asks_who_is_dirty),
+                TEST(what_does_not_depend_on_it_is_not_asked_for),
+                TEST(verify_asks_too),
+                TEST(a_cut_reaches_every_object_first),
+                TEST(a_cut_fences_other_writers),
+                TEST(a_cut_that_fails_changes_nothing),
+                TEST(longer_asks_nobody),
+                TEST(open_with_size_zero_cuts_the_objects),
+                TEST(an_open_that_is_denied_cuts_nothing),
+                TEST(the_rest_of_a_setattr_follows_the_cut),
+                TEST(a_deleted_file_leaves_the_data_servers),
+                TEST(an_expired_writer_is_fenced),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
