@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Measures the metadata store alone: mdbench DIR [FILES [DIRECTORIES [GROUP]]]
  *
- * GROUP callers (64) each do one operation, wait until it is durable, and do the next, as clients do; FILES (200,000) are
- * spread over DIRECTORIES (100). Printed for each operation: how many a second, CPU of the loop's thread and of the whole
- * process (RocksDB's threads included) in microseconds each, operations a sync, mean microseconds a sync. */
+ * GROUP callers (64) each do one operation, wait until it is durable, and do the next, as clients do; FILES
+ * (200,000) are spread over DIRECTORIES (100). Printed for each operation: how many a second, CPU of the
+ * loop's thread and of the whole process (RocksDB's threads included) in microseconds each, operations a
+ * sync, mean microseconds a sync. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,11 +185,13 @@ static void phase(struct bench *b, const char *what, void (*one)(struct bench *,
         loop_run(b->loop);
         syncs = b->store->stats.syncs - syncs;
         sync_ns = b->store->stats.sync_ns - sync_ns;
-        printf("%-18s %9.0f/s   %6.2f us loop   %6.2f us process", what, b->files / (seconds(CLOCK_MONOTONIC) - wall),
+        printf("%-18s %9.0f/s   %6.2f us loop   %6.2f us process", what,
+               b->files / (seconds(CLOCK_MONOTONIC) - wall),
                (seconds(CLOCK_THREAD_CPUTIME_ID) - loop) / b->files * 1e6,
                (seconds(CLOCK_PROCESS_CPUTIME_ID) - process) / b->files * 1e6);
         if (syncs > 0)
-                printf("   %5.1f a sync of %.0f us", (double)b->files / (double)syncs, (double)sync_ns / (double)syncs / 1e3);
+                printf("   %5.1f a sync of %.0f us", (double)b->files / (double)syncs,
+                       (double)sync_ns / (double)syncs / 1e3);
         printf("\n");
 }
 
@@ -200,7 +203,8 @@ static void reopen(struct bench *b, const char *dir)
         if (b->store)
                 b->store->ops->close(b->store);
         b->store = store_rocks_open(dir, false, b->loop, CACHE_BYTES, error, sizeof(error));
-        b->meta = b->store ? meta_open(loop_env(b->loop), b->store, CACHE_INODES, error, sizeof(error)) : NULL;
+        b->meta =
+                b->store ? meta_open(loop_env(b->loop), b->store, CACHE_INODES, error, sizeof(error)) : NULL;
         if (!b->meta) {
                 fprintf(stderr, "mdbench: %s\n", error);
                 exit(1);

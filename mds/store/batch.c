@@ -75,7 +75,8 @@ void batch_delete(struct batch *b, struct slice key)
         append(b, false, key, slice_of(NULL, 0));
 }
 
-bool batch_next(const struct batch *b, uint32_t *at, bool *ret_is_put, struct slice *ret_key, struct slice *ret_value)
+bool batch_next(const struct batch *b, uint32_t *at, bool *ret_is_put, struct slice *ret_key,
+                struct slice *ret_value)
 {
         struct head head;
 

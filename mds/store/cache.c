@@ -5,7 +5,7 @@
 
 enum {
         ENTRIES_AN_INODE = 4,
-        /* Above the bounds, for what one operation may touch before the next trim: a READDIR reply of 1 MiB holds fewer. */
+        /* Above the bounds, for what one operation may touch: a READDIR reply of 1 MiB holds fewer. */
         SLACK = 65536,
         SHORT_NAME = 128 - (int)sizeof(struct cached_entry),
         STEPS_AN_EVICTION = 8,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inodes and names in memory, bounded by counts. Evicted by second chance (Corbató 1968): a hit sets a bit, the hand
- * clears it and passes on, so a hit moves nothing. What is not durable yet is never evicted: a read that had to go to the
- * store then saw durable bytes only.
+/* Inodes and names in memory, bounded by counts. Evicted by second chance (Corbató 1968): a hit sets a bit,
+ * the hand clears it and passes on, so a hit moves nothing. What is not durable yet is never evicted: a read
+ * that had to go to the store then saw durable bytes only.
  *
- * A name is cached as there (fileid) or as absent (fileid 0). A directory is WHOLE when every entry it has is cached: one
- * that was made or found empty. Then what is not cached is not there, and a storm of creates asks the store nothing. */
+ * A name is cached as there (fileid) or as absent (fileid 0). A directory is WHOLE when every entry it has is
+ * cached: one that was made or found empty. Then what is not cached is not there, and a storm of creates asks
+ * the store nothing. */
 #pragma once
 
 #include "base/hashtab.h"
@@ -17,7 +18,7 @@ struct cached_inode {
         struct list age;
         struct inode inode;
         uint64_t seq;          /* of the batch that changed it last */
-        uint64_t first_cookie; /* directories: no entry has a lower one; keeps READDIR off the graves of what was removed */
+        uint64_t first_cookie; /* directories: no entry has a lower one */
         bool used;
         bool whole;
 };
@@ -29,7 +30,7 @@ struct cached_entry {
         uint64_t fileid;
         uint64_t seq;
         bool used;
-        bool alone; /* no other name nor hole has this hash: the slot is the hash's first, the next one is empty */
+        bool alone; /* no other name or hole has this hash: its slot is the first, the next one is empty */
         uint8_t name_length;
         char name[];
 };
@@ -43,7 +44,10 @@ struct cache {
 };
 
 enum { COOKIE_RUN = 256 /* names with one hash */ };
-static inline uint64_t cookie_hash(uint64_t cookie) { return cookie & ~(uint64_t)(COOKIE_RUN - 1); }
+static inline uint64_t cookie_hash(uint64_t cookie)
+{
+        return cookie & ~(uint64_t)(COOKIE_RUN - 1);
+}
 
 bool cache_init(struct cache *c, uint32_t inodes);
 void cache_destroy(struct cache *c);
@@ -68,5 +72,6 @@ void cache_put_entry(struct cache *c, struct cached_entry *e);
 
 static inline bool entry_named(const struct cached_entry *e, uint64_t parent, struct slice name)
 {
-        return e->parent == parent && e->name_length == name.length && memcmp(e->name, name.data, name.length) == 0;
+        return e->parent == parent && e->name_length == name.length &&
+               memcmp(e->name, name.data, name.length) == 0;
 }

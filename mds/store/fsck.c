@@ -99,7 +99,8 @@ static void on_symlink(struct fsck *f, struct slice key, struct slice value)
         }
         n->marks |= TARGET;
         if (n->size != bytes)
-                fsck_problem(f, "symlink", fileid, "size is %" PRIu64 ", its target has %u bytes", n->size, bytes);
+                fsck_problem(f, "symlink", fileid, "size is %" PRIu64 ", its target has %u bytes", n->size,
+                             bytes);
 }
 
 static void on_orphan(struct fsck *f, struct slice key, struct slice value)
@@ -113,7 +114,8 @@ static void on_orphan(struct fsck *f, struct slice key, struct slice value)
                 return;
         }
         f->report.orphans++;
-        fprintf(f->out, "note: orphan %" PRIu64 ": %s\n", fileid, o.open ? "unlinked while open" : "objects to remove");
+        fprintf(f->out, "note: orphan %" PRIu64 ": %s\n", fileid,
+                o.open ? "unlinked while open" : "objects to remove");
         n = fsck_node(f, fileid);
         if (n)
                 n->marks |= ORPHAN;
@@ -150,7 +152,10 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 't': on_symlink(f, key, value); break;
         case 'o': on_orphan(f, key, value); break;
         case 'l': on_layout(f, key, value); break;
-        case 'c': case 's': case 'p': case 'm': /* what is in them is known elsewhere */
+        case 'c':
+        case 's':
+        case 'p':
+        case 'm': /* what is in them is known elsewhere */
                 if (value.length == 0)
                         fsck_problem(f, "record", kind, "it is empty");
                 break;
@@ -181,7 +186,8 @@ static void check_names(struct fsck *f, const struct node *n)
                 fsck_problem(f, "symlink", n->fileid, "its target is not there");
 }
 
-/* Up until the end is known; then the same way again to write it down, so that no inode is passed more than twice. */
+/* Up until the end is known; then the same way again to write it down, so that no inode is passed more than
+ * twice. */
 static void walk_up(struct fsck *f, struct node *from)
 {
         struct node *n = from;

@@ -28,7 +28,8 @@ static void enter_run(struct fsck *f, uint64_t cookie, const struct dirent_recor
         for (uint32_t i = 0; i < f->run; i++) {
                 const struct dirent_record *other = &f->in_run[i];
 
-                if (d->type != 0 && slice_equal(slice_of(other->name, other->name_length), slice_of(d->name, d->name_length)))
+                if (d->type != 0 &&
+                    slice_equal(slice_of(other->name, other->name_length), slice_of(d->name, d->name_length)))
                         bad_slot(f, cookie, "its name is there twice");
         }
         f->cookie = cookie;
@@ -66,8 +67,9 @@ static void check_entry(struct fsck *f, uint64_t cookie, const struct dirent_rec
         if (child->type != d->type)
                 bad_slot(f, cookie, "its inode has another type");
         if (child->type == NF4DIR && child->parent != f->parent)
-                fsck_problem(f, "directory", d->fileid, "its parent is said to be %" PRIu64 ", it lies in %" PRIu64,
-                             child->parent, f->parent);
+                fsck_problem(f, "directory", d->fileid,
+                             "its parent is said to be %" PRIu64 ", it lies in %" PRIu64, child->parent,
+                             f->parent);
 }
 
 /* --- one directory */
@@ -81,11 +83,11 @@ void fsck_end_directory(struct fsck *f)
                 return;
         dir->marks |= LISTED;
         if (dir->size != f->entries)
-                fsck_problem(f, "directory", f->parent, "size is %" PRIu64 ", it has %" PRIu64 " entries", dir->size,
-                             f->entries);
+                fsck_problem(f, "directory", f->parent, "size is %" PRIu64 ", it has %" PRIu64 " entries",
+                             dir->size, f->entries);
         if (dir->nlink != 2 + f->subdirectories)
-                fsck_problem(f, "directory", f->parent, "nlink is %u, it has %" PRIu64 " subdirectories", dir->nlink,
-                             f->subdirectories);
+                fsck_problem(f, "directory", f->parent, "nlink is %u, it has %" PRIu64 " subdirectories",
+                             dir->nlink, f->subdirectories);
 }
 
 static void begin_directory(struct fsck *f, uint64_t parent)

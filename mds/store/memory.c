@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store of the simulator and of quick tests: a skip list (Pugh 1990) in memory. What was written since the last sync
- * can be undone batch by batch, newest first, which is what a crash does to a log whose tail never reached the disk. */
+/* The store of the simulator and of quick tests, in memory. What was written since the last sync can be taken
+ * back batch by batch, newest first, as a crash does with a log whose tail never reached the disk. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/env.h"
 #include "mds/store/batch.h"
+#include "mds/store/skiplist.h"
 #include "mds/store/store.h"
-
-enum { TALLEST = 20 };
-
-struct item {
-        uint32_t key_length, value_length;
-        uint8_t *bytes; /* key, then value; behind next[] in the same block */
-        uint32_t height;
-        struct item *next[];
-};
 
 /* One change that is not durable yet: MADE was put in, OLD was there before (or NULL). */
 struct undo {
@@ -28,11 +20,10 @@ struct undo {
 struct memory {
         struct store store; /* first */
         struct env *env;
-        struct item *head;  /* of height TALLEST, without a key */
-        uint64_t coin;      /* xorshift: heights need no quality, but the same ones in every run */
-        struct list undos;  /* oldest first */
-        uint64_t syncing;   /* seq of the sync under way; 0: none */
-        uint64_t asked;     /* highest seq that a sync was asked for */
+        struct skiplist list;
+        struct list undos; /* oldest first */
+        uint64_t syncing;  /* seq of the sync under way; 0: none */
+        uint64_t asked;    /* highest seq that a sync was asked for */
         uint64_t sync_ns;
         struct task sync_task;
         struct timer sync_timer;
@@ -46,84 +37,6 @@ static struct memory *memory_of(struct store *s)
         return CONTAINER(s, struct memory, store);
 }
 
-/* --- the skip list */
-
-static struct slice item_key(const struct item *i) { return slice_of(i->bytes, i->key_length); }
-static struct slice item_value(const struct item *i) { return slice_of(i->bytes + i->key_length, i->value_length); }
-
-static int compare(struct slice a, struct slice b)
-{
-        int order = memcmp(a.data, b.data, a.length < b.length ? a.length : b.length);
-
-        return order ? order : a.length < b.length ? -1 : a.length > b.length;
-}
-
-static uint32_t toss(struct memory *m)
-{
-        uint32_t height = 1;
-
-        m->coin ^= m->coin << 13;
-        m->coin ^= m->coin >> 7;
-        m->coin ^= m->coin << 17;
-        for (uint64_t bits = m->coin; height < TALLEST && (bits & 3) == 0; bits >>= 2)
-                height++;
-        return height;
-}
-
-static struct item *item_new(uint32_t height, struct slice key, struct slice value)
-{
-        size_t links = sizeof(struct item) + height * sizeof(struct item *);
-        struct item *i = calloc(1, links + key.length + value.length);
-
-        CHECK(i != NULL);
-        i->height = height;
-        i->key_length = key.length;
-        i->value_length = value.length;
-        i->bytes = (uint8_t *)i + links;
-        if (key.length > 0)
-                memcpy(i->bytes, key.data, key.length);
-        if (value.length > 0)
-                memcpy(i->bytes + key.length, value.data, value.length);
-        return i;
-}
-
-/* The first item with a key >= KEY; BEFORE (when given) gets the last smaller one of every level. */
-static struct item *find(const struct memory *m, struct slice key, struct item **before)
-{
-        struct item *at = m->head;
-
-        for (int level = TALLEST - 1; level >= 0; level--) {
-                while (at->next[level] && compare(item_key(at->next[level]), key) < 0)
-                        at = at->next[level];
-                if (before)
-                        before[level] = at;
-        }
-        return at->next[0];
-}
-
-static void insert(struct memory *m, struct item *i)
-{
-        struct item *before[TALLEST];
-
-        find(m, item_key(i), before);
-        for (uint32_t level = 0; level < i->height; level++) {
-                i->next[level] = before[level]->next[level];
-                before[level]->next[level] = i;
-        }
-}
-
-/* Takes the item out of the list without freeing it; NULL when there is none. */
-static struct item *extract(struct memory *m, struct slice key)
-{
-        struct item *before[TALLEST], *i = find(m, key, before);
-
-        if (!i || compare(item_key(i), key) != 0)
-                return NULL;
-        for (uint32_t level = 0; level < i->height; level++)
-                before[level]->next[level] = i->next[level];
-        return i;
-}
-
 /* --- what can be undone */
 
 static void change(struct memory *m, uint64_t seq, bool is_put, struct slice key, struct slice value)
@@ -132,20 +45,18 @@ static void change(struct memory *m, uint64_t seq, bool is_put, struct slice key
 
         CHECK(u != NULL);
         u->seq = seq;
-        u->old = extract(m, key);
-        if (is_put) {
-                u->made = item_new(toss(m), key, value);
-                insert(m, u->made);
-        }
+        u->old = skiplist_take(&m->list, key);
+        if (is_put)
+                u->made = skiplist_add(&m->list, key, value);
         list_push(&m->undos, &u->node);
 }
 
 static void take_back(struct memory *m, struct undo *u)
 {
         if (u->made)
-                free(extract(m, item_key(u->made)));
+                free(skiplist_take(&m->list, item_key(u->made)));
         if (u->old)
-                insert(m, u->old);
+                skiplist_put_back(&m->list, u->old);
         list_remove(&u->node);
         free(u);
 }
@@ -167,10 +78,10 @@ static void settle(struct memory *m, uint64_t seq)
 
 static int memory_get(struct store *s, struct slice key, void *out, uint32_t capacity, uint32_t *ret_length)
 {
-        const struct item *i = find(memory_of(s), key, NULL);
+        const struct item *i = skiplist_find(&memory_of(s)->list, key);
 
         s->stats.gets++;
-        if (!i || compare(item_key(i), key) != 0)
+        if (!i)
                 return -ENOENT;
         if (i->value_length > capacity)
                 return -ENOBUFS;
@@ -179,10 +90,11 @@ static int memory_get(struct store *s, struct slice key, void *out, uint32_t cap
         return 0;
 }
 
-static int memory_scan(struct store *s, struct slice prefix, struct slice from, store_each_fn *each, void *arg)
+static int memory_scan(struct store *s, struct slice prefix, struct slice from, store_each_fn *each,
+                       void *arg)
 {
         s->stats.scans++;
-        for (const struct item *i = find(memory_of(s), from, NULL); i; i = i->next[0]) {
+        for (const struct item *i = skiplist_seek(&memory_of(s)->list, from); i; i = i->next[0]) {
                 if (i->key_length < prefix.length || memcmp(i->bytes, prefix.data, prefix.length) != 0)
                         break;
                 if (!each(arg, item_key(i), item_value(i)))
@@ -242,8 +154,14 @@ static void finish_sync(struct memory *m)
                 s->on_durable(s->arg, s->durable, m->sync_error);
 }
 
-static void on_sync_task(struct task *t) { finish_sync(CONTAINER(t, struct memory, sync_task)); }
-static void on_sync_timer(struct timer *t) { finish_sync(CONTAINER(t, struct memory, sync_timer)); }
+static void on_sync_task(struct task *t)
+{
+        finish_sync(CONTAINER(t, struct memory, sync_task));
+}
+static void on_sync_timer(struct timer *t)
+{
+        finish_sync(CONTAINER(t, struct memory, sync_timer));
+}
 
 static void memory_sync(struct store *s, uint64_t seq)
 {
@@ -281,16 +199,13 @@ static void memory_close(struct store *s)
         list_remove(&m->sync_task.node);
         timer_stop(&m->sync_timer);
         settle(m, UINT64_MAX);
-        for (struct item *i = m->head, *next; i; i = next) {
-                next = i->next[0];
-                free(i);
-        }
+        skiplist_destroy(&m->list);
         free(m);
 }
 
 struct store *store_memory_new(struct env *env)
 {
-        static const struct store_ops ops = { memory_get,  memory_scan,     memory_write,     memory_sync,
+        static const struct store_ops ops = { memory_get,      memory_scan,       memory_write, memory_sync,
                                               memory_sync_now, memory_checkpoint, memory_close };
         struct memory *m = calloc(1, sizeof(*m));
 
@@ -298,8 +213,7 @@ struct store *store_memory_new(struct env *env)
                 return NULL;
         m->store.ops = &ops;
         m->env = env;
-        m->head = item_new(TALLEST, slice_of(NULL, 0), slice_of(NULL, 0));
-        m->coin = 0x9e3779b97f4a7c15u;
+        skiplist_init(&m->list);
         list_init(&m->undos);
         list_init(&m->sync_task.node);
         m->sync_task.run = on_sync_task;

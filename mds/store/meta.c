@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "base/siphash.h"
 
-/* Cookies are positive as signed numbers (lseek on a directory refuses others) and never 0, 1 or 2 (RFC 8881 §18.23). */
+/* Cookies are positive as signed numbers (lseek on a directory refuses others) and never 0, 1 or 2 (RFC 8881
+ * §18.23). */
 #define COOKIE_BITS 0x7fffffffffffff00u
 enum { FIRST_COOKIE_HASH = COOKIE_RUN };
 
@@ -33,12 +34,30 @@ static int damaged(const char *kind, uint64_t fileid, uint64_t cookie)
 
 /* --- what replies wait for, and the bound */
 
-uint64_t meta_seq(const struct meta *m) { return m->read_seq; }
-void meta_seq_reset(struct meta *m) { m->read_seq = 0; }
-struct store *meta_store(struct meta *m) { return m->store; }
-const uint8_t *meta_fsid(const struct meta *m) { return m->fsid; }
-uint32_t meta_boot(const struct meta *m) { return m->boot; }
-uint32_t meta_epoch(const struct meta *m) { return m->epoch; }
+uint64_t meta_seq(const struct meta *m)
+{
+        return m->read_seq;
+}
+void meta_seq_reset(struct meta *m)
+{
+        m->read_seq = 0;
+}
+struct store *meta_store(struct meta *m)
+{
+        return m->store;
+}
+const uint8_t *meta_fsid(const struct meta *m)
+{
+        return m->fsid;
+}
+uint32_t meta_boot(const struct meta *m)
+{
+        return m->boot;
+}
+uint32_t meta_epoch(const struct meta *m)
+{
+        return m->epoch;
+}
 
 void meta_trim(struct meta *m)
 {
@@ -50,7 +69,7 @@ void meta_get_stats(const struct meta *m, struct meta_stats *ret)
 {
         const struct cache *c = &m->cache;
 
-        *ret = (struct meta_stats){ c->inode_hits,  c->inode_misses,   c->entry_hits,
+        *ret = (struct meta_stats){ c->inode_hits,   c->inode_misses, c->entry_hits,
                                     c->entry_misses, c->inodes.count, c->entries.count };
 }
 
@@ -144,7 +163,8 @@ static int in_batch(const struct batch *batch, struct slice key, struct slice *r
         return found;
 }
 
-int meta_read_slot(struct meta *m, const struct txn *t, uint64_t parent, uint64_t cookie, struct dirent_record *ret)
+int meta_read_slot(struct meta *m, const struct txn *t, uint64_t parent, uint64_t cookie,
+                   struct dirent_record *ret)
 {
         uint8_t buffer[KEY_MAX], bytes[RECORD_MAX];
         struct slice key = key_dirent(buffer, parent, cookie), value;
@@ -163,7 +183,8 @@ int meta_read_slot(struct meta *m, const struct txn *t, uint64_t parent, uint64_
         return dirent_decode(value, ret) ? 0 : damaged("dirent", parent, cookie);
 }
 
-int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name, struct place *ret)
+int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name,
+                    struct place *ret)
 {
         uint64_t first = meta_cookie(m, name), slot = 0;
         uint32_t run = 0, holes = 0, names = 0;
@@ -273,8 +294,9 @@ static bool each_slot(void *arg, struct slice key, struct slice value)
         return l->each(l->arg, cookie, &d);
 }
 
-/* Entries are removed from the front when a tree is deleted, and what they leave in the store must be stepped over until
- * it is compacted: a list that starts at the front remembers how far that was, so that the next one need not. */
+/* Entries are removed from the front when a tree is deleted, and what they leave in the store must be stepped
+ * over until it is compacted: a list that starts at the front remembers how far that was, so that the next
+ * one need not. */
 int meta_readdir(struct meta *m, uint64_t parent, uint64_t after, meta_entry_fn *each, void *arg)
 {
         struct listing l = { .each = each, .arg = arg, .parent = parent };
@@ -289,7 +311,8 @@ int meta_readdir(struct meta *m, uint64_t parent, uint64_t after, meta_entry_fn 
                 return 0;
         from_front = after < dir->first_cookie;
         r = m->store->ops->scan(m->store, key_dirents(prefix, parent),
-                                key_dirent(from, parent, from_front ? dir->first_cookie : after + 1), each_slot, &l);
+                                key_dirent(from, parent, from_front ? dir->first_cookie : after + 1),
+                                each_slot, &l);
         if (r == 0 && l.damaged)
                 r = -EIO;
         if (r == 0 && from_front && l.first)

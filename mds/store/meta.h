@@ -49,17 +49,20 @@ uint64_t meta_cookie(const struct meta *m, struct slice name);
 /* As meta_inode(). */
 int meta_load(struct meta *m, uint64_t fileid, struct cached_inode **ret);
 /* Reads one slot of a directory; with T, as its batch leaves it. 0 (a hole has type 0), -ENOENT, -EIO. */
-int meta_read_slot(struct meta *m, const struct txn *t, uint64_t parent, uint64_t cookie, struct dirent_record *ret);
+int meta_read_slot(struct meta *m, const struct txn *t, uint64_t parent, uint64_t cookie,
+                   struct dirent_record *ret);
 
 /* Where NAME is among the names with its hash, or where it could go. */
 struct place {
         uint64_t cookie; /* of the name when found, else of the first free slot */
         bool found;
-        bool alone;      /* nothing else has this hash */
+        bool alone; /* nothing else has this hash */
         uint64_t fileid;
 };
-/* 0, -ENOSPC (not found and no slot is free), -EIO. Without T it stops at the name: ALONE is then false for one found. */
-int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name, struct place *ret);
+/* 0, -ENOSPC (not found and no slot is free), -EIO. Without T it stops at the name: ALONE is then false for
+ * one found. */
+int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name,
+                    struct place *ret);
 
 /* meta_open.c: the value of an 'm' record. 0, -ENOENT, -EIO (also when it is of another length). */
 int meta_value_bytes(struct store *store, const char *name, void *out, uint32_t bytes);

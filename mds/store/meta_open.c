@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The single values ('m' records): made with the store, read when it is opened, and the numbers that are given out in
- * reserved blocks, so that most of them cost no write and a crash loses some but repeats none. */
+/* The single values ('m' records): made with the store, read when it is opened, and the numbers that are
+ * given out in reserved blocks, so that most of them cost no write and a crash loses some but repeats none.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,7 +15,8 @@
 enum { FORMAT = 1, ROOT_MODE = 0755 };
 enum { FILEID_BLOCK = 1 << 16, EPOCH_BLOCK = 4096, FIRST_EPOCH = 1 };
 
-static int fail(char *error, uint32_t error_bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int fail(char *error, uint32_t error_bytes, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 static int fail(char *error, uint32_t error_bytes, const char *format, ...)
 {
         va_list args;
@@ -137,7 +139,8 @@ static int check_format(struct meta *m, char *error, uint32_t error_bytes)
         if (r)
                 return fail(error, error_bytes, "its format record is damaged");
         if (format != FORMAT)
-                return fail(error, error_bytes, "it has format %" PRIu64 ", this program reads format %d", format, FORMAT);
+                return fail(error, error_bytes, "it has format %" PRIu64 ", this program reads format %d",
+                            format, FORMAT);
         return 0;
 }
 
@@ -191,7 +194,8 @@ static int bring_up(struct meta *m, char *error, uint32_t error_bytes)
         return r ? fail(error, error_bytes, "it cannot be written: %s", strerror(-r)) : 0;
 }
 
-struct meta *meta_open(struct env *env, struct store *store, uint32_t cache_inodes, char *error, uint32_t error_bytes)
+struct meta *meta_open(struct env *env, struct store *store, uint32_t cache_inodes, char *error,
+                       uint32_t error_bytes)
 {
         struct meta *m = calloc(1, sizeof(*m));
 
@@ -224,7 +228,8 @@ void meta_close(struct meta *m)
 
 /* --- numbers in blocks */
 
-/* The batch that reserves comes before any batch that uses what it reserved, and the log keeps their order. */
+/* The batch that reserves comes before any batch that uses what it reserved, and the log keeps their order.
+ */
 static int reserve(struct meta *m, const char *name, uint64_t limit)
 {
         struct batch b = { 0 };
@@ -249,8 +254,8 @@ uint64_t meta_new_fileid(struct meta *m)
         return m->next_fileid++;
 }
 
-/* Data servers hear of an epoch before any batch that has it is durable, so the next block is reserved while one more is
- * in hand; its sync has thousands of raises' time. */
+/* Data servers hear of an epoch before any batch that has it is durable, so the next block is reserved while
+ * one more is in hand; its sync has thousands of raises' time. */
 uint32_t meta_raise_epoch(struct meta *m)
 {
         if (m->epoch_limit - m->epoch <= EPOCH_BLOCK && m->epoch_limit <= UINT32_MAX - EPOCH_BLOCK &&

@@ -91,13 +91,34 @@ static struct slice key_u32(uint8_t *out, char kind, uint32_t first)
         return written(out, put(out + 1, first, 4));
 }
 
-struct slice key_inode(uint8_t *out, uint64_t fileid) { return key_u64(out, 'i', fileid); }
-struct slice key_symlink(uint8_t *out, uint64_t fileid) { return key_u64(out, 't', fileid); }
-struct slice key_dirents(uint8_t *out, uint64_t parent) { return key_u64(out, 'd', parent); }
-struct slice key_layouts(uint8_t *out, uint64_t fileid) { return key_u64(out, 'l', fileid); }
-struct slice key_orphan(uint8_t *out, uint64_t fileid) { return key_u64(out, 'o', fileid); }
-struct slice key_server(uint8_t *out, uint32_t server_id) { return key_u32(out, 's', server_id); }
-struct slice key_pool(uint8_t *out, uint32_t generation) { return key_u32(out, 'p', generation); }
+struct slice key_inode(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'i', fileid);
+}
+struct slice key_symlink(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 't', fileid);
+}
+struct slice key_dirents(uint8_t *out, uint64_t parent)
+{
+        return key_u64(out, 'd', parent);
+}
+struct slice key_layouts(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'l', fileid);
+}
+struct slice key_orphan(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'o', fileid);
+}
+struct slice key_server(uint8_t *out, uint32_t server_id)
+{
+        return key_u32(out, 's', server_id);
+}
+struct slice key_pool(uint8_t *out, uint32_t generation)
+{
+        return key_u32(out, 'p', generation);
+}
 
 struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie)
 {
@@ -174,8 +195,14 @@ bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_
 
 /* --- inode: what every type has, then what this type has */
 
-static bool has_stripes(uint8_t type) { return type == NF4REG || type == NF4DIR; }
-static bool has_rdev(uint8_t type) { return type == NF4BLK || type == NF4CHR; }
+static bool has_stripes(uint8_t type)
+{
+        return type == NF4REG || type == NF4DIR;
+}
+static bool has_rdev(uint8_t type)
+{
+        return type == NF4BLK || type == NF4CHR;
+}
 
 struct slice inode_encode(uint8_t *out, const struct inode *inode)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The records of the metadata store and their keys (all integers big-endian, every value starts with a version byte):
+/* The records of the metadata store and their keys (all integers big-endian, every value starts
+ * with a version byte):
  *
  *   i fileid                      inode
  *   t fileid                      target of a symlink
- *   d parent cookie               directory entry: fileid, type, name. cookie = hash of the name with its low 8 bits
- *                                 counting collisions; it is the READDIR cookie. A removed entry in the middle of a
- *                                 collision run stays as a hole (type 0).
+ *   d parent cookie               directory entry: fileid, type, name. cookie = hash of the name with its low
+ *                                 8 bits counting collisions; it is the READDIR cookie. One removed from the
+ *                                 middle of a collision run stays as a hole (type 0).
  *   l fileid client-tag           a write layout is out: epoch it was granted under
  *   c client-owner                client that may reclaim: verifier, tag, principal
  *   o fileid                      orphan (unlinked, still open) or objects to be removed from data servers
@@ -23,22 +24,22 @@
 
 enum { ROOT_FILEID = 1 };
 enum { KEY_MAX = 1100, RECORD_MAX = 8192 };
-enum { SYMLINK_VERSION = 1 /* 't': the byte, then the target */, META_VERSION = 1 /* 'm': the byte, then the value */ };
+enum { SYMLINK_VERSION = 1, META_VERSION = 1 }; /* of 't' and 'm': the byte, then the target or the value */
 
 struct inode {
         uint64_t fileid;
-        uint32_t generation;       /* random, never changes */
-        uint8_t type;              /* enum nfs_ftype4 */
-        uint8_t flags;             /* INODE_* */
-        uint16_t mode;             /* permission bits and set-id, 07777 */
+        uint32_t generation; /* random, never changes */
+        uint8_t type;        /* enum nfs_ftype4 */
+        uint8_t flags;       /* INODE_* */
+        uint16_t mode;       /* permission bits and set-id, 07777 */
         uint32_t uid, gid;
-        uint32_t nlink;            /* names; directories: 2 + directories inside */
+        uint32_t nlink; /* names; directories: 2 + directories inside */
         uint32_t rdev_major, rdev_minor;
-        uint64_t size;             /* files: what the MDS knows; write layouts may have moved it. Directories: entries */
-        uint64_t used;             /* bytes allocated on data servers, as last heard */
-        uint64_t change;           /* rises with every change: max(change + 1, wall clock in ns) */
+        uint64_t size;   /* files: as the MDS knows, write layouts may have moved it; directories: entries */
+        uint64_t used;   /* bytes allocated on data servers, as last heard */
+        uint64_t change; /* rises with every change: max(change + 1, wall clock in ns) */
         int64_t atime, mtime, ctime, btime; /* ns since 1970 */
-        uint64_t parent;           /* directories: the one parent (0 for the root); files: 0 */
+        uint64_t parent; /* directories: the one parent (0 for the root); files: 0 */
         /* regular files: stripes (include/stripe.h) */
         uint32_t unit;
         uint16_t width, pool;
@@ -47,19 +48,19 @@ struct inode {
 };
 enum {
         INODE_EXCLUSIVE = 1, /* verifier is valid (until the first SETATTR or write open by another) */
-        INODE_DATA = 2,      /* objects may exist on data servers: a write layout or a write through the MDS was given */
+        INODE_DATA = 2, /* objects may exist on data servers: it was written to or given a write layout */
         INODE_LAYOUT_SET = 4 /* directories: unit and width are a policy for what is made inside */
 };
 
 struct dirent_record {
         uint64_t fileid;
-        uint8_t type;              /* enum nfs_ftype4; 0 = hole */
+        uint8_t type; /* enum nfs_ftype4; 0 = hole */
         uint8_t name_length;
         char name[NFS4_MAXNAME];
 };
 
 struct orphan_record {
-        bool open;                 /* true: inode still exists for its openers; false: only the objects are left */
+        bool open; /* true: inode still exists for its openers; false: only the objects are left */
         uint32_t generation, unit;
         uint16_t width, pool;
         uint8_t first, start;
@@ -69,21 +70,21 @@ struct orphan_record {
 struct slice key_inode(uint8_t *out, uint64_t fileid);
 struct slice key_symlink(uint8_t *out, uint64_t fileid);
 struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie);
-struct slice key_dirents(uint8_t *out, uint64_t parent);               /* prefix of all entries */
+struct slice key_dirents(uint8_t *out, uint64_t parent); /* prefix of all entries */
 struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag);
-struct slice key_layouts(uint8_t *out, uint64_t fileid);               /* prefix */
+struct slice key_layouts(uint8_t *out, uint64_t fileid); /* prefix */
 struct slice key_client(uint8_t *out, struct slice owner);
 struct slice key_orphan(uint8_t *out, uint64_t fileid);
 struct slice key_server(uint8_t *out, uint32_t server_id);
 struct slice key_pool(uint8_t *out, uint32_t generation);
 struct slice key_meta(uint8_t *out, const char *name);
-struct slice key_kind(uint8_t *out, char kind);                        /* prefix of all records of a kind: 'i', 'd' … */
+struct slice key_kind(uint8_t *out, char kind); /* prefix of all records of a kind: 'i', 'd' … */
 /* The number(s) behind the kind letter; false when KEY is not of that form. */
 bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first);
 bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second);
 bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second);
 
-/* Values: write into OUT (RECORD_MAX) and return the slice; read with total checks: false = damaged or too new. */
+/* Values: write into OUT (RECORD_MAX) and return the slice; read with total checks: false = damaged. */
 struct slice inode_encode(uint8_t *out, const struct inode *inode);
 bool inode_decode(struct slice value, struct inode *ret);
 struct slice dirent_encode(uint8_t *out, const struct dirent_record *d);

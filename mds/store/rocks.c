@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store that ships: RocksDB 7 through its C interface. Options and their reasons are in rocks_options.c, group commit
- * in rocks_sync.c. */
+/* The store that ships: RocksDB 7 through its C interface. Options and their reasons are in rocks_options.c,
+ * group commit in rocks_sync.c. */
 #include "mds/store/rocks.h"
 
 #include <errno.h>
@@ -12,12 +12,13 @@
 #include "base/check.h"
 #include "base/log.h"
 
-/* A log longer than LOG_BYTES (less on a small disk) is closed and its memtable written out: bounds memory and the time a
- * restart takes.
+/* A log longer than LOG_BYTES (less on a small disk) is closed and its memtable written out: bounds memory
+ * and the time a restart takes.
  *
- * A full disk must never meet the log, since that ends the server. So RocksDB reserves the room for a log when it begins
- * it (fallocate); none is begun, and nothing more is accepted, with less than two logs' room free; and names are refused
- * below ten, which is what tables being written and rewritten in the background may take and give back. */
+ * A full disk must never meet the log, since that ends the server. So RocksDB reserves the room for a log
+ * when it begins it (fallocate); none is begun, and nothing more is accepted, with less than two logs' room
+ * free; and names are refused below ten, which is what tables being written and rewritten in the background
+ * may take and give back. */
 #define LOG_BYTES ((uint64_t)32 << 20)
 #define SHORTEST_LOG_BYTES ((uint64_t)2 << 20)
 #define SPACE_EVERY ((uint64_t)1 << 20) /* how often free space is looked at */
@@ -46,7 +47,8 @@ static int rocks_get(struct store *s, struct slice key, void *out, uint32_t capa
 {
         struct rocks *r = rocks_of(s);
         char *message = NULL;
-        rocksdb_pinnableslice_t *pinned = rocksdb_get_pinned(r->db, r->read, chars(key), key.length, &message);
+        rocksdb_pinnableslice_t *pinned =
+                rocksdb_get_pinned(r->db, r->read, chars(key), key.length, &message);
         const char *value;
         size_t length;
 
@@ -80,7 +82,8 @@ static uint32_t key_behind(struct slice prefix, uint8_t *out)
         return length;
 }
 
-/* The bound keeps the iterator from stepping into the next directory, or over the graves in it, to find out that it is done. */
+/* The bound keeps the iterator from stepping into the next directory, or over the graves in it, to find out
+ * that it is done. */
 static int rocks_scan(struct store *s, struct slice prefix, struct slice from, store_each_fn *each, void *arg)
 {
         struct rocks *r = rocks_of(s);
@@ -96,7 +99,8 @@ static int rocks_scan(struct store *s, struct slice prefix, struct slice from, s
         i = rocksdb_create_iterator(r->db, options);
         for (rocksdb_iter_seek(i, chars(from), from.length); rocksdb_iter_valid(i); rocksdb_iter_next(i)) {
                 size_t key_length, value_length;
-                const char *key = rocksdb_iter_key(i, &key_length), *value = rocksdb_iter_value(i, &value_length);
+                const char *key = rocksdb_iter_key(i, &key_length),
+                           *value = rocksdb_iter_value(i, &value_length);
 
                 if (!each(arg, slice_of(key, (uint32_t)key_length), slice_of(value, (uint32_t)value_length)))
                         break;
@@ -216,7 +220,8 @@ static void free_handles(struct rocks *r)
         free(r->dir);
 }
 
-/* The flusher is stopped first, then what is still only in memory is synced, so that a clean stop loses nothing. */
+/* The flusher is stopped first, then what is still only in memory is synced, so that a clean stop loses
+ * nothing. */
 static void rocks_close(struct store *s)
 {
         struct rocks *r = rocks_of(s);
@@ -236,7 +241,8 @@ static void rocks_close(struct store *s)
 static void explain(char *message, const char *dir, char *error, uint32_t error_bytes)
 {
         if (strstr(message, "Corruption"))
-                snprintf(error, error_bytes, "%s: the store is damaged, nothing was changed: %s", dir, message);
+                snprintf(error, error_bytes, "%s: the store is damaged, nothing was changed: %s", dir,
+                         message);
         else if (strstr(message, "lock file") || strstr(message, "lock hold"))
                 snprintf(error, error_bytes, "%s: another server has this store open", dir);
         else
@@ -290,7 +296,8 @@ static char *open_database(struct rocks *r, bool read_only, uint64_t cache_bytes
         return message;
 }
 
-struct store *store_rocks_open(const char *dir, bool read_only, struct loop *loop, uint64_t cache_bytes, char *error, uint32_t error_bytes)
+struct store *store_rocks_open(const char *dir, bool read_only, struct loop *loop, uint64_t cache_bytes,
+                               char *error, uint32_t error_bytes)
 {
         struct rocks *r = rocks_new(dir, read_only ? NULL : loop);
         char *message = open_database(r, read_only, cache_bytes);

@@ -19,12 +19,13 @@ struct rocks {
         rocksdb_options_t *options;
         rocksdb_readoptions_t *read;
         rocksdb_writeoptions_t *write;
-        rocksdb_writebatch_t *batch;  /* reused */
+        rocksdb_writebatch_t *batch; /* reused */
         rocksdb_flushoptions_t *flush;
 
-        int dead;                /* -errno: a write or sync failed, nothing is accepted any more */
-        bool told;               /* on_durable() has heard of it */
-        uint64_t asked, synced;  /* highest seq that sync() was called with; that is on disk (durable: and said so) */
+        int dead;  /* -errno: a write or sync failed, nothing is accepted any more */
+        bool told; /* on_durable() has heard of it */
+        uint64_t asked;  /* highest seq that sync() was called with */
+        uint64_t synced; /* that is on disk; store.durable: and said so */
         uint64_t log_limit;      /* a log with more bytes is closed */
         uint64_t log_bytes;      /* in the log since it was begun */
         uint64_t space_check_at; /* log_bytes at which free space is looked at again */
@@ -51,17 +52,18 @@ static inline struct rocks *rocks_of(struct store *s)
         return CONTAINER(s, struct rocks, store);
 }
 
-/* rocks_options.c: all that RocksDB is told. CACHE_BYTES holds blocks, indexes and filters; LOG_BYTES is what a log, and so
- * a table of level 0, grows to. NULL and a message. */
+/* rocks_options.c: all that RocksDB is told. CACHE_BYTES holds blocks, indexes and filters; LOG_BYTES is what
+ * a log, and so a table of level 0, grows to. NULL and a message. */
 rocksdb_options_t *rocks_options(uint64_t cache_bytes, uint64_t log_bytes, bool read_only, char **ret_error);
 
 /* rocks_sync.c */
 bool rocks_sync_start(struct rocks *r);
 void rocks_sync_stop(struct rocks *r);
-void rocks_sync_free(struct rocks *r); /* after that; when the flusher's last message is still on the way, it does it */
+/* After that: free(r), at once or when the flusher's last message arrives. */
+void rocks_sync_free(struct rocks *r);
 void rocks_sync(struct store *s, uint64_t seq);
 int rocks_sync_now(struct store *s);
-/* Begin a new log, after everything in the old one is on disk; its memtable is written out behind. 0 or -errno. */
+/* Begin a new log, after everything in the old one is on disk; its memtable is written out behind. */
 int rocks_rotate_log(struct rocks *r);
 /* The first failure counts; on_durable() hears of it at the end of the turn. */
 int rocks_die(struct rocks *r, const char *what, int error);

@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What RocksDB is told, and why.
  *
- * The log. manual_wal_flush: a write only copies into a buffer in memory, the group's sync does one write(2) and one
- * fdatasync for all. Recovery mode is "tolerate a corrupted tail": an incomplete record at the very end is what a crash in
- * the middle of that write(2) leaves, it was never acknowledged and is dropped; any other damage refuses to open. RocksDB's
- * default, point in time, would instead stop quietly at the first bad byte and drop every acknowledged record behind it.
- * "Tail" means the tail of any log file, so a log is only ever closed when it is on disk whole (rocks_rotate_log; RocksDB's
- * own switch at write_buffer_size is set out of reach), and its synced size goes into the manifest and is verified.
+ * The log. manual_wal_flush: a write only copies into a buffer in memory, the group's sync does one write(2)
+ * and one fdatasync for all. Recovery mode is "tolerate a corrupted tail": an incomplete record at the very
+ * end is what a crash in the middle of that write(2) leaves, it was never acknowledged and is dropped; any
+ * other damage refuses to open. RocksDB's default, point in time, would instead stop quietly at the first bad
+ * byte and drop every acknowledged record behind it. "Tail" means the tail of any log file, so a log is only
+ * ever closed when it is on disk whole (rocks_rotate_log; RocksDB's own switch at write_buffer_size is set
+ * out of reach), and its synced size goes into the manifest and is verified.
  *
- * Reads. Whole-key bloom filters, in the memtable too, answer for names that are not there. Blocks, indexes and filters all
- * live in the one cache, so memory has a bound.
+ * Reads. Whole-key bloom filters, in the memtable too, answer for names that are not there. Blocks, indexes
+ * and filters all live in the one cache, so memory has a bound.
  *
- * Deletes. Files dense with tombstones are compacted early, so that a directory that was emptied is soon as fast as new. */
+ * Deletes. Files dense with tombstones are compacted early, so that a directory that was emptied is soon as
+ * fast as new. */
 #include <stdio.h>
 
 #include "mds/store/rocks.h"
 
 enum {
-        /* RocksDB keeps a log of its own doings, and as Debian builds it (with assertions) it aborts the process at the
-         * first line after one that could not be written, as on a full disk. At this level it writes none. */
+        /* RocksDB keeps a log of its own doings, and as Debian builds it (with assertions) it aborts the
+         * process at the first line after one that could not be written, as on a full disk. At this level it
+         * writes none. */
         NO_DEBUG_LOG = 5,
         MEMTABLES = 4,
-        MEMTABLE_LOGS = 4, /* a memtable takes two to three times the bytes of its log: never full before the log is */
+        MEMTABLE_LOGS = 4, /* a memtable takes two to three times the bytes of its log: never full before the
+                              log is */
         BACKGROUND_JOBS = 2,
         L0_COMPACT = 4,
         L0_SLOWDOWN = 24,
@@ -35,8 +39,8 @@ enum {
 };
 #define MIB ((uint64_t)1 << 20)
 
-/* What the C interface has no function for. The bloom filter's size is a share of write_buffer_size, which is four times
- * what goes into a memtable: 0.5 MiB a log of 32 MiB, ten bits a key. */
+/* What the C interface has no function for. The bloom filter's size is a share of write_buffer_size, which is
+ * four times what goes into a memtable: 0.5 MiB a log of 32 MiB, ten bits a key. */
 static const char more_options[] = "memtable_whole_key_filtering=true;memtable_prefix_bloom_size_ratio=0.004;"
                                    "track_and_verify_wals_in_manifest=true";
 
@@ -45,11 +49,13 @@ static void set_log(rocksdb_options_t *o, uint64_t log_bytes)
         rocksdb_options_set_manual_wal_flush(o, 1);
         rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
         rocksdb_options_set_write_buffer_size(o, MEMTABLE_LOGS * log_bytes);
-        rocksdb_options_set_max_total_wal_size(o, log_bytes + log_bytes / 4); /* all it does here: the room to reserve */
+        rocksdb_options_set_max_total_wal_size(
+                o, log_bytes + log_bytes / 4); /* all it does here: the room to reserve */
         rocksdb_options_set_max_write_buffer_number(o, MEMTABLES);
         rocksdb_options_set_allow_concurrent_memtable_write(o, 0); /* one writer: the loop */
         rocksdb_options_set_enable_write_thread_adaptive_yield(o, 0);
-        rocksdb_options_set_bytes_per_sync(o, MIB); /* tables trickle out: a log sync never waits behind a burst */
+        rocksdb_options_set_bytes_per_sync(
+                o, MIB); /* tables trickle out: a log sync never waits behind a burst */
 }
 
 static void set_levels(rocksdb_options_t *o, uint64_t log_bytes)
@@ -80,7 +86,8 @@ static void set_tables(rocksdb_options_t *o, uint64_t cache_bytes)
         rocksdb_block_based_options_set_whole_key_filtering(t, 1);
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
         rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(t, 1);
-        rocksdb_block_based_options_set_index_type(t, rocksdb_block_based_table_index_type_two_level_index_search);
+        rocksdb_block_based_options_set_index_type(
+                t, rocksdb_block_based_table_index_type_two_level_index_search);
         rocksdb_block_based_options_set_partition_filters(t, 1);
         rocksdb_block_based_options_set_pin_top_level_index_and_filter(t, 1);
         rocksdb_block_based_options_set_format_version(t, FORMAT_VERSION);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group commit. sync() only notes what is asked for; at the end of the loop's turn everything written so far is synced in
- * one go, by a thread, and while that runs the next group gathers. Where a sync costs less than the two thread switches
- * (tmpfs, a cache with a battery) it is done on the spot instead. */
+/* Group commit. sync() only notes what is asked for; at the end of the loop's turn everything written so far
+ * is synced in one go, by a thread, and while that runs the next group gathers. Where a sync costs less than
+ * the two thread switches (tmpfs, a cache with a battery) it is done on the spot instead. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

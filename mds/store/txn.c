@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changes: edits are made to copies, entries go to the batch at once, inodes at commit. The cache learns of it all only
- * when the batch is in the store, and memory for that was taken before, so that nothing can fail in between. */
+/* Changes: edits are made to copies, entries go to the batch at once, inodes at commit. The cache learns of
+ * it all only when the batch is in the store, and memory for that was taken before, so that nothing can fail
+ * in between. */
 #include <errno.h>
 
 #include "base/check.h"
@@ -57,7 +58,8 @@ struct inode *txn_edit(struct txn *t, uint64_t fileid)
         return &e->inode;
 }
 
-/* Generations need only differ from run to run and be hard to guess: a keyed hash of the number costs no system call. */
+/* Generations need only differ from run to run and be hard to guess: a keyed hash of the number costs no
+ * system call. */
 static uint32_t generation_of(const struct meta *m, uint64_t fileid)
 {
         return (uint32_t)siphash(&fileid, sizeof(fileid), m->generation_key);
@@ -73,7 +75,8 @@ struct inode *txn_new_inode(struct txn *t)
         if (!fresh)
                 return NULL;
         e = new_edit(t);
-        *e = (struct edit){ .inode = { .fileid = fileid, .generation = generation_of(t->meta, fileid) }, .fresh = fresh };
+        *e = (struct edit){ .inode = { .fileid = fileid, .generation = generation_of(t->meta, fileid) },
+                            .fresh = fresh };
         e->inode.change = (uint64_t)now;
         e->inode.atime = e->inode.mtime = e->inode.ctime = e->inode.btime = now;
         return &e->inode;
@@ -129,7 +132,8 @@ void txn_delete(struct txn *t, struct slice key)
 /* Into the batch, unless it is as before. */
 static void put_edit(struct txn *t, const struct edit *e)
 {
-        const struct cached_inode *cached = e->fresh ? NULL : cache_find_inode(&t->meta->cache, e->inode.fileid);
+        const struct cached_inode *cached =
+                e->fresh ? NULL : cache_find_inode(&t->meta->cache, e->inode.fileid);
         uint8_t key[KEY_MAX], value[RECORD_MAX];
 
         CHECK(e->fresh || cached);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metadata in memory over the store: a bounded cache of inodes and directory entries, and transactions. One NFS operation
- * that changes something is one transaction: it edits copies, commits one batch, and only then do the copies become the
- * cached truth. Reads outside a transaction see committed batches only, which may not be durable yet: meta_seq() says
- * what a reply that saw them must wait for.
+/* Metadata in memory over the store: a bounded cache of inodes and directory entries, and transactions. One
+ * NFS operation that changes something is one transaction: it edits copies, commits one batch, and only then
+ * do the copies become the cached truth. Reads outside a transaction see committed batches only, which may
+ * not be durable yet: meta_seq() says what a reply that saw them must wait for.
  *
- * Pointers to inodes are good until the operation returns (the cache evicts only in meta_trim(), between operations). */
+ * Pointers to inodes are good until the operation returns (the cache evicts only in meta_trim(), between
+ * operations). */
 #pragma once
 
 #include "base/hashtab.h"
@@ -14,21 +15,23 @@
 struct meta;
 struct env;
 
-/* CACHE_INODES bounds the cache (entries: four times as many). Reads or makes the 'm' records and the root directory
- * (mode 0755, owned by root). NULL with a message: not a Nacre store, another format, damaged. */
-struct meta *meta_open(struct env *env, struct store *store, uint32_t cache_inodes, char *error, uint32_t error_bytes);
+/* CACHE_INODES bounds the cache (entries: four times as many). Reads or makes the 'm' records and the root
+ * directory (mode 0755, owned by root). NULL with a message: not a Nacre store, another format, damaged. */
+struct meta *meta_open(struct env *env, struct store *store, uint32_t cache_inodes, char *error,
+                       uint32_t error_bytes);
 void meta_close(struct meta *m);
 struct store *meta_store(struct meta *m);
-void meta_trim(struct meta *m);              /* evict down to the bound; between operations */
-uint64_t meta_seq(const struct meta *m);     /* highest sequence number that anything read since meta_seq_reset() depends on */
-void meta_seq_reset(struct meta *m);         /* at the start of an operation */
+void meta_trim(struct meta *m);          /* evict down to the bound; between operations */
+uint64_t meta_seq(const struct meta *m); /* highest seq that what was read since the reset depends on */
+void meta_seq_reset(struct meta *m);     /* at the start of an operation */
 
-const uint8_t *meta_fsid(const struct meta *m);  /* 16 random bytes made with the store */
-uint32_t meta_boot(const struct meta *m);        /* rises with every meta_open() (durable before it returns) */
-/* A number that was never given out before, also across crashes (reserved in blocks). 0: the store refuses writes. */
+const uint8_t *meta_fsid(const struct meta *m); /* 16 random bytes made with the store */
+uint32_t meta_boot(const struct meta *m);       /* rises with every meta_open() (durable before it returns) */
+/* A number that was never given out before, also across crashes (reserved in blocks). 0: the store refuses
+ * writes. */
 uint64_t meta_new_fileid(struct meta *m);
-/* The layout epoch counter: the present value; and raise it by one (reserved in blocks, so that a crash only rises). 0: the
- * store has been refusing writes for thousands of raises. */
+/* The layout epoch counter: the present value; and raise it by one (reserved in blocks, so that a crash only
+ * rises). 0: the store has been refusing writes for thousands of raises. */
 uint32_t meta_epoch(const struct meta *m);
 uint32_t meta_raise_epoch(struct meta *m);
 
@@ -52,23 +55,27 @@ struct txn;
 struct txn *txn_begin(struct meta *m);
 /* A copy of the inode to change; the same copy when asked again. NULL: not there or damaged. */
 struct inode *txn_edit(struct txn *t, uint64_t fileid);
-/* A new inode with a fresh fileid, a random generation, nlink 0, times and change set to now; type and the rest are the
- * caller's. NULL: no number or no memory is to be had. */
+/* A new inode with a fresh fileid, a random generation, nlink 0, times and change set to now; type and the
+ * rest are the caller's. NULL: no number or no memory is to be had. */
 struct inode *txn_new_inode(struct txn *t);
 void txn_delete_inode(struct txn *t, uint64_t fileid); /* with its symlink target */
-/* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO, -ENOMEM. Counts in the parent's size (entries) by
- * itself; nlink, times and change are the caller's. NAME is valid (1..255 bytes, checked by the operation). */
+/* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO, -ENOMEM. Counts in the parent's
+ * size (entries) by itself; nlink, times and change are the caller's. NAME is valid (1..255 bytes, checked by
+ * the operation). */
 int txn_link(struct txn *t, uint64_t parent, struct slice name, uint64_t fileid, uint8_t type);
 int txn_unlink(struct txn *t, uint64_t parent, struct slice name); /* -ENOENT, -EIO */
 void txn_put_symlink(struct txn *t, uint64_t fileid, struct slice target);
-void txn_put(struct txn *t, struct slice key, struct slice value);  /* records that are not cached */
+void txn_put(struct txn *t, struct slice key, struct slice value); /* records that are not cached */
 void txn_delete(struct txn *t, struct slice key);
 /* Stamp: ctime = now, change rises; with MODIFY also mtime. Now is the env's wall clock. */
 void txn_touch(struct txn *t, struct inode *inode, bool modify);
-/* Write the batch. 0: the edits are the truth now, *ret_seq is what the reply must wait for (an empty transaction gives
- * what was read). -errno: nothing happened. Either way the transaction is over. */
+/* Write the batch. 0: the edits are the truth now, *ret_seq is what the reply must wait for (an empty
+ * transaction gives what was read). -errno: nothing happened. Either way the transaction is over. */
 int txn_commit(struct txn *t, uint64_t *ret_seq);
 void txn_abort(struct txn *t);
 
-struct meta_stats { uint64_t inode_hits, inode_misses, entry_hits, entry_misses; uint32_t inodes, entries; };
+struct meta_stats {
+        uint64_t inode_hits, inode_misses, entry_hits, entry_misses;
+        uint32_t inodes, entries;
+};
 void meta_get_stats(const struct meta *m, struct meta_stats *ret);

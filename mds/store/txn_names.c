@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names in a transaction. Nearly always the cache can tell where a name is or may go, and the store is not asked; names
- * whose hashes collide (2^-55 a pair) take the long way through the store, over what the transaction did before. */
+/* Names in a transaction. Nearly always the cache can tell where a name is or may go, and the store is not
+ * asked; names whose hashes collide (2^-55 a pair) take the long way through the store, over what the
+ * transaction did before. */
 #include <errno.h>
 
 #include "base/check.h"
@@ -14,7 +15,8 @@ static struct cached_entry *find_pending(struct txn *t, uint64_t parent, struct 
         return NULL;
 }
 
-/* Has this transaction touched another name with the same hash? Then what the cache says of that hash no longer holds. */
+/* Has this transaction touched another name with the same hash? Then what the cache says of that hash no
+ * longer holds. */
 static bool pending_hash(struct txn *t, uint64_t parent, uint64_t cookie, const struct cached_entry *besides)
 {
         for (uint32_t i = 0; i < t->name_count; i++) {
@@ -35,7 +37,8 @@ static bool is_alone(struct txn *t, const struct cached_entry *e)
                meta_read_slot(t->meta, t, e->parent, e->cookie + 1, &d) == -ENOENT;
 }
 
-/* Where NAME is or could go: from what this transaction did, or from the cache, when they can tell; else from the store. */
+/* Where NAME is or could go: from what this transaction did, or from the cache, when they can tell; else from
+ * the store. */
 static int place_of(struct txn *t, uint64_t parent, struct slice name, struct place *ret)
 {
         struct meta *m = t->meta;
@@ -59,7 +62,8 @@ static int place_of(struct txn *t, uint64_t parent, struct slice name, struct pl
 }
 
 /* What the cache shall hold of the name: there with FILEID, or absent with 0. */
-static int remember(struct txn *t, uint64_t parent, struct slice name, const struct place *place, uint64_t fileid)
+static int remember(struct txn *t, uint64_t parent, struct slice name, const struct place *place,
+                    uint64_t fileid)
 {
         struct cached_entry *e = find_pending(t, parent, name);
 
@@ -115,13 +119,15 @@ int txn_link(struct txn *t, uint64_t parent, struct slice name, uint64_t fileid,
         return 0;
 }
 
-/* Take the slot out of a run of several: a hole when others come after it, else it goes, and holes before it as well. */
+/* Take the slot out of a run of several: a hole when others come after it, else it goes, and holes before it
+ * as well. */
 static int leave_run(struct txn *t, uint64_t parent, struct place *place)
 {
         static const struct dirent_record hole = { 0 };
         uint64_t cookie = place->cookie, first = cookie_hash(cookie);
         struct dirent_record d;
-        int r = cookie == first + COOKIE_RUN - 1 ? -ENOENT : meta_read_slot(t->meta, t, parent, cookie + 1, &d);
+        int r = cookie == first + COOKIE_RUN - 1 ? -ENOENT
+                                                 : meta_read_slot(t->meta, t, parent, cookie + 1, &d);
 
         if (r == 0)
                 put_slot(t, parent, cookie, &hole);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the store share: an env whose clock and dice repeat, a place for files, and one handle for both kinds of
- * store. Tests run on a struct bed; with_both() makes cmocka run a test on either. */
+/* What the tests of the store share: an env whose clock and dice repeat, a place for files, and one handle
+ * for both kinds of store. Tests run on a struct bed; with_both() makes cmocka run a test on either. */
 #pragma once
 
 #include <errno.h>
@@ -49,12 +49,12 @@ enum { BED_CACHE_BYTES = 8 << 20, BED_CACHE_INODES = 1 << 16 };
 struct bed {
         bool rocks;
         struct test_env memory_env;
-        struct loop *loop;  /* rocks */
+        struct loop *loop; /* rocks */
         struct env *env;
-        char dir[64];       /* rocks */
+        char dir[64]; /* rocks */
         struct store *store;
         struct meta *meta;
-        uint64_t durable;   /* as on_durable() said last */
+        uint64_t durable; /* as on_durable() said last */
         int error;
         uint32_t told;
 };
@@ -122,8 +122,14 @@ static inline int bed_make(void **state, bool rocks)
         return 0;
 }
 
-static inline int bed_make_rocks(void **state) { return bed_make(state, true); }
-static inline int bed_make_memory(void **state) { return bed_make(state, false); }
+static inline int bed_make_rocks(void **state)
+{
+        return bed_make(state, true);
+}
+static inline int bed_make_memory(void **state)
+{
+        return bed_make(state, false);
+}
 
 static inline int bed_drop(void **state)
 {
@@ -164,7 +170,8 @@ static inline void bed_sync(struct bed *b)
                 bed_wait(b);
 }
 
-/* Stop and start again. A memory store that is closed has nothing left, so there it is a crash that lost nothing. */
+/* Stop and start again. A memory store that is closed has nothing left, so there it is a crash that lost
+ * nothing. */
 static inline void bed_reopen(struct bed *b)
 {
         bool had_meta = b->meta != NULL;
@@ -191,13 +198,22 @@ static inline void bed_fsck(struct bed *b)
         assert_int_equal(report.problems, 0);
 }
 
-#define ON_MEMORY(test) { #test " (memory)", test, bed_make_memory, bed_drop, NULL }
-#define ON_ROCKS(test) { #test " (rocks)", test, bed_make_rocks, bed_drop, NULL }
+#define ON_MEMORY(test) \
+        { \
+#test " (memory)", test, bed_make_memory, bed_drop, NULL \
+        }
+#define ON_ROCKS(test) \
+        { \
+#test " (rocks)", test, bed_make_rocks, bed_drop, NULL \
+        }
 #define ON_BOTH(test) ON_MEMORY(test), ON_ROCKS(test)
 
 /* --- operations as the server will do them */
 
-static inline struct slice name_of(const char *text) { return slice_str(text); }
+static inline struct slice name_of(const char *text)
+{
+        return slice_str(text);
+}
 
 /* A new inode of TYPE under NAME; its fileid, or 0 when the name is there or the store refuses. */
 static inline uint64_t make_node(struct meta *m, uint64_t parent, struct slice name, uint8_t type)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names whose hashes collide all the time (a mask leaves two bits of the hash), random changes, refused writes, aborts,
- * evictions and crashes, against a plain array. After every round the store is clean and says what the array says. */
+/* Names whose hashes collide all the time (a mask leaves two bits of the hash), random changes, refused
+ * writes, aborts, evictions and crashes, against a plain array. After every round the store is clean and says
+ * what the array says. */
 #include "tests/unit/mds/store/support.h"
 
 enum { DIRS = 3, NAMES = 40, ROUNDS = 60, STEPS = 120, CACHE = 8 };

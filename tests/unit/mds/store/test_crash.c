@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kill -9 at any instant: test_crash [FIRST-SEED [SEEDS]]
  *
- * A child works on a real store: what it does next follows from the seed and from how far it is, so that the parent knows
- * it all. Each change carries its number. Whatever is durable is told through a pipe. The child is killed at a random
- * instant; of the log, what was written but not synced is cut off at a random byte, as a power cut would. A second child
- * opens the store: it must be exactly as it was after some change N, at least the last one that was told; fsck finds
- * nothing; no file number and no epoch appears twice. Then the work goes on from there, and so does the killing. */
+ * A child works on a real store: what it does next follows from the seed and from how far it is, so that the
+ * parent knows it all. Each change carries its number. Whatever is durable is told through a pipe. The child
+ * is killed at a random instant; of the log, what was written but not synced is cut off at a random byte, as
+ * a power cut would. A second child opens the store: it must be exactly as it was after some change N, at
+ * least the last one that was told; fsck finds nothing; no file number and no epoch appears twice. Then the
+ * work goes on from there, and so does the killing. */
 #include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
@@ -28,17 +29,18 @@ static uint32_t first_seed = 1, seeds = 200;
 #define MUST(expression) \
         do { \
                 if (!(expression)) { \
-                        fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #expression, errno); \
+                        fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #expression, \
+                                errno); \
                         _exit(1); \
                 } \
         } while (0)
 
 /* What survives the child: shared memory. */
 struct shared {
-        uint64_t told;          /* number of the last change said to be durable */
+        uint64_t told;           /* number of the last change said to be durable */
         uint64_t largest_fileid; /* of files that were told */
-        uint64_t log_bytes;     /* synced */
-        uint32_t epoch;         /* highest ever raised: data servers may have heard of it, durable or not */
+        uint64_t log_bytes;      /* synced */
+        uint32_t epoch;          /* highest ever raised: data servers may have heard of it, durable or not */
         uint32_t boot;
         bool open;
 };
@@ -91,7 +93,8 @@ static struct change next_change(const struct model *m)
         to = m->dir[c.to_d] ? m->slot[c.to_d][c.to_n] : 0;
         switch (dice % 8) {
         case 0: c.verb = in_use(m, c.d) == 0 ? RMDIR : from ? UNLINK : NOTHING; break;
-        case 1: case 2: c.verb = from ? SETATTR : CREATE; break;
+        case 1:
+        case 2: c.verb = from ? SETATTR : CREATE; break;
         case 3: c.verb = from && m->dir[c.to_d] && !to ? LINK : NOTHING; break;
         case 4: c.verb = from ? UNLINK : CREATE; break;
         default: c.verb = from && m->dir[c.to_d] && to != from ? RENAME : NOTHING;
@@ -180,7 +183,9 @@ struct worker {
         int pipe;
         char log[192];
         uint32_t outstanding;
-        struct { uint64_t seq, change, fileid; } waiting[OUTSTANDING];
+        struct {
+                uint64_t seq, change, fileid;
+        } waiting[OUTSTANDING];
 };
 
 static uint64_t look(struct worker *w, uint64_t parent, struct slice name)
@@ -228,7 +233,8 @@ static void rename_one(struct worker *w, struct txn *t, struct change c, uint64_
 /* The change as the server would do it; the number of the file it makes, or 0. */
 static uint64_t carry_out(struct worker *w, struct txn *t, struct change c)
 {
-        uint64_t dir = c.verb == MKDIR || c.verb == NOTHING ? 0 : look(w, ROOT_FILEID, dir_name(c.d)), made = 0;
+        uint64_t dir = c.verb == MKDIR || c.verb == NOTHING ? 0 : look(w, ROOT_FILEID, dir_name(c.d)),
+                 made = 0;
         uint64_t file = c.verb >= LINK ? look(w, dir, file_name(c.n)) : 0;
 
         switch (c.verb) {
@@ -244,7 +250,8 @@ static uint64_t carry_out(struct worker *w, struct txn *t, struct change c)
                 break;
         case CREATE: made = create(w, t, dir, file_name(c.n), NF4REG); break;
         case LINK:
-                MUST(txn_link(t, look(w, ROOT_FILEID, dir_name(c.to_d)), file_name(c.to_n), file, NF4REG) == 0);
+                MUST(txn_link(t, look(w, ROOT_FILEID, dir_name(c.to_d)), file_name(c.to_n), file, NF4REG) ==
+                     0);
                 txn_edit(t, file)->nlink++;
                 break;
         case UNLINK:
@@ -420,7 +427,8 @@ static _Noreturn void run_verifier(uint32_t seed, const char *dir)
                 verify_dir(&w, d);
         for (uint32_t i = 1; i < OBJECTS; i++)
                 for (uint32_t j = 1; j < i; j++)
-                        MUST(w.model.objects[i].fileid == 0 || w.model.objects[i].fileid != w.model.objects[j].fileid);
+                        MUST(w.model.objects[i].fileid == 0 ||
+                             w.model.objects[i].fileid != w.model.objects[j].fileid);
         MUST(fsck_run(w.store, stderr, &report) == 0);
         MUST(report.problems == 0);
         MUST(meta_new_fileid(w.meta) > shared->largest_fileid);
@@ -469,7 +477,9 @@ static void cut_log(const char *dir, uint64_t dice)
         assert_int_equal(stat(path, &st), 0);
         assert_true((uint64_t)st.st_size >= shared->log_bytes);
         if ((uint64_t)st.st_size > shared->log_bytes)
-                assert_int_equal(truncate(path, (off_t)(shared->log_bytes + dice % ((uint64_t)st.st_size - shared->log_bytes + 1))), 0);
+                assert_int_equal(truncate(path, (off_t)(shared->log_bytes + dice % ((uint64_t)st.st_size -
+                                                                                    shared->log_bytes + 1))),
+                                 0);
 }
 
 static bool one_life(uint32_t seed, const char *dir, uint64_t dice)
@@ -510,12 +520,13 @@ static void killed_at_any_instant(void **state)
                 assert_non_null(mkdtemp(dir));
                 for (uint32_t life = 0; life < LIVES; life++)
                         if (!one_life(seed, dir, hash_u64(seed * 16u + life)))
-                                fail_msg("seed %u, life %u: store kept in %s; again with: test_crash %u 1", seed, life, dir,
-                                         seed);
+                                fail_msg("seed %u, life %u: store kept in %s; again with: test_crash %u 1",
+                                         seed, life, dir, seed);
                 changes += shared->told;
                 bed_remove_dir(dir);
         }
-        printf("%u seeds, %u kills, %llu changes survived\n", seeds, seeds * LIVES, (unsigned long long)changes);
+        printf("%u seeds, %u kills, %llu changes survived\n", seeds, seeds * LIVES,
+               (unsigned long long)changes);
 }
 
 int main(int argc, char **argv)

@@ -29,8 +29,14 @@ static struct tree plant(struct bed *b)
         return t;
 }
 
-static void put(struct tree *t, struct slice key, struct slice value) { batch_put(&t->batch, key, value); }
-static void drop(struct tree *t, struct slice key) { batch_delete(&t->batch, key); }
+static void put(struct tree *t, struct slice key, struct slice value)
+{
+        batch_put(&t->batch, key, value);
+}
+static void drop(struct tree *t, struct slice key)
+{
+        batch_delete(&t->batch, key);
+}
 
 static struct inode inode_of(struct tree *t, uint64_t fileid)
 {
@@ -50,7 +56,8 @@ static uint64_t cookie_of(struct tree *t, const char *name)
         return meta_cookie(t->b->meta, slice_str(name));
 }
 
-static void put_entry(struct tree *t, uint64_t parent, uint64_t cookie, const char *name, uint64_t fileid, uint8_t type)
+static void put_entry(struct tree *t, uint64_t parent, uint64_t cookie, const char *name, uint64_t fileid,
+                      uint8_t type)
 {
         struct dirent_record d = { .fileid = fileid, .type = type, .name_length = (uint8_t)strlen(name) };
 
@@ -189,8 +196,9 @@ static void damaged_records(void **state)
         put(&t, slice_str("zebra"), slice_str("?"));
         put(&t, slice_str("dshort"), slice_str("?"));
         put_inode(&t, dir);
-        finds(&t, "directory 2: entry", "target 5: its record is damaged", "symlink 5: its target is not there",
-              "orphan 77: its record is damaged", "layout 4: its record is damaged", "record 115: it is empty",
+        finds(&t, "directory 2: entry", "target 5: its record is damaged",
+              "symlink 5: its target is not there", "orphan 77: its record is damaged",
+              "layout 4: its record is damaged", "record 115: it is empty",
               "record 122: nothing of this kind is known", "record 100: its key is damaged", NULL);
 }
 
@@ -200,7 +208,8 @@ static void damaged_inode(void **state)
         struct inode file = inode_of(&t, t.file);
 
         put(&t, key_inode(t.key, t.link), inode_encode(t.value, &file)); /* of another file */
-        finds(&t, "inode 5: its record is damaged", "its inode is not there", "target 5: there is no such symlink", NULL);
+        finds(&t, "inode 5: its record is damaged", "its inode is not there",
+              "target 5: there is no such symlink", NULL);
 }
 
 static void numbers_not_given_out(void **state)
@@ -284,8 +293,8 @@ static void entries_of_what_is_no_directory(void **state)
         put_entry(&t, 999, cookie_of(&t, "y"), "y", t.file, NF4REG);
         file.nlink += 2;
         put_inode(&t, file);
-        finds(&t, "directory 5: it has entries, but is not there or not a directory", "directory 999: it has entries",
-              NULL);
+        finds(&t, "directory 5: it has entries, but is not there or not a directory",
+              "directory 999: it has entries", NULL);
 }
 
 static void symlinks_and_targets(void **state)
@@ -344,7 +353,8 @@ static void no_single_values(void **state)
         struct tree t = plant(*state);
 
         put(&t, slice_str("mnext-fileid"), slice_str("\1"));
-        finds(&t, "the single values are damaged", "not given out yet", "inode 2", "inode 3", "inode 4", "inode 5", NULL);
+        finds(&t, "the single values are damaged", "not given out yet", "inode 2", "inode 3", "inode 4",
+              "inode 5", NULL);
 }
 
 int main(void)

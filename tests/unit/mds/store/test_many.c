@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One directory with very many files (100,000, or the number given): made, listed in pages, looked up and removed, with a
- * cache far smaller than that. Nothing may get slower as it grows: each quarter is timed against the first, and mass
- * deletion leaves nothing behind that makes lookups or lists slow. */
+/* One directory with very many files (100,000, or the number given): made, listed in pages, looked up and
+ * removed, with a cache far smaller than that. Nothing may get slower as it grows: each quarter is timed
+ * against the first, and mass deletion leaves nothing behind that makes lookups or lists slow. */
 #include <time.h>
 
 #include "tests/unit/mds/store/support.h"
@@ -64,8 +64,8 @@ static void do_all(struct bed *b, uint64_t dir, const char *what, void (*one)(st
                 quarter[q] = seconds() - quarter[q];
         }
         whole = quarter[0] + quarter[1] + quarter[2] + quarter[3];
-        printf("%-12s %6.2f us each; quarters %.2f %.2f %.2f %.2f s\n", what, whole / files * 1e6, quarter[0], quarter[1],
-               quarter[2], quarter[3]);
+        printf("%-12s %6.2f us each; quarters %.2f %.2f %.2f %.2f s\n", what, whole / files * 1e6, quarter[0],
+               quarter[1], quarter[2], quarter[3]);
         assert_true(quarter[3] < 4 * quarter[0] + 0.5);
 }
 
@@ -86,7 +86,8 @@ static bool take(void *arg, uint64_t cookie, const struct dirent_record *entry)
         return true;
 }
 
-/* List it, and remove what was listed when told to; FROM_START: begin anew after each page, as some programs do. */
+/* List it, and remove what was listed when told to; FROM_START: begin anew after each page, as some programs
+ * do. */
 static int list(struct bed *b, uint64_t dir, const char *what, bool removing, bool from_start)
 {
         static struct page p;
@@ -120,7 +121,8 @@ static void very_many_files(struct bed *b, bool from_start)
         do_all(b, dir, "create", make_file_number);
         assert_int_equal(list(b, dir, "list", false, false), files / 4 * 4);
         do_all(b, dir, "lookup", find_file_number);
-        assert_int_equal(list(b, dir, from_start ? "remove anew" : "remove", true, from_start), files / 4 * 4);
+        assert_int_equal(list(b, dir, from_start ? "remove anew" : "remove", true, from_start),
+                         files / 4 * 4);
         do_all(b, dir, "miss", miss_file_number);
         began = b->store->stats.scans;
         for (int i = 0; i < 1000; i++) /* among the graves */
@@ -130,8 +132,14 @@ static void very_many_files(struct bed *b, bool from_start)
         bed_fsck(b);
 }
 
-static void in_one_go(void **state) { very_many_files(*state, false); }
-static void from_the_start_after_each_page(void **state) { very_many_files(*state, true); }
+static void in_one_go(void **state)
+{
+        very_many_files(*state, false);
+}
+static void from_the_start_after_each_page(void **state)
+{
+        very_many_files(*state, true);
+}
 
 int main(int argc, char **argv)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metadata over either store: names, transactions, cookies, what replies wait for, numbers that never repeat. */
+/* Metadata over either store: names, transactions, cookies, what replies wait for, numbers that never repeat.
+ */
 #include "tests/unit/mds/store/support.h"
 
 static int open_meta(void **state, bool rocks)
@@ -9,8 +10,14 @@ static int open_meta(void **state, bool rocks)
         return 0;
 }
 
-static int open_on_memory(void **state) { return open_meta(state, false); }
-static int open_on_rocks(void **state) { return open_meta(state, true); }
+static int open_on_memory(void **state)
+{
+        return open_meta(state, false);
+}
+static int open_on_rocks(void **state)
+{
+        return open_meta(state, true);
+}
 
 /* Every test ends with a clean store. */
 static int close_meta(void **state)
@@ -121,7 +128,8 @@ static void an_aborted_transaction_leaves_nothing(void **state)
         for (int i = 0; i < 3; i++) {
                 t = txn_begin(m);
                 txn_edit(t, ROOT_FILEID)->mode = 0;
-                assert_int_equal(txn_link(t, ROOT_FILEID, slice_str("new"), txn_new_inode(t)->fileid, NF4REG), 0);
+                assert_int_equal(txn_link(t, ROOT_FILEID, slice_str("new"), txn_new_inode(t)->fileid, NF4REG),
+                                 0);
                 assert_int_equal(txn_unlink(t, ROOT_FILEID, slice_str("stays")), 0);
                 txn_delete_inode(t, file);
                 txn_abort(t);
@@ -184,7 +192,8 @@ static void names_of_all_lengths(void **state)
         for (uint32_t n = 1; n <= sizeof(name); n++) {
                 uint64_t fileid;
 
-                assert_int_equal(meta_lookup(b->meta, ROOT_FILEID, slice_of(name, n), &fileid), n % 2 ? -ENOENT : 0);
+                assert_int_equal(meta_lookup(b->meta, ROOT_FILEID, slice_of(name, n), &fileid),
+                                 n % 2 ? -ENOENT : 0);
         }
 }
 
@@ -525,7 +534,8 @@ static void a_damaged_record_is_an_error_not_a_crash(void **state)
         b->store->ops->write(b->store, &batch, &seq);
         bed_open_meta(b);
         batch_clear(&batch);
-        batch_put(&batch, key_dirent(key, ROOT_FILEID, meta_cookie(b->meta, slice_str("file"))), slice_str("junk"));
+        batch_put(&batch, key_dirent(key, ROOT_FILEID, meta_cookie(b->meta, slice_str("file"))),
+                  slice_str("junk"));
         b->store->ops->write(b->store, &batch, &seq);
         assert_int_equal(meta_inode(b->meta, file, &i), -EIO);
         assert_int_equal(meta_lookup(b->meta, ROOT_FILEID, slice_str("file"), &fileid), -EIO);
@@ -537,8 +547,14 @@ static void a_damaged_record_is_an_error_not_a_crash(void **state)
         meta_close(TAKE(b->meta));
 }
 
-#define MEMORY(test) { #test " (memory)", test, open_on_memory, close_meta, NULL }
-#define ROCKS(test) { #test " (rocks)", test, open_on_rocks, close_meta, NULL }
+#define MEMORY(test) \
+        { \
+#test " (memory)", test, open_on_memory, close_meta, NULL \
+        }
+#define ROCKS(test) \
+        { \
+#test " (rocks)", test, open_on_rocks, close_meta, NULL \
+        }
 #define BOTH(test) MEMORY(test), ROCKS(test)
 
 int main(void)

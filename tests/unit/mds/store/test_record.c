@@ -4,9 +4,20 @@
 
 static struct inode sample(uint8_t type)
 {
-        struct inode i = { .fileid = 0x0102030405060708, .generation = 0xfedcba98, .type = type, .mode = 06755, .uid = 1000,
-                           .gid = UINT32_MAX, .nlink = 3, .size = UINT64_MAX, .used = 4096, .change = 77, .atime = -1,
-                           .mtime = INT64_MAX, .ctime = INT64_MIN, .btime = 5 };
+        struct inode i = { .fileid = 0x0102030405060708,
+                           .generation = 0xfedcba98,
+                           .type = type,
+                           .mode = 06755,
+                           .uid = 1000,
+                           .gid = UINT32_MAX,
+                           .nlink = 3,
+                           .size = UINT64_MAX,
+                           .used = 4096,
+                           .change = 77,
+                           .atime = -1,
+                           .mtime = INT64_MAX,
+                           .ctime = INT64_MIN,
+                           .btime = 5 };
 
         if (type == NF4DIR)
                 i.parent = 99;
@@ -143,8 +154,10 @@ static void keys_sort_and_parse(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(inodes_of_all_types), cmocka_unit_test(inodes_that_make_no_sense),
-                cmocka_unit_test(entries),             cmocka_unit_test(orphans),
+                cmocka_unit_test(inodes_of_all_types),
+                cmocka_unit_test(inodes_that_make_no_sense),
+                cmocka_unit_test(entries),
+                cmocka_unit_test(orphans),
                 cmocka_unit_test(keys_sort_and_parse),
         };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the real store can show: one server at a time, logs torn at the end or damaged in the middle, full and failing
- * disks, both ways to sync, logs that are changed, copies. */
+/* What only the real store can show: one server at a time, logs torn at the end or damaged in the middle,
+ * full and failing disks, both ways to sync, logs that are changed, copies. */
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
@@ -35,14 +35,16 @@ static bool has(struct store *store, uint64_t number)
         return store->ops->get(store, key_inode(key, number), value, sizeof(value), &length) == 0;
 }
 
-/* What a crash at this instant leaves: files as the kernel has them. The list of tables is copied before the tables. */
+/* What a crash at this instant leaves: files as the kernel has them. The list of tables is copied before the
+ * tables. */
 static void copy_files(const struct bed *b, const char *to)
 {
         rocksdb_t *db = rocks_of(b->store)->db;
         char command[256], *message = NULL;
 
-        snprintf(command, sizeof(command), "rm -rf '%s' && mkdir '%s' && cd '%s' && cp CURRENT MANIFEST* '%s' && cp -n * '%s'",
-                 to, to, b->dir, to, to);
+        snprintf(command, sizeof(command),
+                 "rm -rf '%s' && mkdir '%s' && cd '%s' && cp CURRENT MANIFEST* '%s' && cp -n * '%s'", to, to,
+                 b->dir, to, to);
         rocksdb_disable_file_deletions(db, &message);
         assert_int_equal(system(command), 0);
         rocksdb_enable_file_deletions(db, 1, &message);
@@ -394,7 +396,8 @@ static struct slice long_name(uint64_t n)
         return slice_of(name, sizeof(name));
 }
 
-/* On a file system of 128 MiB: names are refused when little is left, removal still works, and nothing breaks. */
+/* On a file system of 128 MiB: names are refused when little is left, removal still works, and nothing
+ * breaks. */
 static void a_full_disk(void **state)
 {
         struct bed *b = *state;

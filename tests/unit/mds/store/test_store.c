@@ -63,7 +63,8 @@ static void put_get_delete(void **state)
         assert_string_equal(get(b, "a"), "1");
         assert_int_equal(put(b, "a", "22222"), 0);
         assert_string_equal(get(b, "a"), "22222");
-        assert_int_equal(b->store->ops->get(b->store, slice_str("a"), small, sizeof(small), &length), -ENOBUFS);
+        assert_int_equal(b->store->ops->get(b->store, slice_str("a"), small, sizeof(small), &length),
+                         -ENOBUFS);
         batch_delete(&batch, slice_str("a"));
         batch_delete(&batch, slice_str("never there"));
         batch_put(&batch, slice_str("b"), slice_str("x"));
@@ -90,7 +91,8 @@ static void a_batch_that_failed_writes_nothing(void **state)
 
 static void scans_stay_in_their_prefix(void **state)
 {
-        static const char *const keys[] = { "a", "b1", "b2", "b23", "b3", "b\xff", "b\xff\xff", "c", "\xff", "\xff\xff" };
+        static const char *const keys[] = { "a",     "b1",        "b2", "b23",  "b3",
+                                            "b\xff", "b\xff\xff", "c",  "\xff", "\xff\xff" };
         struct bed *b = *state;
 
         for (size_t i = sizeof(keys) / sizeof(*keys); i-- > 0;)
@@ -161,9 +163,9 @@ static void a_crash_takes_back_what_was_not_synced(void **state)
         put(b, "kept", "old");
         put(b, "gone", "x");
         bed_sync(b);
-        put(b, "kept", "new");  /* 3 */
-        put(b, "later", "1");   /* 4 */
-        put(b, "kept", "newer"); /* 5 */
+        put(b, "kept", "new");            /* 3 */
+        put(b, "later", "1");             /* 4 */
+        put(b, "kept", "newer");          /* 5 */
         b->store->ops->sync(b->store, 5); /* asked for, not done */
         store_memory_crash(b->store, 1);
         assert_string_equal(get(b, "kept"), "new");
@@ -221,7 +223,8 @@ static void against_a_sorted_array(void **state)
                 uint32_t length;
                 char value[4];
 
-                assert_int_equal(b->store->ops->get(b->store, slice_of(key, 2), value, 4, &length), there[i] ? 0 : -ENOENT);
+                assert_int_equal(b->store->ops->get(b->store, slice_of(key, 2), value, 4, &length),
+                                 there[i] ? 0 : -ENOENT);
         }
 }
 
