@@ -12,6 +12,7 @@
 #include "mds/durable.h"
 #include "mds/fleet/ctl_server.h"
 #include "mds/fleet/reaper.h"
+#include "mds/ns/names.h"
 #include "mds/ns/orphan.h"
 #include "mds/ns/prepare.h"
 #include "mds/pnfs/proxy.h"
@@ -155,7 +156,8 @@ static bool start_admin(struct mds *mds)
 static bool start(struct mds *mds)
 {
         mds->pool = bufpool_new(mds->conf->limits.memory_bytes);
-        return mds->pool && open_store(mds) && load_exports(mds) && start_engine(mds) && start_parts(mds) &&
+        mds->names = names_new(mds->loop, NULL);
+        return mds->pool && mds->names && open_store(mds) && load_exports(mds) && start_engine(mds) && start_parts(mds) &&
                orphans_recover(mds) == 0 && exports_prepare(mds) == 0 && start_network(mds) && start_admin(mds);
 }
 
@@ -203,6 +205,7 @@ void mds_stop(struct mds *mds)
         layouts_free(mds->layouts);
         opens_free(mds->opens);
         fleet_free(mds->fleet);
+        names_free(mds->names);
         if (mds->exports)
                 exports_free(mds->exports);
         if (mds->meta)

@@ -50,11 +50,17 @@ enum nfsstat4 pseudo_enter(const struct compound *c, const struct pseudo_node *n
         return status;
 }
 
+/* By any flavour; also while the client's name is being looked up, which the next step tells (DELAY). */
+static bool may_enter(const struct compound *c, uint16_t export_id)
+{
+        const struct fh fh = { .kind = FH_MDS, .export_id = export_id };
+
+        return caller_rule(c, &fh) || export_refusal(c, export_id) == NFS4ERR_WRONGSEC;
+}
+
 bool pseudo_visible(const struct compound *c, const struct pseudo_node *node)
 {
-        const struct mds *mds = mds_of(c);
-
-        if (node->export_id && export_flavours(mds->exports, node->export_id, conn_peer(c->call.conn), mds->names))
+        if (node->export_id && may_enter(c, node->export_id))
                 return true;
         for (const struct pseudo_node *child = node->first_child; child; child = child->next_sibling)
                 if (pseudo_visible(c, child))
