@@ -11,8 +11,8 @@
 
 /* --- handles */
 
-/* §2.6.3.1: must the put-handle operation itself say WRONGSEC? Not when the next operation does (it names something, or
- * asks for the flavours), nor when there is none. */
+/* §2.6.3.1: must the put-handle operation itself say WRONGSEC? Not when the next operation does (it names
+ * something, or asks for the flavours), nor when there is none. */
 static bool next_op_tells(const struct compound *c)
 {
         struct xdr_in x = c->call.args; /* a copy: nothing is consumed */
@@ -28,10 +28,8 @@ static bool next_op_tells(const struct compound *c)
         case OP_LOOKUP:
         case OP_LOOKUPP:
         case OP_SECINFO:
-        case OP_SECINFO_NO_NAME:
-                return true;
-        default:
-                return x.bad;
+        case OP_SECINFO_NO_NAME: return true;
+        default: return x.bad;
         }
 }
 
@@ -42,7 +40,8 @@ static enum nfsstat4 check_flavour(const struct compound *c, const struct fh *fh
         return export_refusal(c, fh->export_id) == NFS4ERR_WRONGSEC ? NFS4ERR_WRONGSEC : NFS4_OK;
 }
 
-/* A handle is ours by its MAC; it is stale when what it names is gone. Whether the caller may use it is the operation's. */
+/* A handle is ours by its MAC; it is stale when what it names is gone. Whether the caller may use it is the
+ * operation's. */
 static enum nfsstat4 resolve_fh(struct compound *c, struct slice bytes, struct fh *ret)
 {
         const struct mds *mds = mds_of(c);
@@ -122,7 +121,8 @@ static struct slice encode_client(uint8_t out[CLIENT_RECORD_BYTES], const struct
         return slice_of(out, xdr_head_length(&x));
 }
 
-/* A confirmed client is a durable record: its owner, its verifier and its tag, for reclaim after our restart. */
+/* A confirmed client is a durable record: its owner, its verifier and its tag, for reclaim after our restart.
+ */
 static enum nfsstat4 client_confirm(struct compound *c, struct client *client, struct client *old)
 {
         struct txn *t = txn_begin(mds_of(c)->meta);
@@ -131,7 +131,8 @@ static enum nfsstat4 client_confirm(struct compound *c, struct client *client, s
         int r;
 
         (void)old; /* the same owner: its record is the one that is overwritten */
-        txn_put(t, key_client(key, slice_of(client->owner, client->owner_length)), encode_client(value, client));
+        txn_put(t, key_client(key, slice_of(client->owner, client->owner_length)),
+                encode_client(value, client));
         r = txn_commit(t, &seq);
         if (r == 0 && seq > c->commit_seq)
                 c->commit_seq = seq;
@@ -147,7 +148,8 @@ static void forget_record(struct mds *mds, const struct client *client)
         uint64_t seq;
         struct txn *t;
 
-        if (mds->stopping || !client->confirmed || meta_get(mds->meta, key, value, sizeof(value), &length) < 0 ||
+        if (mds->stopping || !client->confirmed ||
+            meta_get(mds->meta, key, value, sizeof(value), &length) < 0 ||
             !slice_equal(slice_of(value, length), encode_client(expected, client)))
                 return;
         t = txn_begin(mds->meta);
@@ -177,7 +179,8 @@ static bool fence_writer(void *arg, struct layout_state *state)
         return true;
 }
 
-/* A client whose lease ran out may be alive behind a broken network: its write layouts end at the data servers too. */
+/* A client whose lease ran out may be alive behind a broken network: its write layouts end at the data
+ * servers too. */
 static void client_gone(struct nfs4_server *s, struct client *client)
 {
         struct mds *mds = s->role;
@@ -216,12 +219,9 @@ static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
         struct layout_state *layout;
 
         switch (s->other[4]) { /* include/stateid.h */
-        case STATEID_OPEN:
-                return open_find(mds->opens, c->client, s, &open);
-        case STATEID_LAYOUT:
-                return layout_find(mds->layouts, c->client, s, &layout);
-        default:
-                return NFS4ERR_BAD_STATEID;
+        case STATEID_OPEN: return open_find(mds->opens, c->client, s, &open);
+        case STATEID_LAYOUT: return layout_find(mds->layouts, c->client, s, &layout);
+        default: return NFS4ERR_BAD_STATEID;
         }
 }
 

@@ -30,14 +30,14 @@ const struct bitmap4 attrs_supported = { .word = {
 const struct bitmap4 attrs_writable = { .word = {
 #define ATTR(n, NAME, name, access) WRITE_##access(n, 0) |
 #include "include/nfs4_attrs.def"
-                                                 0u,
+                                                0u,
 #define ATTR(n, NAME, name, access) WRITE_##access(n, 1) |
 #include "include/nfs4_attrs.def"
-                                                 0u,
+                                                0u,
 #define ATTR(n, NAME, name, access) WRITE_##access(n, 2) |
 #include "include/nfs4_attrs.def"
-                                                 0u,
-                                         } };
+                                                0u,
+                                        } };
 
 static const struct bitmap4 readable = { .word = {
 #define ATTR(n, NAME, name, access) READ_##access(n, 0) |
@@ -53,10 +53,11 @@ static const struct bitmap4 readable = { .word = {
 
 /* The verifier has a place of its own in the inode, so everything that a new file can be given goes with it;
  * mode_set_masked is for SETATTR only (§6.2.5). */
-const struct bitmap4 attrs_exclcreat = { .word = { BIT(FATTR4_SIZE),
-                                                   BIT(FATTR4_MODE) | BIT(FATTR4_OWNER) | BIT(FATTR4_OWNER_GROUP) |
-                                                           BIT(FATTR4_TIME_ACCESS_SET) | BIT(FATTR4_TIME_CREATE) |
-                                                           BIT(FATTR4_TIME_MODIFY_SET) } };
+const struct bitmap4 attrs_exclcreat = {
+        .word = { BIT(FATTR4_SIZE), BIT(FATTR4_MODE) | BIT(FATTR4_OWNER) | BIT(FATTR4_OWNER_GROUP) |
+                                            BIT(FATTR4_TIME_ACCESS_SET) | BIT(FATTR4_TIME_CREATE) |
+                                            BIT(FATTR4_TIME_MODIFY_SET) }
+};
 
 bool attrs_ask_write_only(const struct bitmap4 *asked)
 {
@@ -89,9 +90,7 @@ static void put_layout_types(struct xdr_out *x, bool pnfs)
 static bool put_constant(struct xdr_out *x, unsigned attr)
 {
         switch (attr) {
-        case FATTR4_FH_EXPIRE_TYPE:
-                xdr_put_u32(x, FH4_PERSISTENT);
-                return true;
+        case FATTR4_FH_EXPIRE_TYPE: xdr_put_u32(x, FH4_PERSISTENT); return true;
         case FATTR4_LINK_SUPPORT:
         case FATTR4_SYMLINK_SUPPORT:
         case FATTR4_UNIQUE_HANDLES:
@@ -99,40 +98,19 @@ static bool put_constant(struct xdr_out *x, unsigned attr)
         case FATTR4_CASE_PRESERVING:
         case FATTR4_CHOWN_RESTRICTED:
         case FATTR4_HOMOGENEOUS:
-        case FATTR4_NO_TRUNC:
-                xdr_put_bool(x, true);
-                return true;
+        case FATTR4_NO_TRUNC: xdr_put_bool(x, true); return true;
         case FATTR4_NAMED_ATTR:
-        case FATTR4_CASE_INSENSITIVE:
-                xdr_put_bool(x, false);
-                return true;
-        case FATTR4_ACLSUPPORT:
-                xdr_put_u32(x, 0);
-                return true;
-        case FATTR4_MAXFILESIZE:
-                xdr_put_u64(x, INT64_MAX);
-                return true;
-        case FATTR4_MAXLINK:
-                xdr_put_u32(x, MAX_LINK);
-                return true;
-        case FATTR4_MAXNAME:
-                xdr_put_u32(x, NFS4_MAXNAME);
-                return true;
+        case FATTR4_CASE_INSENSITIVE: xdr_put_bool(x, false); return true;
+        case FATTR4_ACLSUPPORT: xdr_put_u32(x, 0); return true;
+        case FATTR4_MAXFILESIZE: xdr_put_u64(x, INT64_MAX); return true;
+        case FATTR4_MAXLINK: xdr_put_u32(x, MAX_LINK); return true;
+        case FATTR4_MAXNAME: xdr_put_u32(x, NFS4_MAXNAME); return true;
         case FATTR4_MAXREAD:
-        case FATTR4_MAXWRITE:
-                xdr_put_u64(x, MAX_IO);
-                return true;
-        case FATTR4_TIME_DELTA:
-                put_time(x, 1);
-                return true;
-        case FATTR4_SUPPATTR_EXCLCREAT:
-                put_bitmap(x, &attrs_exclcreat);
-                return true;
-        case FATTR4_CHANGE_ATTR_TYPE:
-                xdr_put_u32(x, NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR);
-                return true;
-        default:
-                return false;
+        case FATTR4_MAXWRITE: xdr_put_u64(x, MAX_IO); return true;
+        case FATTR4_TIME_DELTA: put_time(x, 1); return true;
+        case FATTR4_SUPPATTR_EXCLCREAT: put_bitmap(x, &attrs_exclcreat); return true;
+        case FATTR4_CHANGE_ATTR_TYPE: xdr_put_u32(x, NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR); return true;
+        default: return false;
         }
 }
 
@@ -140,102 +118,48 @@ static bool put_constant(struct xdr_out *x, unsigned attr)
 static bool put_fs(struct xdr_out *x, unsigned attr, const struct attr_values *v)
 {
         switch (attr) {
-        case FATTR4_SUPPORTED_ATTRS:
-                put_bitmap(x, v->supported);
-                return true;
+        case FATTR4_SUPPORTED_ATTRS: put_bitmap(x, v->supported); return true;
         case FATTR4_FSID:
                 xdr_put_u64(x, v->fsid_major);
                 xdr_put_u64(x, v->fsid_minor);
                 return true;
-        case FATTR4_LEASE_TIME:
-                xdr_put_u32(x, v->lease_seconds);
-                return true;
-        case FATTR4_FILES_AVAIL:
-                xdr_put_u64(x, v->files_avail);
-                return true;
-        case FATTR4_FILES_FREE:
-                xdr_put_u64(x, v->files_free);
-                return true;
-        case FATTR4_FILES_TOTAL:
-                xdr_put_u64(x, v->files_total);
-                return true;
-        case FATTR4_SPACE_AVAIL:
-                xdr_put_u64(x, v->space_avail);
-                return true;
-        case FATTR4_SPACE_FREE:
-                xdr_put_u64(x, v->space_free);
-                return true;
-        case FATTR4_SPACE_TOTAL:
-                xdr_put_u64(x, v->space_total);
-                return true;
-        case FATTR4_FS_LAYOUT_TYPES:
-                put_layout_types(x, v->pnfs);
-                return true;
-        case FATTR4_LAYOUT_BLKSIZE:
-                xdr_put_u32(x, v->layout_blksize);
-                return true;
-        default:
-                return false;
+        case FATTR4_LEASE_TIME: xdr_put_u32(x, v->lease_seconds); return true;
+        case FATTR4_FILES_AVAIL: xdr_put_u64(x, v->files_avail); return true;
+        case FATTR4_FILES_FREE: xdr_put_u64(x, v->files_free); return true;
+        case FATTR4_FILES_TOTAL: xdr_put_u64(x, v->files_total); return true;
+        case FATTR4_SPACE_AVAIL: xdr_put_u64(x, v->space_avail); return true;
+        case FATTR4_SPACE_FREE: xdr_put_u64(x, v->space_free); return true;
+        case FATTR4_SPACE_TOTAL: xdr_put_u64(x, v->space_total); return true;
+        case FATTR4_FS_LAYOUT_TYPES: put_layout_types(x, v->pnfs); return true;
+        case FATTR4_LAYOUT_BLKSIZE: xdr_put_u32(x, v->layout_blksize); return true;
+        default: return false;
         }
 }
 
 static void put_object(struct xdr_out *x, unsigned attr, const struct attr_values *v)
 {
         switch (attr) {
-        case FATTR4_TYPE:
-                xdr_put_u32(x, v->type);
-                return;
-        case FATTR4_CHANGE:
-                xdr_put_u64(x, v->change);
-                return;
-        case FATTR4_SIZE:
-                xdr_put_u64(x, v->size);
-                return;
-        case FATTR4_RDATTR_ERROR:
-                xdr_put_u32(x, v->rdattr_error);
-                return;
-        case FATTR4_FILEHANDLE:
-                xdr_put_opaque(x, v->fh, FH_BYTES);
-                return;
-        case FATTR4_FILEID:
-                xdr_put_u64(x, v->fileid);
-                return;
-        case FATTR4_MODE:
-                xdr_put_u32(x, v->mode);
-                return;
-        case FATTR4_NUMLINKS:
-                xdr_put_u32(x, v->numlinks);
-                return;
-        case FATTR4_OWNER:
-                put_owner(x, v->uid);
-                return;
-        case FATTR4_OWNER_GROUP:
-                put_owner(x, v->gid);
-                return;
+        case FATTR4_TYPE: xdr_put_u32(x, v->type); return;
+        case FATTR4_CHANGE: xdr_put_u64(x, v->change); return;
+        case FATTR4_SIZE: xdr_put_u64(x, v->size); return;
+        case FATTR4_RDATTR_ERROR: xdr_put_u32(x, v->rdattr_error); return;
+        case FATTR4_FILEHANDLE: xdr_put_opaque(x, v->fh, FH_BYTES); return;
+        case FATTR4_FILEID: xdr_put_u64(x, v->fileid); return;
+        case FATTR4_MODE: xdr_put_u32(x, v->mode); return;
+        case FATTR4_NUMLINKS: xdr_put_u32(x, v->numlinks); return;
+        case FATTR4_OWNER: put_owner(x, v->uid); return;
+        case FATTR4_OWNER_GROUP: put_owner(x, v->gid); return;
         case FATTR4_RAWDEV:
                 xdr_put_u32(x, v->rdev_major);
                 xdr_put_u32(x, v->rdev_minor);
                 return;
-        case FATTR4_SPACE_USED:
-                xdr_put_u64(x, v->space_used);
-                return;
-        case FATTR4_TIME_ACCESS:
-                put_time(x, v->time_access);
-                return;
-        case FATTR4_TIME_CREATE:
-                put_time(x, v->time_create);
-                return;
-        case FATTR4_TIME_METADATA:
-                put_time(x, v->time_metadata);
-                return;
-        case FATTR4_TIME_MODIFY:
-                put_time(x, v->time_modify);
-                return;
-        case FATTR4_MOUNTED_ON_FILEID:
-                xdr_put_u64(x, v->mounted_on_fileid);
-                return;
-        default:
-                check_failed("an attribute in nfs4_attrs.def that nobody encodes", __FILE__, __LINE__);
+        case FATTR4_SPACE_USED: xdr_put_u64(x, v->space_used); return;
+        case FATTR4_TIME_ACCESS: put_time(x, v->time_access); return;
+        case FATTR4_TIME_CREATE: put_time(x, v->time_create); return;
+        case FATTR4_TIME_METADATA: put_time(x, v->time_metadata); return;
+        case FATTR4_TIME_MODIFY: put_time(x, v->time_modify); return;
+        case FATTR4_MOUNTED_ON_FILEID: xdr_put_u64(x, v->mounted_on_fileid); return;
+        default: check_failed("an attribute in nfs4_attrs.def that nobody encodes", __FILE__, __LINE__);
         }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fattr4 (RFC 8881 §5, §3.3.10): values in, wire bytes out, in the order of include/nfs4_attrs.def; and the other way for
- * what clients may set. */
+/* fattr4 (RFC 8881 §5, §3.3.10): values in, wire bytes out, in the order of include/nfs4_attrs.def; and the
+ * other way for what clients may set. */
 #pragma once
 
 #include "include/fh.h"
@@ -17,15 +17,17 @@ struct attr_values {
         uint64_t files_avail, files_free, files_total;
         uint64_t space_avail, space_free, space_total;
         uint8_t fh[FH_BYTES];
-        bool pnfs;                     /* fs_layout_types = {files}, else {} */
+        bool pnfs; /* fs_layout_types = {files}, else {} */
         uint32_t layout_blksize;
         enum nfsstat4 rdattr_error;
         const struct bitmap4 *supported; /* what this server supports */
 };
 
-/* Everything in nfs4_attrs.def; what EXCLUSIVE4_1 may set (suppattr_exclcreat, §5.8.1.14); what SETATTR may. */
+/* Everything in nfs4_attrs.def; what EXCLUSIVE4_1 may set (suppattr_exclcreat, §5.8.1.14); what SETATTR may.
+ */
 extern const struct bitmap4 attrs_supported, attrs_exclcreat, attrs_writable;
-/* ASKED cut to what can be read (write-only attributes asked in GETATTR are INVAL, checked by the caller with this). */
+/* ASKED cut to what can be read (write-only attributes asked in GETATTR are INVAL, checked by the caller with
+ * this). */
 bool attrs_ask_write_only(const struct bitmap4 *asked);
 /* Append fattr4 (bitmap and value list) for ASKED ∩ supported. */
 void attrs_encode(struct xdr_out *x, const struct bitmap4 *asked, const struct attr_values *v);
@@ -34,16 +36,19 @@ uint32_t attrs_encoded_max(const struct bitmap4 *asked);
 
 /* What SETATTR, CREATE and OPEN may set. */
 struct attr_set {
-        struct bitmap4 mask;           /* what is given */
+        struct bitmap4 mask; /* what is given */
         uint64_t size;
-        uint32_t mode, mode_mask;      /* MODE: mask is 07777; MODE_SET_MASKED: as given */
+        uint32_t mode, mode_mask; /* MODE: mask is 07777; MODE_SET_MASKED: as given */
         uint32_t uid, gid;
-        bool atime_now, mtime_now;     /* SET_TO_SERVER_TIME4 */
+        bool atime_now, mtime_now; /* SET_TO_SERVER_TIME4 */
         int64_t time_access, time_modify, time_create;
 };
-/* Read a fattr4. *ret_status: NFS4_OK, ATTRNOTSUPP, INVAL (read-only or out of range), BADOWNER (not a numeric owner that
- * fits 32 bits; RFC 8881 §5.9), BADXDR (with x->bad as well). */
+/* Read a fattr4. *ret_status: NFS4_OK, ATTRNOTSUPP, INVAL (read-only or out of range), BADOWNER (not a
+ * numeric owner that fits 32 bits; RFC 8881 §5.9), BADXDR (with x->bad as well). */
 void attrs_decode(struct xdr_in *x, struct attr_set *ret, enum nfsstat4 *ret_status);
 /* VERIFY and NVERIFY: the raw fattr4 of the client. */
-struct raw_attrs { struct bitmap4 mask; struct slice values; };
+struct raw_attrs {
+        struct bitmap4 mask;
+        struct slice values;
+};
 void attrs_get_raw(struct xdr_in *x, struct raw_attrs *ret);

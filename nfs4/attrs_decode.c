@@ -16,7 +16,8 @@ static bool get_numeric_owner(struct xdr_in *x, uint32_t *ret)
                 id = id * 10 + (uint64_t)(text.data[i] - '0');
         }
         *ret = (uint32_t)id;
-        return id < UINT32_MAX /* which stands for nobody in chown(2) */ && (text.length == 1 || text.data[0] != '0');
+        return id < UINT32_MAX /* which stands for nobody in chown(2) */ &&
+               (text.length == 1 || text.data[0] != '0');
 }
 
 static bool get_time(struct xdr_in *x, int64_t *ret)
@@ -43,9 +44,7 @@ static bool get_settime(struct xdr_in *x, bool *ret_now, int64_t *ret)
 static enum nfsstat4 get_one(struct xdr_in *x, unsigned attr, struct attr_set *ret)
 {
         switch (attr) {
-        case FATTR4_SIZE:
-                ret->size = xdr_get_u64(x);
-                return ret->size > INT64_MAX ? NFS4ERR_FBIG : NFS4_OK;
+        case FATTR4_SIZE: ret->size = xdr_get_u64(x); return ret->size > INT64_MAX ? NFS4ERR_FBIG : NFS4_OK;
         case FATTR4_MODE:
                 ret->mode = xdr_get_u32(x);
                 ret->mode_mask = 07777;
@@ -53,19 +52,17 @@ static enum nfsstat4 get_one(struct xdr_in *x, unsigned attr, struct attr_set *r
         case FATTR4_MODE_SET_MASKED:
                 ret->mode = xdr_get_u32(x);
                 ret->mode_mask = xdr_get_u32(x);
-                return ret->mode > 07777 || ret->mode_mask > 07777 || ret->mode & ~ret->mode_mask ? NFS4ERR_INVAL : NFS4_OK;
-        case FATTR4_OWNER:
-                return get_numeric_owner(x, &ret->uid) ? NFS4_OK : NFS4ERR_BADOWNER;
-        case FATTR4_OWNER_GROUP:
-                return get_numeric_owner(x, &ret->gid) ? NFS4_OK : NFS4ERR_BADOWNER;
+                return ret->mode > 07777 || ret->mode_mask > 07777 || ret->mode & ~ret->mode_mask
+                               ? NFS4ERR_INVAL
+                               : NFS4_OK;
+        case FATTR4_OWNER: return get_numeric_owner(x, &ret->uid) ? NFS4_OK : NFS4ERR_BADOWNER;
+        case FATTR4_OWNER_GROUP: return get_numeric_owner(x, &ret->gid) ? NFS4_OK : NFS4ERR_BADOWNER;
         case FATTR4_TIME_ACCESS_SET:
                 return get_settime(x, &ret->atime_now, &ret->time_access) ? NFS4_OK : NFS4ERR_INVAL;
         case FATTR4_TIME_MODIFY_SET:
                 return get_settime(x, &ret->mtime_now, &ret->time_modify) ? NFS4_OK : NFS4ERR_INVAL;
-        case FATTR4_TIME_CREATE:
-                return get_time(x, &ret->time_create) ? NFS4_OK : NFS4ERR_INVAL;
-        default:
-                return NFS4ERR_INVAL;
+        case FATTR4_TIME_CREATE: return get_time(x, &ret->time_create) ? NFS4_OK : NFS4ERR_INVAL;
+        default: return NFS4ERR_INVAL;
         }
 }
 

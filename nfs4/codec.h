@@ -29,7 +29,10 @@ static inline void put_time(struct xdr_out *x, int64_t ns)
         xdr_put_u32(x, (uint32_t)rest);
 }
 
-struct change_info { bool atomic; uint64_t before, after; };
+struct change_info {
+        bool atomic;
+        uint64_t before, after;
+};
 static inline void put_change_info(struct xdr_out *x, const struct change_info *c)
 {
         xdr_put_bool(x, c->atomic);
@@ -44,9 +47,19 @@ struct bitmap4 {
 };
 void get_bitmap(struct xdr_in *x, struct bitmap4 *b);
 void put_bitmap(struct xdr_out *x, const struct bitmap4 *b);
-static inline bool bitmap_has(const struct bitmap4 *b, unsigned bit) { return bit < 96 && (b->word[bit / 32] >> (bit % 32) & 1) != 0; }
-static inline void bitmap_set(struct bitmap4 *b, unsigned bit) { b->word[bit / 32] |= 1u << (bit % 32); }
-static inline void bitmap_clear(struct bitmap4 *b, unsigned bit) { b->word[bit / 32] &= ~(1u << (bit % 32)); }
+static inline bool bitmap_has(const struct bitmap4 *b, unsigned bit)
+{
+        return bit < 96 && (b->word[bit / 32] >> (bit % 32) & 1) != 0;
+}
+static inline void bitmap_set(struct bitmap4 *b, unsigned bit)
+{
+        b->word[bit / 32] |= 1u << (bit % 32);
+}
+static inline void bitmap_clear(struct bitmap4 *b, unsigned bit)
+{
+        b->word[bit / 32] &= ~(1u << (bit % 32));
+}
 
-/* A file name (component4): NFS4_OK, or INVAL (empty), NAMETOOLONG (> 255), BADNAME (".", ".."), BADCHAR ('/' or NUL inside). */
+/* A file name (component4): NFS4_OK, or INVAL (empty), NAMETOOLONG (> 255), BADNAME (".", ".."), BADCHAR ('/'
+ * or NUL inside). */
 enum nfsstat4 check_name(struct slice name);

@@ -3,19 +3,22 @@
 #include "mds/ns/access.h"
 
 /* Everybody may look at the way that leads to the exports. */
-static const struct export_rule pseudo_rule = { .access = EXPORT_RO, .squash = SQUASH_NONE, .flavours = UINT32_MAX };
+static const struct export_rule pseudo_rule = { .access = EXPORT_RO,
+                                                .squash = SQUASH_NONE,
+                                                .flavours = UINT32_MAX };
 
 const struct export_rule *caller_rule(const struct compound *c, const struct fh *fh)
 {
         if (fh->flags & FH_PSEUDO)
                 return &pseudo_rule;
-        return export_match(mds_of(c)->exports, fh->export_id, conn_peer(c->call.conn), compound_cred(c)->flavor,
-                            mds_of(c)->names);
+        return export_match(mds_of(c)->exports, fh->export_id, conn_peer(c->call.conn),
+                            compound_cred(c)->flavor, mds_of(c)->names);
 }
 
 enum nfsstat4 export_refusal(const struct compound *c, uint16_t export_id)
 {
-        uint32_t flavours = export_flavours(mds_of(c)->exports, export_id, conn_peer(c->call.conn), mds_of(c)->names);
+        uint32_t flavours =
+                export_flavours(mds_of(c)->exports, export_id, conn_peer(c->call.conn), mds_of(c)->names);
 
         return flavours ? NFS4ERR_WRONGSEC : NFS4ERR_ACCESS;
 }

@@ -10,5 +10,6 @@ enum { S_STICKY = 01000, S_SETGID = 02000, S_SETUID = 04000, S_GROUP_X = 010 };
 bool caller_in_group(const struct caller *who, uint32_t gid);
 /* May WHO take CHILD's name out of DIR, as far as the sticky bit goes? */
 bool perm_sticky(const struct caller *who, const struct inode *dir, const struct inode *child);
-/* Why the caller has no rule for an export: NFS4ERR_WRONGSEC when another flavour would do, else NFS4ERR_ACCESS. */
+/* Why the caller has no rule for an export: NFS4ERR_WRONGSEC when another flavour would do, else
+ * NFS4ERR_ACCESS. */
 enum nfsstat4 export_refusal(const struct compound *c, uint16_t export_id);

@@ -90,7 +90,8 @@ static void pseudo_values(const struct compound *c, const struct pseudo_node *no
         v->mode = 0555;
         v->uid = v->gid = 0;
         v->rdev_major = v->rdev_minor = 0;
-        v->time_access = v->time_create = v->time_metadata = v->time_modify = (int64_t)meta_boot(mds->meta) * 1000000000;
+        v->time_access = v->time_create = v->time_metadata = v->time_modify =
+                (int64_t)meta_boot(mds->meta) * 1000000000;
 }
 
 void subject_values(const struct compound *c, const struct subject *s, const struct bitmap4 *asked,

@@ -7,14 +7,15 @@
 
 enum { LINKS_MAX = 65000 };
 
-/* Values for the attributes ASKED of SUBJECT; the others may be left as they are. Size, change and times are those that
- * the MDS knows now: whoever needs them exact refreshes first (mds/pnfs/size.h). */
+/* Values for the attributes ASKED of SUBJECT; the others may be left as they are. Size, change and times are
+ * those that the MDS knows now: whoever needs them exact refreshes first (mds/pnfs/size.h). */
 void subject_values(const struct compound *c, const struct subject *s, const struct bitmap4 *asked,
                     struct attr_values *ret);
 /* Does an answer about ASKED depend on what data servers may know better? */
 bool attrs_need_size(const struct bitmap4 *asked);
 
-/* May WHO set SET (all but the size, which has rules of its own) on INODE? PERM, ACCESS; RFC 8881 §18.30, POSIX. */
+/* May WHO set SET (all but the size, which has rules of its own) on INODE? PERM, ACCESS; RFC 8881 §18.30,
+ * POSIX. */
 enum nfsstat4 attrs_may_set(const struct caller *who, const struct inode *inode, const struct attr_set *set);
 /* Set all but the size. NOW: for SET_TO_SERVER_TIME4. */
 void attrs_apply(const struct caller *who, struct inode *inode, const struct attr_set *set, int64_t now);

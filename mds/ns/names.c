@@ -19,7 +19,7 @@ struct names {
         struct offload *pool;
         resolve_fn *resolve;
         struct hashtab hosts;
-        struct list ages;         /* struct host, the one made first in front */
+        struct list ages; /* struct host, the one made first in front */
         atomic_bool ending;
 };
 
@@ -27,7 +27,7 @@ struct host {
         struct hnode node;
         struct list age;
         struct names *names;
-        struct netaddr addr;      /* without the port */
+        struct netaddr addr; /* without the port */
         char name[HOST_NAME_BYTES];
         bool known, asking;
         uint64_t good_until_ns;
@@ -55,15 +55,18 @@ static socklen_t to_sockaddr(const struct netaddr *a, struct sockaddr_storage *r
 static bool same_host(const struct sockaddr *s, const struct netaddr *a)
 {
         if (s->sa_family == AF_INET)
-                return a->family == 4 && memcmp(&((const struct sockaddr_in *)(const void *)s)->sin_addr, a->bytes, 4) == 0;
+                return a->family == 4 &&
+                       memcmp(&((const struct sockaddr_in *)(const void *)s)->sin_addr, a->bytes, 4) == 0;
         return s->sa_family == AF_INET6 && a->family == 6 &&
                memcmp(&((const struct sockaddr_in6 *)(const void *)s)->sin6_addr, a->bytes, 16) == 0;
 }
 
-/* Whoever owns an address writes the name that it leads to; only whoever owns the name writes its addresses. */
+/* Whoever owns an address writes the name that it leads to; only whoever owns the name writes its addresses.
+ */
 static bool confirmed(const char *name, const struct netaddr *addr)
 {
-        const struct addrinfo hints = { .ai_family = addr->family == 4 ? AF_INET : AF_INET6, .ai_socktype = SOCK_STREAM };
+        const struct addrinfo hints = { .ai_family = addr->family == 4 ? AF_INET : AF_INET6,
+                                        .ai_socktype = SOCK_STREAM };
         struct addrinfo *all;
         bool found = false;
 

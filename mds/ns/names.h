@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names behind clients' addresses, for export rules with host names: looked up backwards on a thread, confirmed
- * forwards, remembered for a while. While the first look-up of an address runs its name is not known (NULL), and
- * operations answer DELAY; when it is looked up again the old name holds meanwhile. */
+/* The names behind clients' addresses, for export rules with host names: looked up backwards on a thread,
+ * confirmed forwards, remembered for a while. While the first look-up of an address runs its name is not
+ * known (NULL), and operations answer DELAY; when it is looked up again the old name holds meanwhile. */
 #pragma once
 
 #include "base/loop.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Orphans: see orphan.h. A deleted file's layouts are dropped without a fence: nobody has it open, its number is never used
- * again, and fencing every deleted file would fill the fence table in a large delete and disturb everybody (DESIGN §6). */
+/* Orphans: see orphan.h. A deleted file's layouts are dropped without a fence: nobody has it open, its number
+ * is never used again, and fencing every deleted file would fill the fence table in a large delete and
+ * disturb everybody (DESIGN §6). */
 #include "mds/ns/orphan.h"
 
 #include <errno.h>
@@ -15,8 +16,12 @@
 
 static struct orphan_record record_of(const struct inode *inode, bool open)
 {
-        return (struct orphan_record){ .open = open, .generation = inode->generation, .unit = inode->unit,
-                                       .width = inode->width, .pool = inode->pool, .first = inode->first,
+        return (struct orphan_record){ .open = open,
+                                       .generation = inode->generation,
+                                       .unit = inode->unit,
+                                       .width = inode->width,
+                                       .pool = inode->pool,
+                                       .first = inode->first,
                                        .start = inode->start };
 }
 
@@ -90,7 +95,8 @@ void orphan_closed(struct mds *mds, uint64_t fileid)
         const struct inode *inode;
         int r;
 
-        if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 || opens_file_is_open(mds->opens, fileid))
+        if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 ||
+            opens_file_is_open(mds->opens, fileid))
                 return;
         r = bury_orphan(mds, fileid);
         if (r < 0) /* the record stays: the next start finds it */

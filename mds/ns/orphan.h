@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inodes that have lost their last name. One that is still open lives on as an orphan ('o' record, open) until its last
- * CLOSE; then it goes, and what it has on data servers is the reaper's ('o' record, not open). A crash in between leaves
- * the record. */
+/* Inodes that have lost their last name. One that is still open lives on as an orphan ('o' record, open)
+ * until its last CLOSE; then it goes, and what it has on data servers is the reaper's ('o' record, not open).
+ * A crash in between leaves the record. */
 #pragma once
 
 #include "mds/mds.h"
 
 struct orphan {
         uint64_t fileid;
-        bool deleted;               /* the inode goes with the transaction */
-        bool has_objects;           /* and leaves objects behind */
+        bool deleted;     /* the inode goes with the transaction */
+        bool has_objects; /* and leaves objects behind */
         struct orphan_record record;
 };
 
@@ -17,7 +17,8 @@ struct orphan {
 void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct orphan *ret);
 void orphan_finish(struct mds *mds, const struct orphan *o);
 
-/* The last open of FILEID is gone (by CLOSE or with its client): delete it if it has no name. A transaction of its own. */
+/* The last open of FILEID is gone (by CLOSE or with its client): delete it if it has no name. A transaction
+ * of its own. */
 void orphan_closed(struct mds *mds, uint64_t fileid);
 /* At start: nobody has anything open, so what was kept for openers goes. 0 or -errno with a log line. */
 int orphans_recover(struct mds *mds);

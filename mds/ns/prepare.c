@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An exported path that is not there yet is made when the exports are loaded: the store starts empty, and whoever writes an
- * exports file means its paths. */
+/* An exported path that is not there yet is made when the exports are loaded: the store starts empty, and
+ * whoever writes an exports file means its paths. */
 #include "mds/ns/prepare.h"
 
 #include <errno.h>

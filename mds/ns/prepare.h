@@ -3,5 +3,6 @@
 
 #include "mds/mds.h"
 
-/* Make the directories of exported paths that are not there yet (mode 0755, root). 0 or -errno with a log line. */
+/* Make the directories of exported paths that are not there yet (mode 0755, root). 0 or -errno with a log
+ * line. */
 int exports_prepare(struct mds *mds);

@@ -72,7 +72,8 @@ const struct pseudo_node *pseudo_above(const struct mds *mds, uint16_t export_id
 {
         const struct inode *root;
 
-        /* With "/" exported there is nothing above, and below an export's root there are only real directories. */
+        /* With "/" exported there is nothing above, and below an export's root there are only real
+         * directories. */
         if (inode->type != NF4DIR || mds->exports->root->export_id != 0)
                 return NULL;
         if (export_root(mds, export_id, &root) != NFS4_OK || root->fileid != inode->fileid)

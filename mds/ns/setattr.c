@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What clients may set on an inode, and setting it: POSIX chmod, chown and utimes, as Linux does them locally. */
+/* What clients may set on an inode, and setting it: POSIX chmod, chown and utimes, as Linux does them
+ * locally. */
 #include "mds/ns/inode.h"
 
 static bool has(const struct attr_set *set, unsigned attr)
@@ -20,7 +21,8 @@ static bool may_chown(const struct caller *who, const struct inode *inode, const
 }
 
 /* utimes(2): the owner sets what he likes; who may write may say "now". */
-static enum nfsstat4 may_set_times(const struct caller *who, const struct inode *inode, const struct attr_set *set)
+static enum nfsstat4 may_set_times(const struct caller *who, const struct inode *inode,
+                                   const struct attr_set *set)
 {
         bool now = (!has(set, FATTR4_TIME_ACCESS_SET) || set->atime_now) &&
                    (!has(set, FATTR4_TIME_MODIFY_SET) || set->mtime_now) && !has(set, FATTR4_TIME_CREATE);
@@ -35,7 +37,8 @@ static enum nfsstat4 may_set_times(const struct caller *who, const struct inode 
 enum nfsstat4 attrs_may_set(const struct caller *who, const struct inode *inode, const struct attr_set *set)
 {
         bool mode = has(set, FATTR4_MODE) || has(set, FATTR4_MODE_SET_MASKED);
-        bool times = has(set, FATTR4_TIME_ACCESS_SET) || has(set, FATTR4_TIME_MODIFY_SET) || has(set, FATTR4_TIME_CREATE);
+        bool times = has(set, FATTR4_TIME_ACCESS_SET) || has(set, FATTR4_TIME_MODIFY_SET) ||
+                     has(set, FATTR4_TIME_CREATE);
 
         if ((has(set, FATTR4_OWNER) || has(set, FATTR4_OWNER_GROUP)) && !may_chown(who, inode, set))
                 return NFS4ERR_PERM;
@@ -46,9 +49,9 @@ enum nfsstat4 attrs_may_set(const struct caller *who, const struct inode *inode,
 
 void setid_clear(struct inode *inode)
 {
-        inode->mode &= (uint16_t) ~S_SETUID;
+        inode->mode &= (uint16_t)~S_SETUID;
         if (inode->mode & S_GROUP_X) /* without it the bit says something else: mandatory locking, of old */
-                inode->mode &= (uint16_t) ~S_SETGID;
+                inode->mode &= (uint16_t)~S_SETGID;
 }
 
 bool setid_cleared_by(const struct caller *who, const struct inode *inode)

@@ -10,7 +10,10 @@ enum nfsstat4 inode_status(int error)
 
 struct fh inode_fh(uint16_t export_id, const struct inode *inode)
 {
-        return (struct fh){ .kind = FH_MDS, .export_id = export_id, .fileid = inode->fileid, .generation = inode->generation };
+        return (struct fh){ .kind = FH_MDS,
+                            .export_id = export_id,
+                            .fileid = inode->fileid,
+                            .generation = inode->generation };
 }
 
 enum nfsstat4 subject_of(const struct compound *c, const struct fh *fh, struct subject *ret)
@@ -60,7 +63,8 @@ enum nfsstat4 subject_may_change(const struct subject *dir)
         return perm_ok(&dir->who, dir->inode, PERM_W | PERM_X) ? NFS4_OK : NFS4ERR_ACCESS;
 }
 
-enum nfsstat4 subject_child(const struct compound *c, const struct subject *dir, struct slice name, const struct inode **ret)
+enum nfsstat4 subject_child(const struct compound *c, const struct subject *dir, struct slice name,
+                            const struct inode **ret)
 {
         struct meta *meta = mds_of(c)->meta;
         uint64_t fileid;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an operation works on: the object that a handle names, and who asks, looked up together. An object is an inode of
- * the store or, above the exports, a node of the pseudo file system. */
+/* What an operation works on: the object that a handle names, and who asks, looked up together. An object is
+ * an inode of the store or, above the exports, a node of the pseudo file system. */
 #pragma once
 
 #include "mds/ns/access.h"
 
 struct subject {
         struct fh fh;
-        const struct inode *inode;         /* good until the operation returns; NULL: a pseudo node */
+        const struct inode *inode; /* good until the operation returns; NULL: a pseudo node */
         const struct pseudo_node *pseudo;
         struct caller who;
 };
@@ -22,7 +22,8 @@ enum nfsstat4 subject_dir(const struct compound *c, const struct fh *fh, unsigne
 enum nfsstat4 subject_may_change(const struct subject *dir);
 
 /* NAME in the directory DIR (not pseudo): NOENT, IO, SERVERFAULT. */
-enum nfsstat4 subject_child(const struct compound *c, const struct subject *dir, struct slice name, const struct inode **ret);
+enum nfsstat4 subject_child(const struct compound *c, const struct subject *dir, struct slice name,
+                            const struct inode **ret);
 
 /* Handles. */
 struct fh inode_fh(uint16_t export_id, const struct inode *inode);
@@ -37,5 +38,6 @@ enum nfsstat4 pseudo_enter(const struct compound *c, const struct pseudo_node *n
 bool pseudo_visible(const struct compound *c, const struct pseudo_node *node);
 /* The root directory of an export: OK, STALE. */
 enum nfsstat4 export_root(const struct mds *mds, uint16_t export_id, const struct inode **ret);
-/* Not NULL when INODE, reached through EXPORT_ID, is the root of that export and there is a pseudo file system above. */
+/* Not NULL when INODE, reached through EXPORT_ID, is the root of that export and there is a pseudo file
+ * system above. */
 const struct pseudo_node *pseudo_above(const struct mds *mds, uint16_t export_id, const struct inode *inode);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ACCESS, RFC 8881 §18.1: which of the rights asked about the caller has.
  *
- * The RFC: `supported` are the rights that mean something for this object, `access` those granted; no error for a right
- * that is not there. We: POSIX bits; what would write is never granted under a read-only export. */
+ * The RFC: `supported` are the rights that mean something for this object, `access` those granted; no error
+ * for a right that is not there. We: POSIX bits; what would write is never granted under a read-only export.
+ */
 #include "mds/ns/subject.h"
 #include "mds/ops.h"
 

@@ -30,7 +30,8 @@ enum nfsstat4 change_check_new(const struct attr_set *set, uint8_t type)
         return bitmap_has(&set->mask, FATTR4_SIZE) && type != NF4REG ? NFS4ERR_INVAL : NFS4_OK;
 }
 
-/* In a set-gid directory the group comes from the directory, and directories pass the bit on (as Linux and System V). */
+/* In a set-gid directory the group comes from the directory, and directories pass the bit on (as Linux and
+ * System V). */
 static void inherit(const struct caller *who, const struct inode *dir, struct inode *inode)
 {
         inode->uid = who->uid;

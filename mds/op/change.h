@@ -11,8 +11,9 @@ enum nfsstat4 change_commit(struct compound *c, struct txn *t);
 /* Names came to or went from DIR (T's copy): stamp it and say so in *ret, whose `before` must be set. */
 void change_dir(struct txn *t, struct inode *dir, struct change_info *ret);
 
-/* A new object in the directory DIR, owned by the caller, with the attributes SET (all but the size), not linked yet.
- * *ret_dir is T's copy of the directory. DELAY, IO; NOSPC: no data server can take a new file; PERM: the attributes. */
+/* A new object in the directory DIR, owned by the caller, with the attributes SET (all but the size), not
+ * linked yet. *ret_dir is T's copy of the directory. DELAY, IO; NOSPC: no data server can take a new file;
+ * PERM: the attributes. */
 enum nfsstat4 change_new(struct compound *c, struct txn *t, const struct subject *dir, uint8_t type,
                          const struct attr_set *set, struct inode **ret, struct inode **ret_dir);
 /* Link INODE into DIR (both T's copies) under NAME, with what that means for links and stamps. */
@@ -20,6 +21,7 @@ enum nfsstat4 change_link(struct txn *t, struct inode *dir, struct slice name, s
 /* Attributes that cannot be set on a new object of TYPE: INVAL. */
 enum nfsstat4 change_check_new(const struct attr_set *set, uint8_t type);
 struct orphan;
-/* INODE has lost a name in DIR (both T's copies; the entry is gone already): links, stamps, and what becomes of it when it
- * was the last: after the commit orphan_finish(). */
-void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct inode *inode, struct orphan *ret);
+/* INODE has lost a name in DIR (both T's copies; the entry is gone already): links, stamps, and what becomes
+ * of it when it was the last: after the commit orphan_finish(). */
+void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct inode *inode,
+                   struct orphan *ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CLOSE, RFC 8881 §18.2: ends an open and its share reservation.
  *
- * The RFC: the stateid given back is never to be used again; since sessions it is the invalid special one. We: the last
- * close of a file without a name deletes it. */
+ * The RFC: the stateid given back is never to be used again; since sessions it is the invalid special one.
+ * We: the last close of a file without a name deletes it. */
 #include "mds/ns/orphan.h"
 #include "mds/ops.h"
 #include "mds/state/open.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CREATE, RFC 8881 §18.4: directories, symlinks, fifos, sockets, devices. Regular files are OPEN's (BADTYPE here).
+/* CREATE, RFC 8881 §18.4: directories, symlinks, fifos, sockets, devices. Regular files are OPEN's (BADTYPE
+ * here).
  *
- * The RFC: EXIST when the name is taken, whatever it names; the new object becomes the current one. We: devices are made by
- * root only (mknod(2)); a set-gid directory gives its group. */
+ * The RFC: EXIST when the name is taken, whatever it names; the new object becomes the current one. We:
+ * devices are made by root only (mknod(2)); a set-gid directory gives its group. */
 #include "mds/op/change.h"
 #include "mds/ops.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GETATTR, RFC 8881 §18.7.
  *
- * The RFC: answers what is asked and supported; a write-only attribute is INVAL. We: when the answer depends on size, times
- * or change of a file that a data server may have newer news of, it is asked first (mds/pnfs/size.h). */
+ * The RFC: answers what is asked and supported; a write-only attribute is INVAL. We: when the answer depends
+ * on size, times or change of a file that a data server may have newer news of, it is asked first
+ * (mds/pnfs/size.h). */
 #include "mds/ns/inode.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LINK, RFC 8881 §18.9: the saved object gets another name, in the current directory. ISDIR for directories, XDEV across
- * file systems, MLINK at the limit of links, NOENT for an object that has no name any more (linkat(2)). */
+/* LINK, RFC 8881 §18.9: the saved object gets another name, in the current directory. ISDIR for directories,
+ * XDEV across file systems, MLINK at the limit of links, NOENT for an object that has no name any more
+ * (linkat(2)). */
 #include "mds/op/change.h"
 #include "mds/ops.h"
 
@@ -50,7 +51,8 @@ static enum nfsstat4 check(struct compound *c, struct subject *file, struct subj
         return file->inode->nlink == 0 ? NFS4ERR_NOENT : NFS4_OK;
 }
 
-static enum nfsstat4 add_name(struct compound *c, struct txn *t, const struct subject *file, const struct subject *dir)
+static enum nfsstat4 add_name(struct compound *c, struct txn *t, const struct subject *file,
+                              const struct subject *dir)
 {
         struct change_info *cinfo = &OP_RES(c, struct link_res)->cinfo;
         struct inode *inode = txn_edit(t, file->inode->fileid), *parent = txn_edit(t, dir->inode->fileid);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LOOKUP, RFC 8881 §18.13: the object behind a name becomes the current one.
  *
- * The RFC: crosses into another file system by itself; WRONGSEC is told here, about the object found (§2.6.3.1). We: names
- * are bytes; an export is entered through its node of the pseudo file system; who has access to nothing below a node does
- * not see it. */
+ * The RFC: crosses into another file system by itself; WRONGSEC is told here, about the object found
+ * (§2.6.3.1). We: names are bytes; an export is entered through its node of the pseudo file system; who has
+ * access to nothing below a node does not see it. */
 #include "mds/ns/subject.h"
 #include "mds/ops.h"
 #include "nfs4/codec.h"
@@ -20,7 +20,8 @@ static void decode(struct compound *c, struct xdr_in *x)
         c->decode_status = check_name(a->name);
 }
 
-static enum nfsstat4 enter_pseudo(struct compound *c, const struct subject *dir, struct slice name, struct fh *ret)
+static enum nfsstat4 enter_pseudo(struct compound *c, const struct subject *dir, struct slice name,
+                                  struct fh *ret)
 {
         const struct pseudo_node *child = pseudo_lookup(dir->pseudo, name);
         struct caller who;

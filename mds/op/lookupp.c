@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LOOKUPP, RFC 8881 §18.14: the parent directory becomes the current object. At the root of the server NOENT; at the root
- * of an export the way leads to the pseudo file system. */
+/* LOOKUPP, RFC 8881 §18.14: the parent directory becomes the current object. At the root of the server NOENT;
+ * at the root of an export the way leads to the pseudo file system. */
 #include "mds/ns/subject.h"
 #include "mds/ops.h"
 

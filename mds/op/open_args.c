@@ -4,7 +4,8 @@
 
 enum {
         WANT_CANCEL = 0x0500, /* the last of the wishes in the mask */
-        WANT_SIGNALS = 0x30000, /* tell me when a delegation can be had, push it: never done, so never promised */
+        WANT_SIGNALS =
+                0x30000, /* tell me when a delegation can be had, push it: never done, so never promised */
 };
 
 static void get_how(struct open_args *a, struct xdr_in *x, enum nfsstat4 *ret_status)
@@ -38,17 +39,11 @@ static void get_claim(struct open_args *a, struct xdr_in *x, enum nfsstat4 *stat
                 get_stateid(x, &ignored);
                 xdr_get_opaque(x, UINT32_MAX);
                 return;
-        case CLAIM_DELEGATE_PREV:
-                xdr_get_opaque(x, UINT32_MAX);
-                return;
-        case CLAIM_DELEG_CUR_FH:
-                get_stateid(x, &ignored);
-                return;
+        case CLAIM_DELEGATE_PREV: xdr_get_opaque(x, UINT32_MAX); return;
+        case CLAIM_DELEG_CUR_FH: get_stateid(x, &ignored); return;
         case CLAIM_FH:
-        case CLAIM_DELEG_PREV_FH:
-                return;
-        default:
-                x->bad = true;
+        case CLAIM_DELEG_PREV_FH: return;
+        default: x->bad = true;
         }
 }
 
@@ -77,19 +72,15 @@ void open_decode(struct compound *c, struct xdr_in *x)
 static enum nfsstat4 check_claim(const struct compound *c, const struct open_args *a)
 {
         switch (a->claim) {
-        case CLAIM_NULL:
-                break;
+        case CLAIM_NULL: break;
         case CLAIM_FH:
                 if (a->create)
                         return NFS4ERR_INVAL;
                 break;
-        case CLAIM_PREVIOUS:
-                return NFS4ERR_NO_GRACE;
+        case CLAIM_PREVIOUS: return NFS4ERR_NO_GRACE;
         case CLAIM_DELEGATE_CUR:
-        case CLAIM_DELEG_CUR_FH:
-                return NFS4ERR_BAD_STATEID;
-        default:
-                return NFS4ERR_NOTSUPP;
+        case CLAIM_DELEG_CUR_FH: return NFS4ERR_BAD_STATEID;
+        default: return NFS4ERR_NOTSUPP;
         }
         /* §18.51.3: what comes before RECLAIM_COMPLETE may only reclaim. */
         return c->client->reclaim_complete ? NFS4_OK : NFS4ERR_GRACE;
@@ -97,7 +88,8 @@ static enum nfsstat4 check_claim(const struct compound *c, const struct open_arg
 
 enum nfsstat4 open_check_args(const struct compound *c, const struct open_args *a)
 {
-        if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH || a->deny > OPEN4_SHARE_DENY_BOTH)
+        if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH ||
+            a->deny > OPEN4_SHARE_DENY_BOTH)
                 return NFS4ERR_INVAL;
         if ((a->want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) > WANT_CANCEL)
                 return NFS4ERR_INVAL;

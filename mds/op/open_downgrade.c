@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OPEN_DOWNGRADE, RFC 8881 §18.18: an open gives up a part of its access and deny. What is left must be the union of what
- * some of its OPENs asked for (INVAL). Wishes for delegations in share_access mean nothing here. */
+/* OPEN_DOWNGRADE, RFC 8881 §18.18: an open gives up a part of its access and deny. What is left must be the
+ * union of what some of its OPENs asked for (INVAL). Wishes for delegations in share_access mean nothing
+ * here. */
 #include "mds/ops.h"
 #include "mds/state/open.h"
 #include "nfs4/codec.h"
@@ -30,7 +31,8 @@ static enum nfsstat4 execute(struct compound *c)
         struct open_state *state;
         enum nfsstat4 status;
 
-        if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH || a->deny > OPEN4_SHARE_DENY_BOTH)
+        if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH ||
+            a->deny > OPEN4_SHARE_DENY_BOTH)
                 return NFS4ERR_INVAL;
         status = compound_stateid(c, &a->stateid);
         if (status == NFS4_OK)

@@ -14,7 +14,8 @@ static void succeed(struct compound *c, const struct open_state *state, const st
 
 /* --- a new file */
 
-static enum nfsstat4 make(struct compound *c, struct txn *t, const struct subject *dir, struct open_state **ret)
+static enum nfsstat4 make(struct compound *c, struct txn *t, const struct subject *dir,
+                          struct open_state **ret)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_res *r = OP_RES(c, struct open_res);
@@ -37,8 +38,8 @@ static enum nfsstat4 make(struct compound *c, struct txn *t, const struct subjec
         change_dir(t, parent, &r->cinfo);
         r->fh = inode_fh(dir->fh.export_id, inode);
         /* Last: what can fail after it is the store only, and then it is taken back. */
-        return open_add(mds_of(c)->opens, c->client, a->owner, inode->fileid, r->fh.export_id, (uint8_t)a->access,
-                        (uint8_t)a->deny, ret);
+        return open_add(mds_of(c)->opens, c->client, a->owner, inode->fileid, r->fh.export_id,
+                        (uint8_t)a->access, (uint8_t)a->deny, ret);
 }
 
 enum nfsstat4 open_new(struct compound *c, const struct open_target *target)
@@ -76,10 +77,12 @@ static bool is_own_creation(const struct open_args *a, const struct inode *file)
 /* §18.16.3: of the attributes for a new file only a size of 0 means something for an old one. */
 static bool cuts(const struct open_args *a)
 {
-        return a->create && a->how == UNCHECKED4 && bitmap_has(&a->attrs.mask, FATTR4_SIZE) && a->attrs.size == 0;
+        return a->create && a->how == UNCHECKED4 && bitmap_has(&a->attrs.mask, FATTR4_SIZE) &&
+               a->attrs.size == 0;
 }
 
-/* By the mode: who may execute a file may have it read for that; who shuts out readers must be able to write. */
+/* By the mode: who may execute a file may have it read for that; who shuts out readers must be able to write.
+ */
 static enum nfsstat4 check_mode(const struct open_args *a, const struct subject *file)
 {
         const struct inode *inode = file->inode;
@@ -111,10 +114,11 @@ static enum nfsstat4 check_existing(struct compound *c, const struct subject *fi
         status = own ? NFS4_OK : check_mode(a, file);
         if (status != NFS4_OK)
                 return status;
-        return open_conflicts(opens, file->inode->fileid, open_of(opens, c->client, a->owner, file->inode->fileid),
-                              (uint8_t)a->access, (uint8_t)a->deny) ?
-                       NFS4ERR_SHARE_DENIED :
-                       NFS4_OK;
+        return open_conflicts(opens, file->inode->fileid,
+                              open_of(opens, c->client, a->owner, file->inode->fileid), (uint8_t)a->access,
+                              (uint8_t)a->deny)
+                       ? NFS4ERR_SHARE_DENIED
+                       : NFS4_OK;
 }
 
 static enum nfsstat4 finish(struct compound *c)
@@ -169,13 +173,15 @@ enum nfsstat4 open_existing(struct compound *c, const struct open_target *target
         return cut(c, file);
 }
 
-/* The file is cut. Should somebody have denied us meanwhile, this is as if he had come right after the cut. */
+/* The file is cut. Should somebody have denied us meanwhile, this is as if he had come right after the cut.
+ */
 enum nfsstat4 open_resume(struct compound *c)
 {
         const struct inode *inode;
         enum nfsstat4 status = size_truncate_result(c);
 
-        if (status == NFS4_OK && meta_inode(mds_of(c)->meta, OP_RES(c, struct open_res)->fh.fileid, &inode) < 0)
+        if (status == NFS4_OK &&
+            meta_inode(mds_of(c)->meta, OP_RES(c, struct open_res)->fh.fileid, &inode) < 0)
                 status = NFS4ERR_STALE;
         return status == NFS4_OK ? finish(c) : status;
 }

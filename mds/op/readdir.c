@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* READDIR, RFC 8881 §18.23.
  *
- * The RFC: entries behind a cookie, with attributes; never more than maxcount bytes of result, about dircount bytes of
- * names and cookies; TOOSMALL when not one entry fits; what is wrong with one entry is its rdattr_error when that is asked,
- * else the whole operation's error. We: cookies are the places of names in the store, good for ever, so the verifier is 0
- * and any other is NOT_SAME; a reply has at most 64 KiB, so that a large directory does not hold up the loop.
+ * The RFC: entries behind a cookie, with attributes; never more than maxcount bytes of result, about dircount
+ * bytes of names and cookies; TOOSMALL when not one entry fits; what is wrong with one entry is its
+ * rdattr_error when that is asked, else the whole operation's error. We: cookies are the places of names in
+ * the store, good for ever, so the verifier is 0 and any other is NOT_SAME; a reply has at most 64 KiB, so
+ * that a large directory does not hold up the loop.
  *
- * Sizes and times are those that the MDS knows now: asking data servers for every file that is being written would make
- * listing a directory wait for all of them. Linux revalidates with GETATTR when a file is opened or its cache times out;
- * until then `ls -l` beside a writer may show the size of a moment ago. */
+ * Sizes and times are those that the MDS knows now: asking data servers for every file that is being written
+ * would make listing a directory wait for all of them. Linux revalidates with GETATTR when a file is opened
+ * or its cache times out; until then `ls -l` beside a writer may show the size of a moment ago. */
 #include <errno.h>
 
 #include "mds/ns/inode.h"
@@ -91,7 +92,8 @@ static bool put_entry(struct listing *l, uint64_t cookie, struct slice name, con
 }
 
 /* STATUS of an entry: into it, or (when nobody asked for that) it ends the operation. */
-static bool put_failed(struct listing *l, uint64_t cookie, struct slice name, uint64_t fileid, enum nfsstat4 status)
+static bool put_failed(struct listing *l, uint64_t cookie, struct slice name, uint64_t fileid,
+                       enum nfsstat4 status)
 {
         struct bitmap4 asked = asked_in_error(&l->args->asked);
 
@@ -118,7 +120,8 @@ static bool each_entry(void *arg, uint64_t cookie, const struct dirent_record *d
         if (l->needs_inodes)
                 r = meta_inode(mds_of(l->c)->meta, d->fileid, &child.inode);
         if (r < 0)
-                return put_failed(l, cookie, name, d->fileid, nfs4_status_from_errno(r == -ENOENT ? -EIO : r));
+                return put_failed(l, cookie, name, d->fileid,
+                                  nfs4_status_from_errno(r == -ENOENT ? -EIO : r));
         child.fh = inode_fh(l->dir->fh.export_id, child.inode);
         subject_values(l->c, &child, &l->args->asked, &l->values);
         l->full = !put_entry(l, cookie, name, &l->args->asked);
@@ -180,7 +183,8 @@ static enum nfsstat4 check(const struct readdir_args *a)
 /* How many bytes the list of entries may have. */
 static uint32_t list_room(const struct compound *c, const struct readdir_args *a)
 {
-        uint32_t room = a->maxcount - RESULT_FIXED, reply = compound_reply_room(c), overhead = 8 + RESULT_FIXED;
+        uint32_t room = a->maxcount - RESULT_FIXED, reply = compound_reply_room(c),
+                 overhead = 8 + RESULT_FIXED;
 
         if (room > BUF_SMALL)
                 room = BUF_SMALL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* READLINK, RFC 8881 §18.24: the text of a symbolic link, bytes as they were given. WRONG_TYPE for anything else. */
+/* READLINK, RFC 8881 §18.24: the text of a symbolic link, bytes as they were given. WRONG_TYPE for anything
+ * else. */
 #include "mds/ns/subject.h"
 #include "mds/ops.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* REMOVE, RFC 8881 §18.25: takes a name away, of any object; directories must be empty (NOTEMPTY).
  *
- * The RFC: an object that is open may live on. We: it does, until its last CLOSE (mds/ns/orphan.h); else a last name gone
- * means that the inode goes in the same transaction and the reaper gets its objects. */
+ * The RFC: an object that is open may live on. We: it does, until its last CLOSE (mds/ns/orphan.h); else a
+ * last name gone means that the inode goes in the same transaction and the reaper gets its objects. */
 #include "mds/ns/orphan.h"
 #include "mds/op/change.h"
 #include "mds/ops.h"
@@ -22,7 +22,8 @@ static void decode(struct compound *c, struct xdr_in *x)
         c->decode_status = check_name(a->name);
 }
 
-static enum nfsstat4 check(struct compound *c, struct slice name, struct subject *dir, const struct inode **ret_child)
+static enum nfsstat4 check(struct compound *c, struct slice name, struct subject *dir,
+                           const struct inode **ret_child)
 {
         enum nfsstat4 status = subject_dir(c, &c->fh, PERM_X, dir);
 
@@ -40,8 +41,8 @@ static enum nfsstat4 check(struct compound *c, struct slice name, struct subject
         return status;
 }
 
-static enum nfsstat4 take(struct compound *c, struct txn *t, const struct subject *dir, const struct inode *child,
-                          struct orphan *orphan)
+static enum nfsstat4 take(struct compound *c, struct txn *t, const struct subject *dir,
+                          const struct inode *child, struct orphan *orphan)
 {
         struct change_info *cinfo = &OP_RES(c, struct remove_res)->cinfo;
         struct inode *parent = txn_edit(t, dir->inode->fileid), *inode = txn_edit(t, child->fileid);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RENAME, RFC 8881 §18.26: the name in the saved directory becomes a name in the current one.
  *
- * The RFC: atomic; an existing target goes when it is of the same kind (and, a directory, empty), else EXIST; two names of
- * one object: nothing happens; across file systems XDEV. We also refuse to move a directory into itself (INVAL), and ask
- * for write permission on a directory that gets another parent (rename(2)). */
+ * The RFC: atomic; an existing target goes when it is of the same kind (and, a directory, empty), else EXIST;
+ * two names of one object: nothing happens; across file systems XDEV. We also refuse to move a directory into
+ * itself (INVAL), and ask for write permission on a directory that gets another parent (rename(2)). */
 #include "mds/ns/orphan.h"
 #include "mds/op/change.h"
 #include "mds/ops.h"
@@ -17,9 +17,9 @@ struct rename_res {
 
 /* What a rename is about, before anything is changed. */
 struct rename {
-        struct subject from, to;           /* the directories */
+        struct subject from, to; /* the directories */
         const struct inode *moved;
-        const struct inode *victim;        /* NULL: the new name is free */
+        const struct inode *victim; /* NULL: the new name is free */
         bool nothing_to_do;
 };
 

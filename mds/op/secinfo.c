@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SECINFO, RFC 8881 §18.29: the security flavours with which the object behind a name can be reached; needs only that the
- * name can be looked up. Consumes the current file handle. A policy belongs to an export, so that only below a node of the
- * pseudo file system the name matters. */
+/* SECINFO, RFC 8881 §18.29: the security flavours with which the object behind a name can be reached; needs
+ * only that the name can be looked up. Consumes the current file handle. A policy belongs to an export, so
+ * that only below a node of the pseudo file system the name matters. */
 #include "mds/ns/subject.h"
 #include "mds/ops.h"
 #include "nfs4/codec.h"

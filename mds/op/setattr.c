@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SETATTR, RFC 8881 §18.30.
  *
- * The RFC: sets what it can and tells what it set; the stateid counts for the size only, which is like a write: OPENMODE,
- * LOCKED, special stateids. We: everything is checked first, then all of it happens or nothing. The size of a file with
- * data on data servers is set there first (mds/pnfs/size.h), so this may wait; the other attributes follow. POSIX rules
- * for chmod, chown and utimes: mds/ns/setattr.c. */
+ * The RFC: sets what it can and tells what it set; the stateid counts for the size only, which is like a
+ * write: OPENMODE, LOCKED, special stateids. We: everything is checked first, then all of it happens or
+ * nothing. The size of a file with data on data servers is set there first (mds/pnfs/size.h), so this may
+ * wait; the other attributes follow. POSIX rules for chmod, chown and utimes: mds/ns/setattr.c. */
 #include "mds/op/io.h"
 #include "mds/op/resize.h"
 #include "mds/ops.h"
@@ -61,7 +61,8 @@ static enum nfsstat4 check(struct compound *c, struct setattr_args *a, struct su
 }
 
 /* All that is set here, in one transaction. */
-static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, const struct caller *who, bool with_size)
+static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, const struct caller *who,
+                           bool with_size)
 {
         struct txn *t = txn_begin(mds_of(c)->meta);
         struct inode *inode = txn_edit(t, c->fh.fileid);
@@ -70,7 +71,8 @@ static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, con
                 txn_abort(t);
                 return NFS4ERR_STALE;
         }
-        inode->flags &= (uint8_t) ~INODE_EXCLUSIVE; /* what made it has its answer: the verifier has done its work */
+        inode->flags &=
+                (uint8_t)~INODE_EXCLUSIVE; /* what made it has its answer: the verifier has done its work */
         if (with_size)
                 resize_inode(t, who, inode, a->set.size);
         else

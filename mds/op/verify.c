@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* VERIFY and NVERIFY, RFC 8881 §18.30 and §18.15: go on only when the attributes are (are not) as the client says.
+/* VERIFY and NVERIFY, RFC 8881 §18.30 and §18.15: go on only when the attributes are (are not) as the client
+ * says.
  *
- * The RFC: NOT_SAME or SAME end the compound; unsupported attributes are ATTRNOTSUPP, write-only ones and rdattr_error are
- * INVAL. We compare the bytes that GETATTR would send: numeric owners and fixed forms have one spelling each. */
+ * The RFC: NOT_SAME or SAME end the compound; unsupported attributes are ATTRNOTSUPP, write-only ones and
+ * rdattr_error are INVAL. We compare the bytes that GETATTR would send: numeric owners and fixed forms have
+ * one spelling each. */
 #include "mds/ns/inode.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"

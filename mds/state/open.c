@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens: see open.h. A file counts how many of its states allow and deny each kind of access, so that a conflict is found
- * without walking them. Owners and files are remembered while they have a state: with sessions there is nothing to keep of
- * an owner without one. */
+/* Opens: see open.h. Owners and files are remembered while they have a state: with sessions there is nothing
+ * to keep of an owner without one. */
 #include "mds/state/open.h"
 
 #include <stdlib.h>
@@ -9,34 +8,29 @@
 #include "base/siphash.h"
 #include "base/slab.h"
 #include "mds/ns/orphan.h"
+#include "mds/state/share.h"
 
-enum { OPENS_MAX = 1 << 20, OWNER_SHORT = 64, KINDS = 2 /* read, write */ };
+enum { OPENS_MAX = 1 << 20, OWNER_SHORT = 64 };
 
 struct open_owner {
-        struct hnode by_name;            /* client and name */
-        struct list opens;               /* open_state.in_owner */
+        struct hnode by_name; /* client and name */
+        struct list opens;    /* open_state.in_owner */
         struct client *client;
         uint32_t length;
-        uint8_t *name;                   /* short_name, or malloc'd when longer */
+        uint8_t *name; /* short_name, or malloc'd when longer */
         uint8_t short_name[OWNER_SHORT];
-};
-
-struct file_state {
-        struct hnode by_fileid;
-        uint64_t fileid;
-        struct list opens;               /* open_state.in_file */
-        uint32_t allows[KINDS], denies[KINDS];
 };
 
 /* client->role: what one client has open. */
 struct client_opens {
-        struct list opens;               /* open_state.in_client */
+        struct list opens; /* open_state.in_client */
 };
 
 struct opens {
         struct mds *mds;
-        struct hashtab by_index, owners, files;
-        struct slab state_slab, owner_slab, file_slab;
+        struct hashtab by_index, owners;
+        struct slab state_slab, owner_slab;
+        struct shares shares;
         uint32_t next_index;
 };
 
@@ -49,8 +43,8 @@ struct opens *opens_new(struct mds *mds)
         o->mds = mds;
         slab_init(&o->state_slab, sizeof(struct open_state), OPENS_MAX);
         slab_init(&o->owner_slab, sizeof(struct open_owner), OPENS_MAX);
-        slab_init(&o->file_slab, sizeof(struct file_state), OPENS_MAX);
-        if (!hashtab_init(&o->by_index, 1024) || !hashtab_init(&o->owners, 1024) || !hashtab_init(&o->files, 1024)) {
+        if (!hashtab_init(&o->by_index, 1024) || !hashtab_init(&o->owners, 1024) ||
+            !shares_init(&o->shares, OPENS_MAX)) {
                 opens_free(o);
                 return NULL;
         }
@@ -65,10 +59,9 @@ void opens_free(struct opens *o)
         CHECK(o->by_index.count == 0);
         hashtab_destroy(&o->by_index);
         hashtab_destroy(&o->owners);
-        hashtab_destroy(&o->files);
         slab_destroy(&o->state_slab);
         slab_destroy(&o->owner_slab);
-        slab_destroy(&o->file_slab);
+        shares_destroy(&o->shares);
         free(o);
 }
 
@@ -120,82 +113,20 @@ static void put_owner(struct opens *o, struct open_owner *owner)
         slab_put(&o->owner_slab, owner);
 }
 
-/* --- files */
+/* --- states */
 
-static struct file_state *find_file(const struct opens *o, uint64_t fileid)
+bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *except, uint8_t access,
+                    uint8_t deny)
 {
-        HASHTAB_FOR_EACH(node, &o->files, hash_u64(fileid)) {
-                struct file_state *file = CONTAINER(node, struct file_state, by_fileid);
+        const struct file_state *file = share_find(&o->shares, fileid);
 
-                if (file->fileid == fileid)
-                        return file;
-        }
-        return NULL;
-}
-
-static struct file_state *get_file(struct opens *o, uint64_t fileid)
-{
-        struct file_state *file = find_file(o, fileid);
-
-        if (file || !(file = slab_get(&o->file_slab)))
-                return file;
-        file->fileid = fileid;
-        list_init(&file->opens);
-        hashtab_insert(&o->files, &file->by_fileid, hash_u64(fileid));
-        return file;
-}
-
-static void put_file(struct opens *o, struct file_state *file)
-{
-        if (!file || !list_empty(&file->opens))
-                return;
-        hashtab_remove(&o->files, &file->by_fileid);
-        slab_put(&o->file_slab, file);
-}
-
-static void count_kinds(uint32_t counts[KINDS], uint8_t share, int by)
-{
-        for (unsigned i = 0; i < KINDS; i++)
-                if (share & 1u << i)
-                        counts[i] += (uint32_t)by;
-}
-
-/* STATE allows and denies this from now on. */
-static void set_share(struct file_state *file, struct open_state *state, uint8_t access, uint8_t deny)
-{
-        count_kinds(file->allows, state->access, -1);
-        count_kinds(file->denies, state->deny, -1);
-        state->access = access;
-        state->deny = deny;
-        count_kinds(file->allows, access, 1);
-        count_kinds(file->denies, deny, 1);
-}
-
-/* Is one of the kinds in WANTED counted for anybody but who has OWN? */
-static bool counted(const uint32_t counts[KINDS], uint8_t own, uint8_t wanted)
-{
-        for (unsigned i = 0; i < KINDS; i++)
-                if (wanted & 1u << i && counts[i] > (own >> i & 1u))
-                        return true;
-        return false;
-}
-
-bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *except, uint8_t access, uint8_t deny)
-{
-        const struct file_state *file = find_file(o, fileid);
-
-        if (!file)
-                return false;
-        return counted(file->denies, except ? except->deny : 0, access) ||
-               counted(file->allows, except ? except->access : 0, deny);
+        return file && share_conflicts(file, except, access, deny);
 }
 
 bool opens_file_is_open(struct opens *o, uint64_t fileid)
 {
-        return find_file(o, fileid) != NULL;
+        return share_find(&o->shares, fileid) != NULL;
 }
-
-/* --- states */
 
 static struct open_state *find_index(const struct opens *o, uint32_t index)
 {
@@ -219,12 +150,14 @@ static uint32_t new_index(struct opens *o)
 }
 
 /* Of the file's few opens, not of the owner's many: Linux has one owner a user. */
-static struct open_state *find_in_file(const struct file_state *file, const struct client *client, struct slice owner)
+static struct open_state *find_in_file(const struct file_state *file, const struct client *client,
+                                       struct slice owner)
 {
-        LIST_FOR_EACH (node, &file->opens) {
+        LIST_FOR_EACH(node, &file->opens) {
                 struct open_state *state = CONTAINER(node, struct open_state, in_file);
 
-                if (state->client == client && slice_equal(owner, slice_of(state->owner->name, state->owner->length)))
+                if (state->client == client &&
+                    slice_equal(owner, slice_of(state->owner->name, state->owner->length)))
                         return state;
         }
         return NULL;
@@ -232,7 +165,7 @@ static struct open_state *find_in_file(const struct file_state *file, const stru
 
 struct open_state *open_of(struct opens *o, const struct client *client, struct slice owner, uint64_t fileid)
 {
-        const struct file_state *file = find_file(o, fileid);
+        const struct file_state *file = share_find(&o->shares, fileid);
 
         return file ? find_in_file(file, client, owner) : NULL;
 }
@@ -285,15 +218,15 @@ enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owne
         CHECK(access >= 1 && access <= 3 && deny <= 3);
         if (open_conflicts(o, fileid, state, access, deny))
                 return NFS4ERR_SHARE_DENIED;
-        file = get_file(o, fileid);
+        file = share_get(&o->shares, fileid);
         if (file && !state)
                 state = new_state(o, client, owner, file);
         if (!state) {
-                put_file(o, file);
+                share_put(&o->shares, file);
                 return NFS4ERR_DELAY;
         }
         state->export_id = export_id;
-        set_share(file, state, state->access | access, state->deny | deny);
+        share_set(file, state, state->access | access, state->deny | deny);
         state->access_seen |= (uint8_t)(1u << access);
         state->deny_seen |= (uint8_t)(1u << deny);
         bump(&state->stateid);
@@ -301,7 +234,8 @@ enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owne
         return NFS4_OK;
 }
 
-enum nfsstat4 open_find(struct opens *o, const struct client *client, const struct stateid *s, struct open_state **ret)
+enum nfsstat4 open_find(struct opens *o, const struct client *client, const struct stateid *s,
+                        struct open_state **ret)
 {
         struct open_state *state;
         uint32_t index;
@@ -312,7 +246,8 @@ enum nfsstat4 open_find(struct opens *o, const struct client *client, const stru
         if (!state || state->client != client)
                 return NFS4ERR_BAD_STATEID;
         if (s->seqid != 0 && s->seqid != state->stateid.seqid)
-                return (int32_t)(s->seqid - state->stateid.seqid) > 0 ? NFS4ERR_BAD_STATEID : NFS4ERR_OLD_STATEID;
+                return (int32_t)(s->seqid - state->stateid.seqid) > 0 ? NFS4ERR_BAD_STATEID
+                                                                      : NFS4ERR_OLD_STATEID;
         *ret = state;
         return NFS4_OK;
 }
@@ -341,7 +276,7 @@ enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t 
 {
         if (access == 0 || !is_union(state->access_seen, access) || !is_union(state->deny_seen, deny))
                 return NFS4ERR_INVAL;
-        set_share(find_file(o, state->fileid), state, access, deny);
+        share_set(share_find(&o->shares, state->fileid), state, access, deny);
         state->access_seen = seen_within(state->access_seen, access);
         state->deny_seen = seen_within(state->deny_seen, deny);
         bump(&state->stateid);
@@ -350,10 +285,10 @@ enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t 
 
 bool open_close(struct opens *o, struct open_state *state)
 {
-        struct file_state *file = find_file(o, state->fileid);
+        struct file_state *file = share_find(&o->shares, state->fileid);
         bool last;
 
-        set_share(file, state, 0, 0);
+        share_set(file, state, 0, 0);
         hashtab_remove(&o->by_index, &state->by_index);
         list_remove(&state->in_file);
         list_remove(&state->in_owner);
@@ -361,7 +296,7 @@ bool open_close(struct opens *o, struct open_state *state)
         put_owner(o, state->owner);
         slab_put(&o->state_slab, state);
         last = list_empty(&file->opens);
-        put_file(o, file);
+        share_put(&o->shares, file);
         return last;
 }
 

@@ -1,36 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens: owners, stateids, share reservations (RFC 8881 §9.7–9.9, §8.2, §18.16). In memory; one open state per (client,
- * open-owner, file). */
+/* Opens: owners, stateids, share reservations (RFC 8881 §9.7–9.9, §8.2, §18.16). In memory; one open state
+ * per (client, open-owner, file). */
 #pragma once
 
 #include "mds/mds.h"
 
 struct open_owner;
 struct open_state {
-        struct hnode by_index;           /* by the index in its stateid */
+        struct hnode by_index; /* by the index in its stateid */
         struct list in_file, in_owner, in_client;
         struct open_owner *owner;
         struct client *client;
         uint64_t fileid;
         uint16_t export_id;
         struct stateid stateid;
-        uint8_t access, deny;            /* OPEN4_SHARE_* now in force */
-        uint8_t access_seen, deny_seen;  /* bit n: the combination n was given by an OPEN (for OPEN_DOWNGRADE, §18.18) */
+        uint8_t access, deny; /* OPEN4_SHARE_* now in force */
+        uint8_t access_seen,
+                deny_seen; /* bit n: the combination n was given by an OPEN (for OPEN_DOWNGRADE, §18.18) */
 };
 
 struct opens *opens_new(struct mds *mds);
 void opens_free(struct opens *o);
 
-/* OPEN: add ACCESS and DENY to the state of (CLIENT, OWNER, FILEID), made when new; seqid rises by one. NFS4_OK,
- * SHARE_DENIED, DELAY at the limits. */
+/* OPEN: add ACCESS and DENY to the state of (CLIENT, OWNER, FILEID), made when new; seqid rises by one.
+ * NFS4_OK, SHARE_DENIED, DELAY at the limits. */
 enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owner, uint64_t fileid,
                        uint16_t export_id, uint8_t access, uint8_t deny, struct open_state **ret);
 /* The state of (CLIENT, OWNER, FILEID); NULL. */
 struct open_state *open_of(struct opens *o, const struct client *client, struct slice owner, uint64_t fileid);
-/* Would open_add() with ACCESS/DENY be refused by others' opens? For anonymous I/O too (EXCEPT may be NULL). */
-bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *except, uint8_t access, uint8_t deny);
+/* Would open_add() with ACCESS/DENY be refused by others' opens? For anonymous I/O too (EXCEPT may be NULL).
+ */
+bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *except, uint8_t access,
+                    uint8_t deny);
 /* The state that S names, by §8.2.2 and §8.2.4: OK, BAD_STATEID, OLD_STATEID; S must belong to CLIENT. */
-enum nfsstat4 open_find(struct opens *o, const struct client *client, const struct stateid *s, struct open_state **ret);
+enum nfsstat4 open_find(struct opens *o, const struct client *client, const struct stateid *s,
+                        struct open_state **ret);
 /* OK and a higher seqid, or INVAL: not a union of what OPENs gave. */
 enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t access, uint8_t deny);
 /* CLOSE: the state goes; true: it was the file's last, and orphan_closed() (ns/orphan.h) is the caller's. */

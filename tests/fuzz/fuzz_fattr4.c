@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as fattr4 of a client, and as a bitmap of what it asks: decoded whole or refused; what is encoded is what was
- * asked, in the length that is said. */
+/* Any bytes as fattr4 of a client, and as a bitmap of what it asks: decoded whole or refused; what is encoded
+ * is what was asked, in the length that is said. */
 #include <string.h>
 
 #include "nfs4/attrs.h"
@@ -24,7 +24,9 @@ static void check_decoded(struct slice bytes)
 
 static void check_encoded(struct slice bytes)
 {
-        static const struct attr_values values = { .supported = &attrs_supported, .uid = 4294967294, .gid = 0, .pnfs = true };
+        static const struct attr_values values = {
+                .supported = &attrs_supported, .uid = 4294967294, .gid = 0, .pnfs = true
+        };
         struct xdr_in x = xdr_in_of(bytes);
         struct bitmap4 asked, given;
         uint8_t out[2048];

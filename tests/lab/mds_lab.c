@@ -16,10 +16,15 @@
 #include "mds/store/fsck.h"
 #include "tests/lab/stream_pair.h"
 
-static const char open_to_all[] = "exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: rw\n        squash: none\n";
+static const char open_to_all[] =
+        "exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: rw\n        squash: none\n";
 
-static const struct rpc_limits limits = { .max_connections = 256, .max_calls = 512, .max_calls_per_conn = 512,
-                                          .max_record = RPC_RECORD_MAX, .stall_ms = 1000000000, .max_reply_bytes = 1 << 24 };
+static const struct rpc_limits limits = { .max_connections = 256,
+                                          .max_calls = 512,
+                                          .max_calls_per_conn = 512,
+                                          .max_record = RPC_RECORD_MAX,
+                                          .stall_ms = 1000000000,
+                                          .max_reply_bytes = 1 << 24 };
 
 /* --- data servers that say yes */
 
@@ -110,18 +115,10 @@ static void serve(void *service, struct call *call)
         ctl_result ok = { .status = CTL_OK };
 
         switch (call->header.proc) {
-        case CTL_GETSIZES:
-                serve_getsizes(ds, call);
-                break;
-        case CTL_TRUNCATE:
-                serve_truncate(ds, call);
-                break;
-        case CTL_REMOVE:
-                serve_remove(ds, call);
-                break;
-        default:
-                ds->fences++;
-                put_result(call, (xdrproc_t)xdr_ctl_result, &ok);
+        case CTL_GETSIZES: serve_getsizes(ds, call); break;
+        case CTL_TRUNCATE: serve_truncate(ds, call); break;
+        case CTL_REMOVE: serve_remove(ds, call); break;
+        default: ds->fences++; put_result(call, (xdrproc_t)xdr_ctl_result, &ok);
         }
         call_reply(call);
 }
@@ -136,8 +133,11 @@ static void start_ds(struct mds_lab *lab, int i)
 
         snprintf(name, sizeof(name), "ds%d", i);
         ds->lab = lab;
-        ds->programs[0] = (struct rpc_program){ .prog = NACRE_CTL_DS, .vers = NACRE_CTL_DS_V1, .call_bytes = sizeof(struct call),
-                                                .dispatch = serve, .service = ds };
+        ds->programs[0] = (struct rpc_program){ .prog = NACRE_CTL_DS,
+                                                .vers = NACRE_CTL_DS_V1,
+                                                .call_bytes = sizeof(struct call),
+                                                .dispatch = serve,
+                                                .service = ds };
         ds->rpc = rpc_server_new(&lab->v.env, lab->pool, ds->programs, &limits);
         stream_pair_new(&lab->v.env, &conf, ends);
         rpc_server_accept(ds->rpc, ends[0]);
@@ -158,9 +158,17 @@ static void start_engine(struct mds_lab *lab)
 {
         struct nfs4_server *s = &lab->mds.nfs;
 
-        *s = (struct nfs4_server){ .env = lab->mds.env, .pool = lab->pool, .hooks = &mds_hooks, .ops = mds_ops, .role = &lab->mds,
-                                   .role_flags = EXCHGID4_FLAG_USE_PNFS_MDS, .back_channel = true, .owner_major = "lab",
-                                   .scope = "lab", .boot = meta_boot(lab->mds.meta), .lease_seconds = 90 };
+        *s = (struct nfs4_server){ .env = lab->mds.env,
+                                   .pool = lab->pool,
+                                   .hooks = &mds_hooks,
+                                   .ops = mds_ops,
+                                   .role = &lab->mds,
+                                   .role_flags = EXCHGID4_FLAG_USE_PNFS_MDS,
+                                   .back_channel = true,
+                                   .owner_major = "lab",
+                                   .scope = "lab",
+                                   .boot = meta_boot(lab->mds.meta),
+                                   .lease_seconds = 90 };
         CHECK(nfs4_server_init(s, &lab->mds.metrics) == 0);
 }
 
@@ -169,18 +177,24 @@ static void start_mds(struct mds_lab *lab)
         struct mds *mds = &lab->mds;
         char error[512];
 
-        *mds = (struct mds){ .env = &lab->v.env, .conf = &lab->conf, .store = lab->store, .pool = lab->pool,
+        *mds = (struct mds){ .env = &lab->v.env,
+                             .conf = &lab->conf,
+                             .store = lab->store,
+                             .pool = lab->pool,
                              .started_ns = env_now(&lab->v.env) };
         durable_init(mds);
         mds->meta = meta_open(mds->env, mds->store, 4096, error, sizeof(error));
         CHECK(mds->meta != NULL);
-        if (exports_load_text("exports", lab->exports, strlen(lab->exports), &mds->exports, error, sizeof(error)) < 0) {
+        if (exports_load_text("exports", lab->exports, strlen(lab->exports), &mds->exports, error,
+                              sizeof(error)) < 0) {
                 fprintf(stderr, "%s\n", error);
                 abort();
         }
         start_engine(lab);
-        CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) && (mds->layouts = layouts_new(mds)));
-        CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds)));
+        CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
+              (mds->layouts = layouts_new(mds)));
+        CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
+              (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
         lab->programs[0] = nfs4_rpc_program(&mds->nfs);
         lab->server = rpc_server_new(mds->env, lab->pool, lab->programs, &limits);
@@ -227,8 +241,10 @@ static void stop_mds(struct mds_lab *lab)
 
 void mds_lab_start(struct mds_lab *lab, const char *exports)
 {
-        *lab = (struct mds_lab){ .exports = exports ? exports : open_to_all,
-                                 .conf = { .stripe_unit = 1 << 20, .cache_inodes = 4096, .lease_seconds = 90 } };
+        *lab = (struct mds_lab){
+                .exports = exports ? exports : open_to_all,
+                .conf = { .stripe_unit = 1 << 20, .cache_inodes = 4096, .lease_seconds = 90 }
+        };
         log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
         virtual_env_init(&lab->v, 1);
         lab->store = store_memory_new(&lab->v.env);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The whole metadata server in one process: virtual clock, store in memory, data servers that say yes, and clients whose
- * compounds are put together by hand. Streams run in memory. Calls look synchronous: they run the clock until the reply. */
+/* The whole metadata server in one process: virtual clock, store in memory, data servers that say yes, and
+ * clients whose compounds are put together by hand. Streams run in memory. Calls look synchronous: they run
+ * the clock until the reply. */
 #pragma once
 
 #include "mds/mds.h"
@@ -23,7 +24,7 @@ struct lab_ds {
         struct lab_object objects[LAB_OBJECTS];
         uint32_t getsizes, truncates, removes, fences; /* calls seen */
         uint64_t truncated_to;
-        bool broken;                     /* answers CTL_IO */
+        bool broken; /* answers CTL_IO */
 };
 
 struct mds_lab {
@@ -42,14 +43,17 @@ struct mds_lab {
 void mds_lab_start(struct mds_lab *lab, const char *exports);
 /* Also runs fsck: a problem fails the test. */
 void mds_lab_stop(struct mds_lab *lab);
-/* The MDS stops and starts again on the same store; with CRASH, what was not durable is lost. Users must start again. */
+/* The MDS stops and starts again on the same store; with CRASH, what was not durable is lost. Users must
+ * start again. */
 void mds_lab_restart(struct mds_lab *lab, bool crash);
 void mds_lab_run_ms(struct mds_lab *lab, uint64_t ms);
 struct lab_object *lab_ds_object(struct lab_ds *ds, uint64_t fileid); /* made when new */
 
 /* --- a client with a session */
 enum { USER_REPLY = 256 * 1024, USER_FH = FH_BYTES };
-struct user_fh { uint8_t bytes[USER_FH]; };
+struct user_fh {
+        uint8_t bytes[USER_FH];
+};
 
 struct user {
         struct mds_lab *lab;
@@ -58,23 +62,24 @@ struct user {
         const char *owner;
         uint64_t clientid;
         uint8_t session[NFS4_SESSIONID_SIZE];
-        uint32_t seqid;                  /* of slot 0 */
+        uint32_t seqid; /* of slot 0 */
         uint32_t minor;
         bool cache_this;
         /* the compound in hand */
         struct rpc_req req;
-        struct xdr_out *x;               /* arguments */
+        struct xdr_out *x; /* arguments */
         uint32_t count_at, ops;
         bool ended;
         enum rpc_result result;
-        enum nfsstat4 status;            /* of the compound */
-        struct xdr_in in;                /* results */
+        enum nfsstat4 status; /* of the compound */
+        struct xdr_in in;     /* results */
         uint8_t reply[USER_REPLY];
         uint32_t reply_length;
 };
 
 /* A client OWNER with a session and RECLAIM_COMPLETE done, from 192.0.2.HOST, as UID and GID. */
-void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid, uint32_t gid);
+void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
+                uint32_t gid);
 /* Start a compound with SEQUENCE; add operations; run it: its status. */
 void user_begin(struct user *u);
 struct xdr_out *user_op(struct user *u, uint32_t opnum);
@@ -88,21 +93,24 @@ void user_putfh(struct user *u, const struct user_fh *fh);
 /* --- whole operations: status of the compound */
 struct user_fh user_root(struct user *u);
 enum nfsstat4 user_lookup(struct user *u, const struct user_fh *dir, const char *name, struct user_fh *ret);
-enum nfsstat4 user_mkdir(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode, struct user_fh *ret);
+enum nfsstat4 user_mkdir(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode,
+                         struct user_fh *ret);
 enum nfsstat4 user_symlink(struct user *u, const struct user_fh *dir, const char *name, const char *target);
 enum nfsstat4 user_remove(struct user *u, const struct user_fh *dir, const char *name);
-enum nfsstat4 user_rename(struct user *u, const struct user_fh *from, const char *name, const struct user_fh *to, const char *new_name);
-enum nfsstat4 user_link(struct user *u, const struct user_fh *file, const struct user_fh *dir, const char *name);
+enum nfsstat4 user_rename(struct user *u, const struct user_fh *from, const char *name,
+                          const struct user_fh *to, const char *new_name);
+enum nfsstat4 user_link(struct user *u, const struct user_fh *file, const struct user_fh *dir,
+                        const char *name);
 
 struct user_open {
-        uint32_t access, deny;           /* access 0 = READ | WRITE */
-        const char *owner;               /* NULL: "owner" */
+        uint32_t access, deny; /* access 0 = READ | WRITE */
+        const char *owner;     /* NULL: "owner" */
         bool create;
-        uint32_t how;                    /* UNCHECKED4 … */
-        const char *verifier;            /* exclusive: 8 bytes */
-        int32_t mode;                    /* -1: none given */
-        int64_t size;                    /* -1: none given */
-        uint32_t claim;                  /* CLAIM_NULL or CLAIM_FH */
+        uint32_t how;         /* UNCHECKED4 … */
+        const char *verifier; /* exclusive: 8 bytes */
+        int32_t mode;         /* -1: none given */
+        int64_t size;         /* -1: none given */
+        uint32_t claim;       /* CLAIM_NULL or CLAIM_FH */
         /* out */
         struct stateid stateid;
         struct user_fh fh;
@@ -111,13 +119,22 @@ struct user_open {
         uint64_t before, after;
         uint32_t rflags, delegation;
 };
-#define USER_CREATE(...) (struct user_open){ .create = true, .mode = 0644, .size = -1, __VA_ARGS__ }
-#define USER_OPEN(...) (struct user_open){ .mode = -1, .size = -1, __VA_ARGS__ }
+#define USER_CREATE(...) \
+        (struct user_open) \
+        { \
+                .create = true, .mode = 0644, .size = -1, __VA_ARGS__ \
+        }
+#define USER_OPEN(...) \
+        (struct user_open) \
+        { \
+                .mode = -1, .size = -1, __VA_ARGS__ \
+        }
 /* NAME in DIR; with CLAIM_FH, DIR is the file. */
 enum nfsstat4 user_open(struct user *u, const struct user_fh *dir, const char *name, struct user_open *o);
 enum nfsstat4 user_close(struct user *u, const struct user_fh *fh, const struct stateid *s);
 /* OPEN creating, CLOSE; the handle. */
-enum nfsstat4 user_touch(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode, struct user_fh *ret);
+enum nfsstat4 user_touch(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode,
+                         struct user_fh *ret);
 
 struct user_attrs {
         uint32_t type, mode, links, uid, gid;
@@ -126,8 +143,10 @@ struct user_attrs {
 };
 enum nfsstat4 user_getattr(struct user *u, const struct user_fh *fh, struct user_attrs *ret);
 /* SETATTR; STATEID NULL: the anonymous one. SET: what is in its mask. */
-enum nfsstat4 user_setattr(struct user *u, const struct user_fh *fh, const struct stateid *s, const struct attr_set *set);
+enum nfsstat4 user_setattr(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                           const struct attr_set *set);
 void user_put_attrs(struct xdr_out *x, const struct attr_set *set);
 uint32_t user_access(struct user *u, const struct user_fh *fh);
 /* LAYOUTGET for writing; status of the compound. */
-enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s, struct stateid *ret);
+enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                             struct stateid *ret);

@@ -29,7 +29,8 @@ static void begin_bare(struct user *u)
         u->req.done = on_done;
         u->ops = 0;
         u->ended = false;
-        CHECK(rpc_req_begin(&u->req, u->conn, NFS4_PROGRAM, NFS4_VERSION, NFSPROC4_COMPOUND, &u->cred, true) == 0);
+        CHECK(rpc_req_begin(&u->req, u->conn, NFS4_PROGRAM, NFS4_VERSION, NFSPROC4_COMPOUND, &u->cred,
+                            true) == 0);
         u->x = &u->req.out;
         xdr_put_u32(u->x, 0);
         xdr_put_u32(u->x, u->minor);
@@ -139,7 +140,8 @@ static void create_session(struct user *u)
         xdr_get_fixed(&u->in, u->session, NFS4_SESSIONID_SIZE);
 }
 
-void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid, uint32_t gid)
+void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
+                uint32_t gid)
 {
         struct stream_pair_conf conf = { .seed = 1000 + (uint64_t)host };
         struct stream *ends[2];

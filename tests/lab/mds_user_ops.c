@@ -93,7 +93,8 @@ static void put_mode(struct xdr_out *x, uint32_t mode)
         user_put_attrs(x, &set);
 }
 
-enum nfsstat4 user_mkdir(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode, struct user_fh *ret)
+enum nfsstat4 user_mkdir(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode,
+                         struct user_fh *ret)
 {
         user_begin(u);
         user_putfh(u, dir);
@@ -122,7 +123,8 @@ enum nfsstat4 user_remove(struct user *u, const struct user_fh *dir, const char 
         return user_call(u);
 }
 
-enum nfsstat4 user_rename(struct user *u, const struct user_fh *from, const char *name, const struct user_fh *to, const char *new_name)
+enum nfsstat4 user_rename(struct user *u, const struct user_fh *from, const char *name,
+                          const struct user_fh *to, const char *new_name)
 {
         user_begin(u);
         user_putfh(u, from);
@@ -133,7 +135,8 @@ enum nfsstat4 user_rename(struct user *u, const struct user_fh *from, const char
         return user_call(u);
 }
 
-enum nfsstat4 user_link(struct user *u, const struct user_fh *file, const struct user_fh *dir, const char *name)
+enum nfsstat4 user_link(struct user *u, const struct user_fh *file, const struct user_fh *dir,
+                        const char *name)
 {
         user_begin(u);
         user_putfh(u, file);
@@ -210,7 +213,8 @@ enum nfsstat4 user_close(struct user *u, const struct user_fh *fh, const struct 
         return user_call(u);
 }
 
-enum nfsstat4 user_touch(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode, struct user_fh *ret)
+enum nfsstat4 user_touch(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode,
+                         struct user_fh *ret)
 {
         struct user_open o = USER_CREATE(.how = GUARDED4);
         enum nfsstat4 status;
@@ -245,9 +249,19 @@ static int64_t get_time(struct xdr_in *x)
 
 enum nfsstat4 user_getattr(struct user *u, const struct user_fh *fh, struct user_attrs *ret)
 {
-        static const unsigned asked[] = { FATTR4_TYPE, FATTR4_CHANGE, FATTR4_SIZE, FATTR4_FSID, FATTR4_FILEID, FATTR4_MODE, FATTR4_NUMLINKS,
-                                          FATTR4_OWNER, FATTR4_OWNER_GROUP, FATTR4_TIME_ACCESS, FATTR4_TIME_METADATA,
-                                          FATTR4_TIME_MODIFY, FATTR4_MOUNTED_ON_FILEID };
+        static const unsigned asked[] = { FATTR4_TYPE,
+                                          FATTR4_CHANGE,
+                                          FATTR4_SIZE,
+                                          FATTR4_FSID,
+                                          FATTR4_FILEID,
+                                          FATTR4_MODE,
+                                          FATTR4_NUMLINKS,
+                                          FATTR4_OWNER,
+                                          FATTR4_OWNER_GROUP,
+                                          FATTR4_TIME_ACCESS,
+                                          FATTR4_TIME_METADATA,
+                                          FATTR4_TIME_MODIFY,
+                                          FATTR4_MOUNTED_ON_FILEID };
         struct bitmap4 mask = { 0 }, got;
         enum nfsstat4 status;
 
@@ -283,7 +297,8 @@ enum nfsstat4 user_getattr(struct user *u, const struct user_fh *fh, struct user
         return status;
 }
 
-enum nfsstat4 user_setattr(struct user *u, const struct user_fh *fh, const struct stateid *s, const struct attr_set *set)
+enum nfsstat4 user_setattr(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                           const struct attr_set *set)
 {
         static const struct stateid anonymous = { 0 };
 
@@ -307,7 +322,8 @@ uint32_t user_access(struct user *u, const struct user_fh *fh)
         return xdr_get_u32(&u->in);
 }
 
-enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s, struct stateid *ret)
+enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                             struct stateid *ret)
 {
         enum nfsstat4 status;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* No reply before what it tells is on disk: neither a change nor what somebody else changed and this one saw. After a crash
- * everything acknowledged is there. RFC 8881 §2.10.6 has no word for less. */
+/* No reply before what it tells is on disk: neither a change nor what somebody else changed and this one saw.
+ * After a crash everything acknowledged is there. RFC 8881 §2.10.6 has no word for less. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +104,8 @@ static void a_crash_keeps_what_was_acknowledged(void **state)
         user_start(&u, &lab, "client", 1, 0, 0);
         for (int i = 0; i < 20; i++) {
                 snprintf(name, sizeof(name), "d%d", i);
-                assert_int_equal(user_lookup(&u, &root, name, NULL), i == 7 || i == 8 ? NFS4ERR_NOENT : NFS4_OK);
+                assert_int_equal(user_lookup(&u, &root, name, NULL),
+                                 i == 7 || i == 8 ? NFS4ERR_NOENT : NFS4_OK);
         }
         assert_int_equal(user_lookup(&u, &root, "moved", NULL), NFS4_OK);
         assert_int_equal(user_lookup(&u, &root, "lost", NULL), NFS4ERR_NOENT);
@@ -129,7 +130,8 @@ static void stateids_of_the_last_start_are_bad(void **state)
         user_begin(&u);
         put_stateid(user_op(&u, OP_FREE_STATEID), &o.stateid);
         assert_int_equal(user_call(&u), NFS4ERR_BAD_STATEID);
-        assert_int_equal(user_open(&u, &o.fh, NULL, &USER_OPEN(.claim = CLAIM_FH)), NFS4_OK); /* handles are for ever */
+        assert_int_equal(user_open(&u, &o.fh, NULL, &USER_OPEN(.claim = CLAIM_FH)),
+                         NFS4_OK); /* handles are for ever */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several exports form one pseudo file system: ways in and out, file systems of their own, rules by client and flavour,
- * squashing. RFC 8881 §7.3, §7.7, §2.6, §5.8.2.23, §18.29. */
+/* Several exports form one pseudo file system: ways in and out, file systems of their own, rules by client
+ * and flavour, squashing. RFC 8881 §7.3, §7.7, §2.6, §5.8.2.23, §18.29. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,15 +13,16 @@
 #include "nfs4/codec.h"
 #include "tests/lab/mds_lab.h"
 
-static const char exports[] = "exports:\n"
-                              "  - path: /pub/data\n    id: 7\n    rules:\n"
-                              "      - clients: 192.0.2.1\n        access: rw\n        squash: none\n"
-                              "      - clients: '*'\n        access: ro\n        squash: all\n"
-                              "  - path: /pub/none\n    id: 8\n    rules:\n"
-                              "      - clients: 192.0.2.1\n        access: rw\n        squash: none\n        sec: none\n"
-                              "  - path: /home\n    id: 9\n    rules:\n"
-                              "      - clients: 192.0.2.0/24\n        access: rw\n        squash: root\n"
-                              "        anonuid: 1234\n        anongid: 1235\n        pnfs: off\n";
+static const char exports[] =
+        "exports:\n"
+        "  - path: /pub/data\n    id: 7\n    rules:\n"
+        "      - clients: 192.0.2.1\n        access: rw\n        squash: none\n"
+        "      - clients: '*'\n        access: ro\n        squash: all\n"
+        "  - path: /pub/none\n    id: 8\n    rules:\n"
+        "      - clients: 192.0.2.1\n        access: rw\n        squash: none\n        sec: none\n"
+        "  - path: /home\n    id: 9\n    rules:\n"
+        "      - clients: 192.0.2.0/24\n        access: rw\n        squash: root\n"
+        "        anonuid: 1234\n        anongid: 1235\n        pnfs: off\n";
 
 static struct mds_lab lab;
 static struct user su, guest; /* 192.0.2.1, and 192.0.2.9: root both */
@@ -75,7 +76,8 @@ static enum nfsstat4 lookupp(const struct user_fh *fh, struct user_fh *ret)
 
 static void file_systems_of_their_own(void **state)
 {
-        struct user_attrs top = attrs(&root), inner = attrs(&pub), export = attrs(&data), other = attrs(&home);
+        struct user_attrs top = attrs(&root), inner = attrs(&pub), export = attrs(&data),
+                          other = attrs(&home);
 
         (void)state;
         assert_int_equal(top.type, NF4DIR);
@@ -107,7 +109,8 @@ static void up_and_down_again(void **state)
         assert_int_equal(user_lookup(&su, &root, "nothing", NULL), NFS4ERR_NOENT);
 }
 
-static uint32_t list(struct user *u, const struct user_fh *dir, char names[8][32], uint64_t fsids[8], uint64_t mounted_on[8])
+static uint32_t list(struct user *u, const struct user_fh *dir, char names[8][32], uint64_t fsids[8],
+                     uint64_t mounted_on[8])
 {
         struct bitmap4 asked = { 0 }, given;
         uint32_t n = 0;
@@ -161,7 +164,8 @@ static void listing_crosses_the_border(void **state)
                 bool is_data = strcmp(names[i], "data") == 0;
 
                 assert_true(is_data || strcmp(names[i], "none") == 0);
-                assert_int_equal(fsids[i], is_data ? 7 : UINT64_MAX); /* another flavour is asked for: rdattr_error */
+                assert_int_equal(fsids[i],
+                                 is_data ? 7 : UINT64_MAX); /* another flavour is asked for: rdattr_error */
                 if (is_data)
                         assert_int_equal(mounted_on[i], attrs(&data).mounted_on);
         }
@@ -180,7 +184,8 @@ static void the_pseudo_file_system_is_read_only(void **state)
         assert_int_equal(user_rename(&su, &root, "home", &root, "x"), NFS4ERR_ROFS);
         assert_int_equal(user_open(&su, &root, "home", &USER_OPEN()), NFS4ERR_ISDIR);
         assert_int_equal(user_access(&su, &root), ACCESS4_READ | ACCESS4_LOOKUP);
-        assert_int_equal(user_setattr(&su, &root, NULL, &(struct attr_set){ .mask.word = { 0, 1u << 1 }, .mode = 0777 }),
+        assert_int_equal(user_setattr(&su, &root, NULL,
+                                      &(struct attr_set){ .mask.word = { 0, 1u << 1 }, .mode = 0777 }),
                          NFS4ERR_ROFS);
 }
 
@@ -192,7 +197,8 @@ static void nothing_moves_from_export_to_export(void **state)
         assert_int_equal(user_touch(&su, &data, "f", 0644, &file), NFS4_OK);
         assert_int_equal(user_rename(&su, &data, "f", &home, "f"), NFS4ERR_XDEV);
         assert_int_equal(user_rename(&su, &data, "f", &root, "f"), NFS4ERR_XDEV);
-        assert_int_equal(user_setattr(&su, &home, NULL, &(struct attr_set){ .mask.word = { 0, 1u << 1 }, .mode = 0777 }),
+        assert_int_equal(user_setattr(&su, &home, NULL,
+                                      &(struct attr_set){ .mask.word = { 0, 1u << 1 }, .mode = 0777 }),
                          NFS4ERR_PERM); /* root is squashed there */
 }
 
@@ -209,7 +215,9 @@ static void read_only_exports(void **state)
         assert_int_equal(user_mkdir(&guest, &data, "g", 0755, NULL), NFS4ERR_ROFS);
         assert_int_equal(user_remove(&guest, &data, "f"), NFS4ERR_ROFS);
         assert_int_equal(user_open(&guest, &data, "f", &USER_OPEN()), NFS4ERR_ROFS);
-        assert_int_equal(user_setattr(&guest, &file, NULL, &(struct attr_set){ .mask.word = { 1u << FATTR4_SIZE } }), NFS4ERR_ROFS);
+        assert_int_equal(user_setattr(&guest, &file, NULL,
+                                      &(struct attr_set){ .mask.word = { 1u << FATTR4_SIZE } }),
+                         NFS4ERR_ROFS);
         assert_int_equal(user_open(&guest, &data, "f", &o), NFS4_OK);
         assert_int_equal(user_access(&guest, &file), ACCESS4_READ);
 }
@@ -223,7 +231,9 @@ static void squashing(void **state)
         assert_int_equal(user_touch(&su, &home, "f", 0644, NULL), NFS4ERR_ACCESS); /* root is 1234 there */
         user_start(&nobody, &lab, "owner of home", 3, 77, 88);
         lab.mds.exports->items[2].rules[0].squash = SQUASH_NONE; /* root gives a directory away */
-        assert_int_equal(user_setattr(&su, &home, NULL, &(struct attr_set){ .mask.word = { 0, 1u << 1 }, .mode = 0777 }), NFS4_OK);
+        assert_int_equal(user_setattr(&su, &home, NULL,
+                                      &(struct attr_set){ .mask.word = { 0, 1u << 1 }, .mode = 0777 }),
+                         NFS4_OK);
         lab.mds.exports->items[2].rules[0].squash = SQUASH_ROOT;
         assert_int_equal(user_touch(&su, &home, "f", 0644, &file), NFS4_OK);
         assert_int_equal(attrs(&file).uid, 1234);
@@ -264,7 +274,8 @@ static void flavours_that_are_asked_for(void **state)
         su.cred = (struct rpc_cred){ .flavor = RPC_AUTH_NONE };
         assert_int_equal(user_lookup(&su, &pub, "none", &none), NFS4_OK);
         su.cred = (struct rpc_cred){ .flavor = RPC_AUTH_SYS };
-        assert_int_equal(user_getattr(&su, &none, &(struct user_attrs){ 0 }), NFS4ERR_WRONGSEC); /* PUTFH says so: §2.6.3.1 */
+        assert_int_equal(user_getattr(&su, &none, &(struct user_attrs){ 0 }),
+                         NFS4ERR_WRONGSEC); /* PUTFH says so: §2.6.3.1 */
         user_begin(&su);
         user_putfh(&su, &none);
         xdr_put_u32(user_op(&su, OP_SECINFO_NO_NAME), 0);
@@ -282,13 +293,15 @@ static void flavours_that_are_asked_for(void **state)
 
 static void an_export_that_is_taken_away(void **state)
 {
-        static const char less[] = "exports:\n  - path: /home\n    id: 9\n    rules:\n      - clients: '*'\n        access: rw\n";
+        static const char less[] =
+                "exports:\n  - path: /home\n    id: 9\n    rules:\n      - clients: '*'\n        access: rw\n";
         struct exports *old = lab.mds.exports;
         struct user_attrs before = attrs(&root), a;
         char error[256];
 
         (void)state;
-        assert_int_equal(exports_load_text("less", less, sizeof(less) - 1, &lab.mds.exports, error, sizeof(error)), 0);
+        assert_int_equal(
+                exports_load_text("less", less, sizeof(less) - 1, &lab.mds.exports, error, sizeof(error)), 0);
         exports_free(old);
         assert_int_equal(exports_prepare(&lab.mds), 0);
         assert_int_equal(user_getattr(&su, &data, &a), NFS4ERR_STALE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OPEN, CLOSE and OPEN_DOWNGRADE: ways to create, share reservations, stateids. RFC 8881 §18.16, §18.2, §18.18, §9.7. */
+/* OPEN, CLOSE and OPEN_DOWNGRADE: ways to create, share reservations, stateids. RFC 8881 §18.16, §18.2,
+ * §18.18, §9.7. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -151,7 +152,8 @@ static void share_reservations(void **state)
                                 continue;
                         conflict = (access & holder.deny) != 0 || (deny & holder.access) != 0;
                         o = USER_OPEN(.access = access, .deny = deny);
-                        assert_int_equal(user_open(&other, &root, "f", &o), conflict ? NFS4ERR_SHARE_DENIED : NFS4_OK);
+                        assert_int_equal(user_open(&other, &root, "f", &o),
+                                         conflict ? NFS4ERR_SHARE_DENIED : NFS4_OK);
                         if (!conflict)
                                 assert_int_equal(user_close(&other, &o.fh, &o.stateid), NFS4_OK);
                 }
@@ -186,10 +188,13 @@ static void downgrade_to_what_was_opened(void **state)
         assert_int_equal(user_open(&u, &root, "f", &w), NFS4_OK);
         assert_int_equal(user_open(&other, &root, "f", &USER_OPEN()), NFS4ERR_SHARE_DENIED);
         assert_int_equal(downgrade(&r.fh, &w.stateid, 0, 0), NFS4ERR_INVAL);
-        assert_int_equal(downgrade(&r.fh, &w.stateid, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_READ), NFS4ERR_INVAL);
-        assert_int_equal(downgrade(&r.fh, &w.stateid, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_NONE), NFS4_OK);
+        assert_int_equal(downgrade(&r.fh, &w.stateid, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_READ),
+                         NFS4ERR_INVAL);
+        assert_int_equal(downgrade(&r.fh, &w.stateid, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_NONE),
+                         NFS4_OK);
         assert_int_equal(w.stateid.seqid, 3);
-        assert_int_equal(downgrade(&r.fh, &w.stateid, OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_DENY_NONE), NFS4ERR_INVAL);
+        assert_int_equal(downgrade(&r.fh, &w.stateid, OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_DENY_NONE),
+                         NFS4ERR_INVAL);
         assert_int_equal(user_open(&other, &root, "f", &USER_OPEN()), NFS4_OK);
 }
 
@@ -227,12 +232,8 @@ static enum nfsstat4 open_claim(uint32_t claim, uint32_t share)
         xdr_put_u32(u.x, claim);
         switch (claim) {
         case CLAIM_NULL:
-        case CLAIM_DELEGATE_PREV:
-                xdr_put_string(u.x, "f");
-                break;
-        case CLAIM_PREVIOUS:
-                xdr_put_u32(u.x, 0);
-                break;
+        case CLAIM_DELEGATE_PREV: xdr_put_string(u.x, "f"); break;
+        case CLAIM_PREVIOUS: xdr_put_u32(u.x, 0); break;
         case CLAIM_DELEGATE_CUR:
         case CLAIM_DELEG_CUR_FH:
                 put_stateid(u.x, &(struct stateid){ 0 });

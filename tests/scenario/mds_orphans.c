@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that is removed or renamed over while it is open lives until its last CLOSE, and no longer; a crash leaves nothing
- * for ever. RFC 8881 §18.25.4, §18.26.4. */
+/* A file that is removed or renamed over while it is open lives until its last CLOSE, and no longer; a crash
+ * leaves nothing for ever. RFC 8881 §18.25.4, §18.26.4. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,8 @@ static int setup(void **state)
         assert_int_equal(user_open(&u, &root, "f", &o), NFS4_OK);
         assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
         assert_int_equal(user_getattr(&u, &o.fh, &attrs), NFS4_OK);
-        *lab_ds_object(&lab.ds[0], attrs.fileid) = (struct lab_object){ attrs.fileid, .there = true, .settled = true };
+        *lab_ds_object(&lab.ds[0], attrs.fileid) =
+                (struct lab_object){ attrs.fileid, .there = true, .settled = true };
         size_mark(lab.mds.sizes, attrs.fileid, lab.ds[0].server->id, true);
         return 0;
 }
@@ -93,7 +94,8 @@ static void renamed_over_while_open(void **state)
 
 static void the_last_of_several_opens(void **state)
 {
-        struct user_open second = USER_OPEN(.owner = "second"), third = USER_OPEN(.claim = CLAIM_FH, .owner = "third");
+        struct user_open second = USER_OPEN(.owner = "second"),
+                         third = USER_OPEN(.claim = CLAIM_FH, .owner = "third");
         struct user_attrs a;
 
         (void)state;

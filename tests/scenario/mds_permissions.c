@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may do what: POSIX permission bits, set-id bits, the sticky bit, chmod, chown, utimes. RFC 8881 §18.30, §18.1, §6.2.4. */
+/* Who may do what: POSIX permission bits, set-id bits, the sticky bit, chmod, chown, utimes. RFC 8881 §18.30,
+ * §18.1, §6.2.4. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,14 +65,17 @@ static enum nfsstat4 chown_as(struct user *u, const struct user_fh *fh, int uid,
 
 static enum nfsstat4 utimes_as(struct user *u, const struct user_fh *fh, bool now, int64_t time)
 {
-        struct attr_set set = { .atime_now = now, .mtime_now = now, .time_access = time, .time_modify = time };
+        struct attr_set set = {
+                .atime_now = now, .mtime_now = now, .time_access = time, .time_modify = time
+        };
 
         bitmap_set(&set.mask, FATTR4_TIME_ACCESS_SET);
         bitmap_set(&set.mask, FATTR4_TIME_MODIFY_SET);
         return user_setattr(u, fh, NULL, &set);
 }
 
-static enum nfsstat4 truncate_as(struct user *u, const struct user_fh *fh, const struct stateid *s, uint64_t size)
+static enum nfsstat4 truncate_as(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                                 uint64_t size)
 {
         struct attr_set set = { .size = size };
 
@@ -102,12 +106,15 @@ static void owner_group_and_others(void **state)
         assert_int_equal(user_access(&carol, &file), ACCESS4_READ);
         assert_int_equal(user_access(&bob, &file), 0);
         assert_int_equal(user_access(&su, &file), ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND);
-        assert_int_equal(user_open(&bob, &file, NULL, &USER_OPEN(.claim = CLAIM_FH, .access = 1)), NFS4ERR_ACCESS);
+        assert_int_equal(user_open(&bob, &file, NULL, &USER_OPEN(.claim = CLAIM_FH, .access = 1)),
+                         NFS4ERR_ACCESS);
         assert_int_equal(user_open(&carol, &file, NULL, &USER_OPEN(.claim = CLAIM_FH, .access = 1)), NFS4_OK);
-        assert_int_equal(user_open(&carol, &file, NULL, &USER_OPEN(.claim = CLAIM_FH, .access = 2)), NFS4ERR_ACCESS);
+        assert_int_equal(user_open(&carol, &file, NULL, &USER_OPEN(.claim = CLAIM_FH, .access = 2)),
+                         NFS4ERR_ACCESS);
         assert_int_equal(chmod_as(&alice, &file, 0711), NFS4_OK);
         assert_int_equal(user_access(&bob, &file), ACCESS4_EXECUTE);
-        assert_int_equal(user_access(&su, &file), ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE);
+        assert_int_equal(user_access(&su, &file),
+                         ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE);
         /* Who may execute may have it read for that. */
         assert_int_equal(user_open(&bob, &file, NULL, &USER_OPEN(.claim = CLAIM_FH, .access = 1)), NFS4_OK);
 }
@@ -223,7 +230,8 @@ static void set_gid_directories_give_their_group(void **state)
 static void truncate_asks_the_mode_ftruncate_the_open(void **state)
 {
         struct user_fh file = alices(0644);
-        struct user_open o = USER_OPEN(.claim = CLAIM_FH), r = USER_OPEN(.claim = CLAIM_FH, .access = 1, .owner = "reader");
+        struct user_open o = USER_OPEN(.claim = CLAIM_FH),
+                         r = USER_OPEN(.claim = CLAIM_FH, .access = 1, .owner = "reader");
 
         (void)state;
         assert_int_equal(truncate_as(&bob, &file, NULL, 10), NFS4ERR_ACCESS);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* READDIR: cookies that stay good, limits that are kept to the byte, errors of single entries. RFC 8881 §18.23. */
+/* READDIR: cookies that stay good, limits that are kept to the byte, errors of single entries. RFC 8881
+ * §18.23. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,8 +51,8 @@ static uint32_t count, result_bytes;
 static bool eof;
 
 /* One READDIR; entries are appended. */
-static enum nfsstat4 readdir_as(struct user *who, const struct user_fh *dir, uint64_t cookie, uint64_t verifier, uint32_t dircount,
-                                uint32_t maxcount)
+static enum nfsstat4 readdir_as(struct user *who, const struct user_fh *dir, uint64_t cookie,
+                                uint64_t verifier, uint32_t dircount, uint32_t maxcount)
 {
         uint32_t at;
 
@@ -154,7 +155,8 @@ static void maxcount_is_kept_to_the_byte(void **state)
         assert_int_equal(readdir_as(&u, &root, 0, 0, 0, need), NFS4_OK);
         assert_int_equal(readdir_as(&u, &root, 0, 0, 0, need - 1), NFS4ERR_TOOSMALL);
         assert_int_equal(readdir_as(&u, &root, 0, 0, 0, 15), NFS4ERR_TOOSMALL);
-        assert_int_equal(readdir_as(&u, &root, entries[0].cookie, 0, 0, 16), NFS4_OK); /* nothing is left to fit */
+        assert_int_equal(readdir_as(&u, &root, entries[0].cookie, 0, 0, 16),
+                         NFS4_OK); /* nothing is left to fit */
         assert_true(eof);
 }
 
@@ -230,7 +232,8 @@ static void attributes_need_search_permission(void **state)
         assert_false(bitmap_has(&entries[0].given, FATTR4_MODE));
         bitmap_clear(&asked, FATTR4_RDATTR_ERROR);
         assert_int_equal(readdir_as(&bob, &dir, 0, 0, 0, 4096), NFS4ERR_ACCESS);
-        asked = (struct bitmap4){ .word = { 1u << FATTR4_FILEID } }; /* which stands in the directory itself */
+        asked = (struct bitmap4){ .word = { 1u
+                                            << FATTR4_FILEID } }; /* which stands in the directory itself */
         count = 0;
         assert_int_equal(readdir_as(&bob, &dir, 0, 0, 0, 4096), NFS4_OK);
         assert_true(bitmap_has(&entries[0].given, FATTR4_FILEID));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What data servers know of a file's size comes into the answers; cutting a file cuts its objects first. RFC 8881 §12.5.4,
- * §13.10, §18.7, §18.16, §18.30. */
+/* What data servers know of a file's size comes into the answers; cutting a file cuts its objects first. RFC
+ * 8881 §12.5.4, §13.10, §18.7, §18.16, §18.30. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,8 +37,12 @@ static int setup(void **state)
         assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
         assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
         fileid = a.fileid;
-        *lab_ds_object(&lab.ds[1], fileid) = (struct lab_object){ .fileid = fileid, .there = true, .size = 3 << 20, .used = 1 << 20,
-                                                                  .mtime_ns = env_wall(&lab.v.env), .settled = false };
+        *lab_ds_object(&lab.ds[1], fileid) = (struct lab_object){ .fileid = fileid,
+                                                                  .there = true,
+                                                                  .size = 3 << 20,
+                                                                  .used = 1 << 20,
+                                                                  .mtime_ns = env_wall(&lab.v.env),
+                                                                  .settled = false };
         size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
         return 0;
 }

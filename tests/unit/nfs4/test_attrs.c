@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fattr4 (RFC 8881 §5): what is asked comes out in ascending order and no more; what is set is decoded whole or refused
- * with the right status. Bitmaps and names. */
+/* fattr4 (RFC 8881 §5): what is asked comes out in ascending order and no more; what is set is decoded whole
+ * or refused with the right status. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,10 +45,16 @@ static struct xdr_in encoded(const struct bitmap4 *asked, const struct attr_valu
 
 static void asked_comes_in_ascending_order(void **state)
 {
-        const struct attr_values v = { .supported = &attrs_supported, .type = NF4REG, .size = 77, .fileid = 5, .mode = 0640, .uid = 4294967294u,
-                                       .gid = 0, .time_modify = -1 };
-        struct bitmap4 asked = bits(7, FATTR4_TIME_MODIFY, FATTR4_OWNER_GROUP, FATTR4_OWNER, FATTR4_MODE, FATTR4_FILEID, FATTR4_SIZE,
-                                    FATTR4_TYPE);
+        const struct attr_values v = { .supported = &attrs_supported,
+                                       .type = NF4REG,
+                                       .size = 77,
+                                       .fileid = 5,
+                                       .mode = 0640,
+                                       .uid = 4294967294u,
+                                       .gid = 0,
+                                       .time_modify = -1 };
+        struct bitmap4 asked = bits(7, FATTR4_TIME_MODIFY, FATTR4_OWNER_GROUP, FATTR4_OWNER, FATTR4_MODE,
+                                    FATTR4_FILEID, FATTR4_SIZE, FATTR4_TYPE);
         struct bitmap4 given;
         struct xdr_in in = encoded(&asked, &v, &given);
 
@@ -69,7 +75,9 @@ static void asked_comes_in_ascending_order(void **state)
 static void unsupported_and_write_only_are_left_out(void **state)
 {
         const struct attr_values v = { .supported = &attrs_supported };
-        struct bitmap4 asked = bits(4, FATTR4_TYPE, 12u /* acl */, FATTR4_TIME_ACCESS_SET, 80u /* sec_label */), given;
+        struct bitmap4 asked = bits(4, FATTR4_TYPE, 12u /* acl */, FATTR4_TIME_ACCESS_SET,
+                                    80u /* sec_label */),
+                       given;
 
         (void)state;
         asked.beyond = true;
@@ -84,7 +92,9 @@ static void unsupported_and_write_only_are_left_out(void **state)
 
 static void everything_fits_its_bound(void **state)
 {
-        const struct attr_values v = { .supported = &attrs_supported, .uid = UINT32_MAX, .gid = UINT32_MAX, .pnfs = true };
+        const struct attr_values v = {
+                .supported = &attrs_supported, .uid = UINT32_MAX, .gid = UINT32_MAX, .pnfs = true
+        };
         struct bitmap4 asked = { .word = { UINT32_MAX, UINT32_MAX, UINT32_MAX } }, given;
 
         (void)state;
@@ -161,8 +171,8 @@ static void all_that_can_be_set(void **state)
         struct attr_set set;
 
         (void)state;
-        begin(&g, bits(7, FATTR4_SIZE, FATTR4_MODE, FATTR4_OWNER, FATTR4_OWNER_GROUP, FATTR4_TIME_ACCESS_SET, FATTR4_TIME_CREATE,
-                       FATTR4_TIME_MODIFY_SET));
+        begin(&g, bits(7, FATTR4_SIZE, FATTR4_MODE, FATTR4_OWNER, FATTR4_OWNER_GROUP, FATTR4_TIME_ACCESS_SET,
+                       FATTR4_TIME_CREATE, FATTR4_TIME_MODIFY_SET));
         xdr_put_u64(&g.x, 1ull << 40);
         xdr_put_u32(&g.x, 04755);
         xdr_put_string(&g.x, "1000");
@@ -195,8 +205,8 @@ static enum nfsstat4 owner_status(const char *text)
 
 static void owners_are_numbers(void **state)
 {
-        static const char *const bad[] = { "", "root", "root@example.org", "-1", "01", "00", "+1", "1 ", "4294967295", "4294967296",
-                                           "99999999999" };
+        static const char *const bad[] = { "",   "root", "root@example.org", "-1",         "01",         "00",
+                                           "+1", "1 ",   "4294967295",       "4294967296", "99999999999" };
 
         (void)state;
         assert_int_equal(owner_status("0"), NFS4_OK);
@@ -310,52 +320,6 @@ static void lengths_are_exact(void **state)
         assert_int_equal(decoded(&g, &set), NFS4_OK);
 }
 
-/* --- the other shared forms */
-
-static void bitmaps(void **state)
-{
-        static const uint32_t huge[] = { 0xffffffff };
-        struct bitmap4 b = bits(3, 0u, 33u, 95u), back;
-        struct xdr_out x;
-        struct xdr_in in;
-
-        (void)state;
-        xdr_out_init(&x, bytes, sizeof(bytes));
-        put_bitmap(&x, &b);
-        assert_int_equal(xdr_head_length(&x), 16);
-        in = xdr_in_of(slice_of(bytes, 16));
-        get_bitmap(&in, &back);
-        assert_memory_equal(&b, &back, sizeof(b));
-        assert_false(bitmap_has(&b, 96));
-        bitmap_clear(&b, 95);
-        bitmap_clear(&b, 33);
-        xdr_out_init(&x, bytes, sizeof(bytes));
-        put_bitmap(&x, &b);
-        assert_int_equal(xdr_head_length(&x), 8); /* no words of zeros at the end */
-        in = xdr_in_of(slice_of(huge, 4));
-        get_bitmap(&in, &back);
-        assert_true(in.bad);
-}
-
-static void names(void **state)
-{
-        char longest[256];
-
-        (void)state;
-        memset(longest, 'a', sizeof(longest));
-        assert_int_equal(check_name(slice_str("x")), NFS4_OK);
-        assert_int_equal(check_name(slice_str("...")), NFS4_OK);
-        assert_int_equal(check_name(slice_str(".a")), NFS4_OK);
-        assert_int_equal(check_name(slice_str("\xff\xfe no UTF-8")), NFS4_OK); /* bytes are kept as they are */
-        assert_int_equal(check_name(slice_of(longest, 255)), NFS4_OK);
-        assert_int_equal(check_name(slice_of(longest, 256)), NFS4ERR_NAMETOOLONG);
-        assert_int_equal(check_name(slice_str("")), NFS4ERR_INVAL);
-        assert_int_equal(check_name(slice_str(".")), NFS4ERR_BADNAME);
-        assert_int_equal(check_name(slice_str("..")), NFS4ERR_BADNAME);
-        assert_int_equal(check_name(slice_str("a/b")), NFS4ERR_BADCHAR);
-        assert_int_equal(check_name(slice_of("a\0b", 3)), NFS4ERR_BADCHAR);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -370,8 +334,6 @@ int main(void)
                 cmocka_unit_test(modes),
                 cmocka_unit_test(what_cannot_be_set),
                 cmocka_unit_test(lengths_are_exact),
-                cmocka_unit_test(bitmaps),
-                cmocka_unit_test(names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

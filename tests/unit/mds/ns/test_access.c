@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POSIX permission bits: every class of caller against every mode; root; the sticky bit; what may be set by whom. */
+/* POSIX permission bits: every class of caller against every mode; root; the sticky bit; what may be set by
+ * whom. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +10,10 @@
 
 #include "mds/ns/inode.h"
 
-static const struct caller owner = { .uid = 100, .gid = 1 }, member = { .uid = 200, .gid = 2, .gid_count = 2, .gids = { 7, 300 } },
-                           primary = { .uid = 200, .gid = 300 }, stranger = { .uid = 200, .gid = 2 }, su = { .uid = 0, .gid = 0 };
+static const struct caller owner = { .uid = 100, .gid = 1 },
+                           member = { .uid = 200, .gid = 2, .gid_count = 2, .gids = { 7, 300 } },
+                           primary = { .uid = 200, .gid = 300 }, stranger = { .uid = 200, .gid = 2 },
+                           su = { .uid = 0, .gid = 0 };
 
 static struct inode file_of(uint16_t mode)
 {
@@ -82,11 +85,14 @@ static void what_may_be_set(void **state)
         assert_int_equal(may(&owner, (struct attr_set){ .gid = 7 }, FATTR4_OWNER_GROUP), NFS4ERR_PERM);
         assert_int_equal(may(&in_seven, (struct attr_set){ .gid = 7 }, FATTR4_OWNER_GROUP), NFS4_OK);
         assert_int_equal(may(&su, (struct attr_set){ .uid = 5 }, FATTR4_OWNER), NFS4_OK);
-        assert_int_equal(may(&member, (struct attr_set){ .atime_now = true }, FATTR4_TIME_ACCESS_SET), NFS4_OK); /* may write */
-        assert_int_equal(may(&stranger, (struct attr_set){ .atime_now = true }, FATTR4_TIME_ACCESS_SET), NFS4ERR_ACCESS);
+        assert_int_equal(may(&member, (struct attr_set){ .atime_now = true }, FATTR4_TIME_ACCESS_SET),
+                         NFS4_OK); /* may write */
+        assert_int_equal(may(&stranger, (struct attr_set){ .atime_now = true }, FATTR4_TIME_ACCESS_SET),
+                         NFS4ERR_ACCESS);
         assert_int_equal(may(&member, (struct attr_set){ 0 }, FATTR4_TIME_MODIFY_SET), NFS4ERR_PERM);
         assert_int_equal(may(&stranger, (struct attr_set){ 0 }, FATTR4_TIME_CREATE), NFS4ERR_PERM);
-        assert_int_equal(attrs_may_set(&stranger, &(struct inode){ 0 }, &(struct attr_set){ 0 }), NFS4_OK); /* nothing */
+        assert_int_equal(attrs_may_set(&stranger, &(struct inode){ 0 }, &(struct attr_set){ 0 }),
+                         NFS4_OK); /* nothing */
 }
 
 static void masked_modes_keep_the_rest(void **state)
@@ -116,9 +122,12 @@ static void set_id_bits(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(one_class_decides), cmocka_unit_test(root_passes_but_executes_what_somebody_may),
-                cmocka_unit_test(sticky),            cmocka_unit_test(what_may_be_set),
-                cmocka_unit_test(masked_modes_keep_the_rest), cmocka_unit_test(set_id_bits),
+                cmocka_unit_test(one_class_decides),
+                cmocka_unit_test(root_passes_but_executes_what_somebody_may),
+                cmocka_unit_test(sticky),
+                cmocka_unit_test(what_may_be_set),
+                cmocka_unit_test(masked_modes_keep_the_rest),
+                cmocka_unit_test(set_id_bits),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of clients: not known while they are looked up, remembered afterwards, asked for again when they are old. */
+/* Names of clients: not known while they are looked up, remembered afterwards, asked for again when they are
+ * old. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -99,7 +100,8 @@ static void no_more_than_the_bound(void **state)
                 if (i % 100 == 0)
                         run_ms(1);
         }
-        assert_string_equal(wait_for(&(struct netaddr){ .family = 4, .bytes = { 10, 0, 200, 4 } }), "host4.lab.example");
+        assert_string_equal(wait_for(&(struct netaddr){ .family = 4, .bytes = { 10, 0, 200, 4 } }),
+                            "host4.lab.example");
 }
 
 static void free_while_asking(void **state)
@@ -115,8 +117,8 @@ static void free_while_asking(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
-        const struct CMUnitTest tests[] = { TEST(first_not_known_then_remembered), TEST(no_more_than_the_bound),
-                                            TEST(free_while_asking) };
+        const struct CMUnitTest tests[] = { TEST(first_not_known_then_remembered),
+                                            TEST(no_more_than_the_bound), TEST(free_while_asking) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open states: owners, seqids, share reservations against a model that walks them all, what happens when numbers come
- * round. */
+/* Open states: owners, seqids, share reservations against a model that walks them all, what happens when
+ * numbers come round. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,11 +34,13 @@ static int teardown(void **state)
         return 0;
 }
 
-static struct open_state *add(struct client *client, const char *owner, uint64_t fileid, uint8_t access, uint8_t deny)
+static struct open_state *add(struct client *client, const char *owner, uint64_t fileid, uint8_t access,
+                              uint8_t deny)
 {
         struct open_state *state = NULL;
 
-        return open_add(opens, client, slice_str(owner), fileid, 1, access, deny, &state) == NFS4_OK ? state : NULL;
+        return open_add(opens, client, slice_str(owner), fileid, 1, access, deny, &state) == NFS4_OK ? state
+                                                                                                     : NULL;
 }
 
 static void one_state_an_owner_and_file(void **state)
@@ -105,7 +107,9 @@ static void owners_of_any_length(void **state)
 
 /* A model: the list of who has what. */
 enum { OWNERS = 6, FILES = 3 };
-struct held { uint8_t access, deny; };
+struct held {
+        uint8_t access, deny;
+};
 
 static bool model_conflicts(struct held h[FILES][OWNERS], int file, int except, uint8_t access, uint8_t deny)
 {
@@ -124,7 +128,8 @@ static void shares_as_the_model_says(void **state)
         (void)state;
         for (int step = 0; step < 20000; step++) {
                 int file = (int)lab_random_below(&dice, FILES), who = (int)lab_random_below(&dice, OWNERS);
-                uint8_t access = (uint8_t)(1 + lab_random_below(&dice, 3)), deny = (uint8_t)(lab_random(&dice) & lab_random(&dice) & 3);
+                uint8_t access = (uint8_t)(1 + lab_random_below(&dice, 3)),
+                        deny = (uint8_t)(lab_random(&dice) & lab_random(&dice) & 3);
                 struct client *client = who % 2 ? &a : &b;
                 struct open_state *s = open_of(opens, client, slice_str(names[who]), (uint64_t)file + 10);
                 bool conflict = model_conflicts(h, file, who, access, deny);
@@ -152,10 +157,13 @@ static void shares_as_the_model_says(void **state)
 static void downgrades(void **state)
 {
         /* Given by OPENs (bit n: combination n), asked for, allowed. */
-        static const struct { uint8_t given[3], asked; bool ok; } cases[] = {
-                { { 3 }, 3, true },     { { 3 }, 1, false },    { { 3 }, 2, false },      { { 1, 2 }, 3, true },
-                { { 1, 2 }, 1, true },  { { 1, 2 }, 2, true },  { { 1, 3 }, 1, true },    { { 1, 3 }, 2, false },
-                { { 1, 3 }, 3, true },  { { 2, 3 }, 2, true },  { { 1 }, 2, false },      { { 1, 2, 3 }, 3, true },
+        static const struct {
+                uint8_t given[3], asked;
+                bool ok;
+        } cases[] = {
+                { { 3 }, 3, true },    { { 3 }, 1, false },   { { 3 }, 2, false },   { { 1, 2 }, 3, true },
+                { { 1, 2 }, 1, true }, { { 1, 2 }, 2, true }, { { 1, 3 }, 1, true }, { { 1, 3 }, 2, false },
+                { { 1, 3 }, 3, true }, { { 2, 3 }, 2, true }, { { 1 }, 2, false },   { { 1, 2, 3 }, 3, true },
         };
 
         (void)state;
@@ -167,7 +175,8 @@ static void downgrades(void **state)
                         if (cases[i].given[n])
                                 s = add(&a, "x", 5, cases[i].given[n], 0);
                 seqid = s->stateid.seqid;
-                assert_int_equal(open_downgrade(opens, s, cases[i].asked, 0), cases[i].ok ? NFS4_OK : NFS4ERR_INVAL);
+                assert_int_equal(open_downgrade(opens, s, cases[i].asked, 0),
+                                 cases[i].ok ? NFS4_OK : NFS4ERR_INVAL);
                 assert_int_equal(s->stateid.seqid, seqid + cases[i].ok);
                 assert_int_equal(open_downgrade(opens, s, cases[i].asked, 1), NFS4ERR_INVAL);
                 open_close(opens, s);
@@ -190,9 +199,12 @@ static void a_downgrade_forgets_what_was_above_it(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(one_state_an_owner_and_file), TEST(seqids),
-                TEST(owners_of_any_length),        TEST(shares_as_the_model_says),
-                TEST(downgrades),                  TEST(a_downgrade_forgets_what_was_above_it),
+                TEST(one_state_an_owner_and_file),
+                TEST(seqids),
+                TEST(owners_of_any_length),
+                TEST(shares_as_the_model_says),
+                TEST(downgrades),
+                TEST(a_downgrade_forgets_what_was_above_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
