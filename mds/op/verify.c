@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* VERIFY and NVERIFY, RFC 8881 §18.30 and §18.15: go on only when the attributes are (are not) as the client
+/* VERIFY and NVERIFY, RFC 8881 §18.31 and §18.15: go on only when the attributes are (are not) as the client
  * says.
  *
  * The RFC: NOT_SAME or SAME end the compound; unsupported attributes are ATTRNOTSUPP, write-only ones and
