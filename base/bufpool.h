@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 enum {
-        BUF_SMALL = 64 * 1024,                /* receive chunks, small replies */
-        BUF_LARGE = 1024 * 1024 + 64 * 1024,  /* one record with 1 MiB of data */
+        BUF_SMALL = 64 * 1024,               /* receive chunks, small replies */
+        BUF_LARGE = 1024 * 1024 + 64 * 1024, /* one record with 1 MiB of data */
 };
 
 struct bufpool;

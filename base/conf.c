@@ -224,10 +224,10 @@ static int load_value(struct loader *l, const yaml_node_t *node, const struct co
 {
         switch (field->kind) {
         case CONF_STRINGS: return load_strings(l, node, field, member);
-        case CONF_ADDRS:   return load_addrs(l, node, field, member);
-        case CONF_LIST:    return load_list(l, node, field, member);
-        case CONF_RECORD:  return load_nested(l, node, field, member);
-        default:           return load_scalar(l, node, field, member);
+        case CONF_ADDRS: return load_addrs(l, node, field, member);
+        case CONF_LIST: return load_list(l, node, field, member);
+        case CONF_RECORD: return load_nested(l, node, field, member);
+        default: return load_scalar(l, node, field, member);
         }
 }
 
@@ -250,9 +250,7 @@ static void set_fallback(const struct conf_field *field, void *member)
                 addrs->count = 1;
                 ok = conf_value_set(field, field->fallback, addrs->items);
                 break;
-        default:
-                ok = conf_value_set(field, field->fallback, member);
-                break;
+        default: ok = conf_value_set(field, field->fallback, member); break;
         }
         CHECK(ok);
 }
@@ -419,20 +417,11 @@ static size_t release(const struct conf_field *field, void *member)
         case CONF_PATH:
                 free(*(char **)member); /* conf_path begins with its text */
                 return conf_value_bytes(field->kind);
-        case CONF_STRINGS:
-                free_strings(member);
-                return sizeof(struct conf_strings);
-        case CONF_ADDRS:
-                free(((struct conf_addrs *)member)->items);
-                return sizeof(struct conf_addrs);
-        case CONF_LIST:
-                free_list(field, member);
-                return sizeof(struct conf_list);
-        case CONF_RECORD:
-                conf_free(field->fields, member);
-                return 0;
-        default:
-                return conf_value_bytes(field->kind);
+        case CONF_STRINGS: free_strings(member); return sizeof(struct conf_strings);
+        case CONF_ADDRS: free(((struct conf_addrs *)member)->items); return sizeof(struct conf_addrs);
+        case CONF_LIST: free_list(field, member); return sizeof(struct conf_list);
+        case CONF_RECORD: conf_free(field->fields, member); return 0;
+        default: return conf_value_bytes(field->kind);
         }
 }
 

@@ -44,15 +44,15 @@ struct conf_list {
 struct conf_field {
         const char *key;
         enum conf_kind kind;
-        size_t offset;             /* of the member in its record */
+        size_t offset; /* of the member in its record */
         bool required;
-        const char *fallback;      /* text of the default, NULL = zero */
-        uint64_t min, max;         /* numbers: range; lists: length; strings: max length. max 0 = no bound */
-        const char *const *names;  /* CONF_ENUM: allowed words, NULL-terminated */
+        const char *fallback;     /* text of the default, NULL = zero */
+        uint64_t min, max;        /* numbers: range; lists: length; strings: max length. max 0 = no bound */
+        const char *const *names; /* CONF_ENUM: allowed words, NULL-terminated */
         const struct conf_field *fields; /* CONF_LIST, CONF_RECORD; ended by key NULL */
-        size_t record_bytes;       /* CONF_LIST */
-        const char *help;          /* what is allowed, for messages; NULL = made from kind and range */
-        bool keeps_line;           /* CONF_LIST, CONF_RECORD: the record's first member is `unsigned line` */
+        size_t record_bytes;             /* CONF_LIST */
+        const char *help;                /* what is allowed, for messages; NULL = made from kind and range */
+        bool keeps_line; /* CONF_LIST, CONF_RECORD: the record's first member is `unsigned line` */
         /* One more condition, explained by help: VALUE is a const char * (strings) or a const uint64_t *
          * (numbers). */
         bool (*valid)(const void *value);

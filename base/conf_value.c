@@ -115,15 +115,15 @@ size_t conf_value_bytes(enum conf_kind kind)
         switch (kind) {
         case CONF_STRING:
         case CONF_STRINGS: return sizeof(char *);
-        case CONF_PATH:    return sizeof(struct conf_path);
+        case CONF_PATH: return sizeof(struct conf_path);
         case CONF_U64:
-        case CONF_SIZE:    return sizeof(uint64_t);
-        case CONF_BOOL:    return sizeof(bool);
-        case CONF_ENUM:    return sizeof(int);
+        case CONF_SIZE: return sizeof(uint64_t);
+        case CONF_BOOL: return sizeof(bool);
+        case CONF_ENUM: return sizeof(int);
         case CONF_ADDR:
-        case CONF_ADDRS:   return sizeof(struct netaddr);
+        case CONF_ADDRS: return sizeof(struct netaddr);
         case CONF_LIST:
-        case CONF_RECORD:  break;
+        case CONF_RECORD: break;
         }
         return 0;
 }
@@ -133,15 +133,15 @@ bool conf_value_set(const struct conf_field *field, const char *text, void *memb
         switch (field->kind) {
         case CONF_STRING:
         case CONF_STRINGS: return set_string(field, text, member);
-        case CONF_PATH:    return set_string(field, text, &((struct conf_path *)member)->text);
+        case CONF_PATH: return set_string(field, text, &((struct conf_path *)member)->text);
         case CONF_U64:
-        case CONF_SIZE:    return set_number(field, text, member);
-        case CONF_BOOL:    return set_bool(text, member);
-        case CONF_ENUM:    return set_enum(field, text, member);
+        case CONF_SIZE: return set_number(field, text, member);
+        case CONF_BOOL: return set_bool(text, member);
+        case CONF_ENUM: return set_enum(field, text, member);
         case CONF_ADDR:
-        case CONF_ADDRS:   return set_addr(field, text, member);
+        case CONF_ADDRS: return set_addr(field, text, member);
         case CONF_LIST:
-        case CONF_RECORD:  break;
+        case CONF_RECORD: break;
         }
         return false;
 }
@@ -192,17 +192,17 @@ static void allowed_number(const struct conf_field *field, char *out, size_t out
 static const char *allowed_in_general(enum conf_kind kind)
 {
         switch (kind) {
-        case CONF_STRING:  return "a text";
-        case CONF_PATH:    return "a path";
+        case CONF_STRING: return "a text";
+        case CONF_PATH: return "a path";
         case CONF_STRINGS: return "a text or a list of texts";
-        case CONF_BOOL:    return "on, off, yes, no, true, false";
-        case CONF_ADDR:    return "an address like 192.0.2.1:2049 or [2001:db8::1]:2049";
-        case CONF_ADDRS:   return "addresses like 192.0.2.1:2049 or [2001:db8::1]:2049";
-        case CONF_LIST:    return "a list";
-        case CONF_RECORD:  return "a mapping of keys to values";
+        case CONF_BOOL: return "on, off, yes, no, true, false";
+        case CONF_ADDR: return "an address like 192.0.2.1:2049 or [2001:db8::1]:2049";
+        case CONF_ADDRS: return "addresses like 192.0.2.1:2049 or [2001:db8::1]:2049";
+        case CONF_LIST: return "a list";
+        case CONF_RECORD: return "a mapping of keys to values";
         case CONF_U64:
         case CONF_SIZE:
-        case CONF_ENUM:    break;
+        case CONF_ENUM: break;
         }
         return "";
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Local files without blocking the loop: six calls, done by io_uring (disk_uring.c), by threads where io_uring is refused
- * (disk_threads.c), or by the simulator's disk. Requests are members of whoever waits; done() runs on the loop, never
- * from inside disk_submit(). Requests on one fd may complete in any order. */
+/* Local files without blocking the loop: six calls, done by io_uring (disk_uring.c), by threads where
+ * io_uring is refused (disk_threads.c), or by the simulator's disk. Requests are members of whoever waits;
+ * done() runs on the loop, never from inside disk_submit(). Requests on one fd may complete in any order. */
 #pragma once
 
 #include <stdint.h>
@@ -9,10 +9,10 @@
 #include "base/offload.h"
 
 enum disk_op {
-        DISK_OPEN,     /* path relative to the disk's directory, flags, mode -> fd */
-        DISK_READ,     /* fd, data, length, offset -> bytes (short only at end of file) */
-        DISK_WRITE,    /* fd, data, length, offset -> bytes (short only on error: then result is the -errno) */
-        DISK_SYNC,     /* fd: fdatasync */
+        DISK_OPEN,  /* path relative to the disk's directory, flags, mode -> fd */
+        DISK_READ,  /* fd, data, length, offset -> bytes (short only at end of file) */
+        DISK_WRITE, /* fd, data, length, offset -> bytes (short only on error: then result is the -errno) */
+        DISK_SYNC,  /* fd: fdatasync */
         DISK_TRUNCATE, /* fd, offset = new length */
         DISK_UNLINK,   /* path */
 };
@@ -26,7 +26,7 @@ struct disk_req {
         void *data;
         uint32_t length;
         uint64_t offset;
-        int64_t result;   /* as above, or -errno */
+        int64_t result; /* as above, or -errno */
         void (*done)(struct disk_req *);
         /* private to the engine */
         struct disk *disk;
@@ -38,21 +38,28 @@ struct disk_req {
 struct disk;
 struct disk_ops {
         void (*submit)(struct disk *, struct disk_req *);
-        /* No request may be under way on FD. Close before unlinking: the last close of an unlinked file frees its blocks. */
+        /* No request may be under way on FD. Close before unlinking: the last close of an unlinked file frees
+         * its blocks. */
         void (*close_fd)(struct disk *, int fd);
-        int (*file_size)(struct disk *, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes, uint64_t *ret_mtime_ns); /* fstat: does not block */
+        int (*file_size)(struct disk *, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes,
+                         uint64_t *ret_mtime_ns);                             /* fstat: does not block */
         int (*space)(struct disk *, uint64_t *ret_total, uint64_t *ret_free); /* statfs */
-        int (*list)(struct disk *, const char *dir, void (*each)(void *arg, const char *name), void *arg); /* at start, blocks */
-        int (*mkdir)(struct disk *, const char *path);           /* existing is fine; blocks shortly */
+        int (*list)(struct disk *, const char *dir, void (*each)(void *arg, const char *name),
+                    void *arg);                        /* at start, blocks */
+        int (*mkdir)(struct disk *, const char *path); /* existing is fine; blocks shortly */
         void (*free)(struct disk *); /* no request may be under way; before the loop's end */
 };
 struct disk {
         const struct disk_ops *ops;
 };
 
-static inline void disk_submit(struct disk *d, struct disk_req *r) { d->ops->submit(d, r); }
+static inline void disk_submit(struct disk *d, struct disk_req *r)
+{
+        d->ops->submit(d, r);
+}
 
-/* A disk rooted at directory ROOT_FD, which it takes and closes when freed. NULL with errno (and ROOT_FD still the
- * caller's) when the kernel refuses io_uring or lacks a call. ENTRIES: requests handed to the kernel at a time; more wait. */
+/* A disk rooted at directory ROOT_FD, which it takes and closes when freed. NULL with errno (and ROOT_FD
+ * still the caller's) when the kernel refuses io_uring or lacks a call. ENTRIES: requests handed to the
+ * kernel at a time; more wait. */
 struct disk *disk_uring_new(struct loop *loop, int root_fd, unsigned entries);
 struct disk *disk_threads_new(struct loop *loop, int root_fd, unsigned threads);

@@ -46,17 +46,12 @@ static int64_t transfer(struct disk_req *r)
 static int64_t perform(struct disk_req *r, int root_fd)
 {
         switch (r->op) {
-        case DISK_OPEN:
-                return negative_errno(openat(root_fd, r->path, r->open_flags | O_CLOEXEC, r->mode));
+        case DISK_OPEN: return negative_errno(openat(root_fd, r->path, r->open_flags | O_CLOEXEC, r->mode));
         case DISK_READ:
-        case DISK_WRITE:
-                return transfer(r);
-        case DISK_SYNC:
-                return negative_errno(fdatasync(r->fd));
-        case DISK_TRUNCATE:
-                return negative_errno(ftruncate(r->fd, (off_t)r->offset));
-        case DISK_UNLINK:
-                return negative_errno(unlinkat(root_fd, r->path, 0));
+        case DISK_WRITE: return transfer(r);
+        case DISK_SYNC: return negative_errno(fdatasync(r->fd));
+        case DISK_TRUNCATE: return negative_errno(ftruncate(r->fd, (off_t)r->offset));
+        case DISK_UNLINK: return negative_errno(unlinkat(root_fd, r->path, 0));
         }
         return -EINVAL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The seam: time, randomness, timers, deferred work, connections. The servers see nothing else of the machine (disk is
- * base/disk.h, the metadata store mds/store/store.h), so that the same code runs on a real loop (base/loop.c) and, many
- * servers in one process from one seed, in the simulator. One env = one thread. */
+/* The seam: time, randomness, timers, deferred work, connections. The servers see nothing else of the machine
+ * (disk is base/disk.h, the metadata store mds/store/store.h), so that the same code runs on a real loop
+ * (base/loop.c) and, many servers in one process from one seed, in the simulator. One env = one thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +14,8 @@ struct env;
 
 /* --- addresses: IPv4 or IPv6 and a port, in text "192.0.2.1:2049" or "[::1]:2049" */
 struct netaddr {
-        uint8_t family;   /* 4 or 6; 0 = none */
-        uint16_t port;    /* host order */
+        uint8_t family; /* 4 or 6; 0 = none */
+        uint16_t port;  /* host order */
         uint8_t bytes[16];
 };
 
@@ -27,7 +27,8 @@ struct timer {
         struct env *env;     /* of the heap it is in */
 };
 
-/* --- deferred work: runs once on the env's thread at the end of this turn; a task is a member of whoever defers */
+/* --- deferred work: runs once on the env's thread at the end of this turn; a task is a member of whoever
+ * defers */
 struct task {
         struct list node; /* list_init() before first use */
         void (*run)(struct task *);
@@ -37,7 +38,8 @@ struct task {
 enum { STREAM_READ = 1, STREAM_WRITE = 2 };
 struct stream;
 struct stream_ops {
-        /* Bytes moved; 0 from readv = end of file; -EAGAIN = call want() and wait; another -errno = broken. */
+        /* Bytes moved; 0 from readv = end of file; -EAGAIN = call want() and wait; another -errno = broken.
+         */
         int64_t (*readv)(struct stream *, const struct iovec *, int count);
         int64_t (*writev)(struct stream *, const struct iovec *, int count);
         /* Which readiness ready() is called for from now on; level-triggered. Starts as 0. */
@@ -76,15 +78,27 @@ struct env {
 /* env.c: what is common to all envs */
 void env_init(struct env *env, const struct env_ops *ops);
 void env_destroy(struct env *env);
-static inline uint64_t env_now(struct env *env) { return env->ops->now_ns(env); }
-static inline uint64_t env_wall(struct env *env) { return env->ops->wall_ns(env); }
-static inline void env_random(struct env *env, void *out, uint32_t bytes) { env->ops->random(env, out, bytes); }
+static inline uint64_t env_now(struct env *env)
+{
+        return env->ops->now_ns(env);
+}
+static inline uint64_t env_wall(struct env *env)
+{
+        return env->ops->wall_ns(env);
+}
+static inline void env_random(struct env *env, void *out, uint32_t bytes)
+{
+        env->ops->random(env, out, bytes);
+}
 uint64_t env_random_u64(struct env *env);
 
 /* (Re)start T to fire once, DELAY_NS from now at the earliest (at least 1 ns). T->fire must be set. */
 void timer_start(struct env *env, struct timer *t, uint64_t delay_ns);
 void timer_stop(struct timer *t); /* not running is fine */
-static inline bool timer_running(const struct timer *t) { return t->heap_index != 0; }
+static inline bool timer_running(const struct timer *t)
+{
+        return t->heap_index != 0;
+}
 /* When the next timer is due; UINT64_MAX: none. */
 uint64_t env_next_timer(const struct env *env);
 /* Fire every timer that is due at NOW. */
@@ -95,11 +109,12 @@ void env_defer(struct env *env, struct task *task);
 /* Run deferred tasks until none is left. */
 void env_run_tasks(struct env *env);
 
-/* netaddr.c. Text forms; 0 or -EINVAL. DEFAULT_PORT when TEXT has none. A universal address is RFC 5665 §5.2.3. */
+/* netaddr.c. Text forms; 0 or -EINVAL. DEFAULT_PORT when TEXT has none. A universal address is RFC 5665
+ * §5.2.3. */
 int netaddr_parse(const char *text, uint16_t default_port, struct netaddr *ret);
 enum { NETADDR_TEXT = 64 };
 char *netaddr_format(const struct netaddr *a, char out[NETADDR_TEXT]);
-const char *netaddr_netid(const struct netaddr *a);               /* "tcp" or "tcp6" */
+const char *netaddr_netid(const struct netaddr *a); /* "tcp" or "tcp6" */
 char *netaddr_universal(const struct netaddr *a, char out[NETADDR_TEXT]);
 int netaddr_from_universal(const char *netid, const char *uaddr, struct netaddr *ret);
 bool netaddr_equal(const struct netaddr *a, const struct netaddr *b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An intrusive hash table: nodes are members of the things stored, chains in buckets, growing by doubling. One thread.
- * The caller computes 64-bit hashes and compares keys. */
+/* An intrusive hash table: nodes are members of the things stored, chains in buckets, growing by doubling.
+ * One thread. The caller computes 64-bit hashes and compares keys. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,8 +29,9 @@ struct hnode *hashtab_next(const struct hnode *node);
 #define HASHTAB_FOR_EACH(node, table, hash) \
         for (struct hnode *node = hashtab_first((table), (hash)); node; node = hashtab_next(node))
 
-/* Walk over all: first with *bucket = 0 and PREVIOUS = NULL, then with the node returned last; NULL at the end. Nothing may
- * be inserted meanwhile; a node that was returned may be removed once the next one is in hand. */
+/* Walk over all: first with *bucket = 0 and PREVIOUS = NULL, then with the node returned last; NULL at the
+ * end. Nothing may be inserted meanwhile; a node that was returned may be removed once the next one is in
+ * hand. */
 struct hnode *hashtab_walk(const struct hashtab *t, uint32_t *bucket, struct hnode *previous);
 
 /* A mixer for integer keys (splitmix64's finaliser). */

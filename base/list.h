@@ -10,14 +10,24 @@ struct list {
 };
 
 #define CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
-#define LIST_INIT(head) { &(head), &(head) }
+#define LIST_INIT(head) \
+        { \
+                &(head), &(head) \
+        }
 #define LIST_FOR_EACH(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
 /* The body may remove NODE. */
 #define LIST_FOR_EACH_SAFE(node, head) \
-        for (struct list *node = (head)->next, *node##_next = node->next; node != (head); node = node##_next, node##_next = node->next)
+        for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
+             node = node##_next, node##_next = node->next)
 
-static inline void list_init(struct list *l) { l->next = l->prev = l; }
-static inline bool list_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l)
+{
+        l->next = l->prev = l;
+}
+static inline bool list_empty(const struct list *l)
+{
+        return l->next == l;
+}
 static inline void list_insert_before(struct list *at, struct list *node)
 {
         node->prev = at->prev;
@@ -25,8 +35,14 @@ static inline void list_insert_before(struct list *at, struct list *node)
         at->prev->next = node;
         at->prev = node;
 }
-static inline void list_push(struct list *head, struct list *node) { list_insert_before(head, node); }            /* at the end */
-static inline void list_push_front(struct list *head, struct list *node) { list_insert_before(head->next, node); }
+static inline void list_push(struct list *head, struct list *node)
+{
+        list_insert_before(head, node);
+} /* at the end */
+static inline void list_push_front(struct list *head, struct list *node)
+{
+        list_insert_before(head->next, node);
+}
 /* Leaves NODE initialised: removing twice is harmless. */
 static inline void list_remove(struct list *node)
 {

@@ -21,7 +21,10 @@ const char *const log_level_names[] = {
 };
 /* sd-daemon(3): the journal takes a line's priority from "<N>" at its start. */
 static const char *const journal_prefixes[] = {
-        [LOG_ERROR] = "<3>", [LOG_WARN] = "<4>", [LOG_INFO] = "<6>", [LOG_DEBUG] = "<7>",
+        [LOG_ERROR] = "<3>",
+        [LOG_WARN] = "<4>",
+        [LOG_INFO] = "<6>",
+        [LOG_DEBUG] = "<7>",
 };
 
 static struct {
@@ -123,7 +126,7 @@ static const char *parse_length(const char *p, struct spec *s)
                 case 'j': s->longs = 3; break;
                 case 'z': s->longs = 4; break;
                 case 't': s->longs = 5; break;
-                default:  return p;
+                default: return p;
                 }
 }
 
@@ -148,11 +151,11 @@ static const char *parse_spec(const char *p, struct spec *s, va_list *args)
 static intmax_t take_signed(int longs, va_list *args)
 {
         switch (longs) {
-        case 1:  return va_arg(*args, long);
-        case 2:  return va_arg(*args, long long);
-        case 3:  return va_arg(*args, intmax_t);
-        case 4:  return va_arg(*args, ssize_t);
-        case 5:  return va_arg(*args, ptrdiff_t);
+        case 1: return va_arg(*args, long);
+        case 2: return va_arg(*args, long long);
+        case 3: return va_arg(*args, intmax_t);
+        case 4: return va_arg(*args, ssize_t);
+        case 5: return va_arg(*args, ptrdiff_t);
         case -1: return (short)va_arg(*args, int);
         case -2: return (signed char)va_arg(*args, int);
         default: return va_arg(*args, int);
@@ -162,11 +165,11 @@ static intmax_t take_signed(int longs, va_list *args)
 static uintmax_t take_unsigned(int longs, va_list *args)
 {
         switch (longs) {
-        case 1:  return va_arg(*args, unsigned long);
-        case 2:  return va_arg(*args, unsigned long long);
-        case 3:  return va_arg(*args, uintmax_t);
-        case 4:  return va_arg(*args, size_t);
-        case 5:  return (uintmax_t)va_arg(*args, ptrdiff_t);
+        case 1: return va_arg(*args, unsigned long);
+        case 2: return va_arg(*args, unsigned long long);
+        case 3: return va_arg(*args, uintmax_t);
+        case 4: return va_arg(*args, size_t);
+        case 5: return (uintmax_t)va_arg(*args, ptrdiff_t);
         case -1: return (unsigned short)va_arg(*args, unsigned);
         case -2: return (unsigned char)va_arg(*args, unsigned);
         default: return va_arg(*args, unsigned);
@@ -181,31 +184,31 @@ static void put_conversion(struct text *value, struct spec *s, va_list *args, in
         char last[3] = { 'j', s->conversion, '\0' };
 
         switch (s->conversion) {
-        case 'd': case 'i':
+        case 'd':
+        case 'i':
                 spec_add(s, last);
                 put_format(value, s->text, take_signed(s->longs, args));
                 break;
-        case 'u': case 'x': case 'X': case 'o':
+        case 'u':
+        case 'x':
+        case 'X':
+        case 'o':
                 spec_add(s, last);
                 put_format(value, s->text, take_unsigned(s->longs, args));
                 break;
-        case 'f': case 'g': case 'e':
+        case 'f':
+        case 'g':
+        case 'e':
                 spec_add(s, last + 1);
                 put_format(value, s->text, va_arg(*args, double));
                 break;
-        case 'c':
-                put_format(value, "%c", va_arg(*args, int));
-                break;
+        case 'c': put_format(value, "%c", va_arg(*args, int)); break;
         case 's':
                 spec_add(s, last + 1);
                 put_format(value, s->text, va_arg(*args, const char *));
                 break;
-        case 'p':
-                put_format(value, "%p", va_arg(*args, void *));
-                break;
-        case 'm':
-                put_string(value, strerror(error));
-                break;
+        case 'p': put_format(value, "%p", va_arg(*args, void *)); break;
+        case 'm': put_string(value, strerror(error)); break;
         default:
                 CHECK(s->conversion == '%');
                 put(value, "%", 1);

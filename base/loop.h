@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The real env: a libevent loop with sockets, timers, signals, a readable-fd hook (io_uring's ring), and an inbox for
- * other threads. A turn = wait for readiness, handle all that is ready, run due timers, run deferred tasks, run the
- * end-of-turn hooks (group commit, ring submit), again. */
+/* The real env: a libevent loop with sockets, timers, signals, a readable-fd hook (io_uring's ring), and an
+ * inbox for other threads. A turn = wait for readiness, handle all that is ready, run due timers, run
+ * deferred tasks, run the end-of-turn hooks (group commit, ring submit), again. */
 #pragma once
 
 #include "base/env.h"
@@ -23,23 +23,25 @@ int loop_signal(struct loop *loop, int signum, void (*fn)(void *arg, int signum)
 /* Call FN whenever FD is readable, until loop_unwatch() (before FD is closed) or loop_free(). 0 or -errno. */
 int loop_watch(struct loop *loop, int fd, void (*fn)(void *arg), void *arg);
 void loop_unwatch(struct loop *loop, int fd);
-/* Call FN at the end of every turn, until list_remove(&hook->node). Work that it defers runs in the same turn, and then FN
- * again, a few times over: a hook with nothing to do must be cheap. */
+/* Call FN at the end of every turn, until list_remove(&hook->node). Work that it defers runs in the same
+ * turn, and then FN again, a few times over: a hook with nothing to do must be cheap. */
 struct turn_hook {
         struct list node;
         void (*fn)(struct turn_hook *);
 };
 void loop_at_turn_end(struct loop *loop, struct turn_hook *hook);
 
-/* From any thread: run MSG->run on the loop's thread. MSG must not be posted twice at a time. Never blocks, never fails. */
+/* From any thread: run MSG->run on the loop's thread. MSG must not be posted twice at a time. Never blocks,
+ * never fails. */
 struct message {
         struct message *next;
         void (*run)(struct message *);
 };
 void loop_post(struct loop *loop, struct message *msg);
 
-/* Hand a TCP stream of this env to another loop (a data server deals its connections out so): it stops wanting, and
- * ARRIVED runs on TO's thread with the stream, which is TO's from then on. Called on the loop that has it. */
+/* Hand a TCP stream of this env to another loop (a data server deals its connections out so): it stops
+ * wanting, and ARRIVED runs on TO's thread with the stream, which is TO's from then on. Called on the loop
+ * that has it. */
 void loop_stream_move(struct stream *stream, struct loop *to, accept_fn *arrived, void *arg);
 /* Where a listener of this env really listens: the port the kernel chose for port 0. */
 struct netaddr loop_listener_address(const struct listener *listener);

@@ -142,5 +142,8 @@ int netaddr_from_universal(const char *netid, const char *uaddr, struct netaddr 
 bool netaddr_equal(const struct netaddr *a, const struct netaddr *b)
 {
         return a->family == b->family && a->port == b->port &&
-               memcmp(a->bytes, b->bytes, a->family == 6 ? 16 : a->family == 4 ? 4 : 0) == 0;
+               memcmp(a->bytes, b->bytes,
+                      a->family == 6   ? 16
+                      : a->family == 4 ? 4
+                                       : 0) == 0;
 }

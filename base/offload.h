@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A few threads for calls that block (name lookups, syncs, truncates): work runs there, done runs back on the loop. */
+/* A few threads for calls that block (name lookups, syncs, truncates): work runs there, done runs back on the
+ * loop. */
 #pragma once
 
 #include "base/loop.h"

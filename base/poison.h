@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells AddressSanitizer, where it runs, that pooled memory is at rest: a use after its return is reported. */
+/* Tells AddressSanitizer, where it runs, that pooled memory is at rest: a use after its return is reported.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -24,6 +25,12 @@ static inline void unpoison(const void *memory, size_t bytes)
         __asan_unpoison_memory_region(memory, bytes);
 }
 #else
-static inline void poison(const void *memory, size_t bytes) { (void)memory, (void)bytes; }
-static inline void unpoison(const void *memory, size_t bytes) { (void)memory, (void)bytes; }
+static inline void poison(const void *memory, size_t bytes)
+{
+        (void)memory, (void)bytes;
+}
+static inline void unpoison(const void *memory, size_t bytes)
+{
+        (void)memory, (void)bytes;
+}
 #endif

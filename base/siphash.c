@@ -56,8 +56,8 @@ static uint64_t last_word(const uint8_t *rest, size_t length)
 uint64_t siphash(const void *data, size_t length, const uint8_t key[16])
 {
         uint64_t k0 = load(key), k1 = load(key + 8);
-        struct sip s = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du,
-                         k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u };
+        struct sip s = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
+                         k1 ^ 0x7465646279746573u };
         const uint8_t *at = data;
 
         for (size_t words = length / 8; words > 0; words--, at += 8)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 (Aumasson and Bernstein 2012): a 64-bit keyed hash, used as MAC of handles and as hash of names. */
+/* SipHash-2-4 (Aumasson and Bernstein 2012): a 64-bit keyed hash, used as MAC of handles and as hash of
+ * names. */
 #pragma once
 
 #include <stddef.h>

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 struct slab {
-        size_t size;         /* bytes an object, rounded up to 64 */
-        uint32_t limit;      /* objects at most */
+        size_t size;    /* bytes an object, rounded up to 64 */
+        uint32_t limit; /* objects at most */
         uint32_t in_use, made;
         void *free_list;
-        void **chunks;       /* what slab_free_all() frees */
+        void **chunks; /* what slab_free_all() frees */
         uint32_t chunk_count;
 };
 

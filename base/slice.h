@@ -11,8 +11,14 @@ struct slice {
         uint32_t length;
 };
 
-static inline struct slice slice_of(const void *data, uint32_t length) { return (struct slice){ data, length }; }
-static inline struct slice slice_str(const char *text) { return slice_of(text, (uint32_t)strlen(text)); }
+static inline struct slice slice_of(const void *data, uint32_t length)
+{
+        return (struct slice){ data, length };
+}
+static inline struct slice slice_str(const char *text)
+{
+        return slice_of(text, (uint32_t)strlen(text));
+}
 static inline bool slice_equal(struct slice a, struct slice b)
 {
         return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);

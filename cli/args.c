@@ -107,7 +107,8 @@ static bool take_operand(const struct cli_command *c, const char *word, struct c
                 return false;
         }
         if (ret->operand)
-                return cli_usage_error("%s: unexpected '%s'; allowed: one %s", c->name, word, c->operand), false;
+                return cli_usage_error("%s: unexpected '%s'; allowed: one %s", c->name, word, c->operand),
+                       false;
         ret->operand = word;
         return true;
 }

@@ -30,7 +30,7 @@ struct cli_args {
 };
 
 struct cli_command {
-        const char *name;    /* "dev up" */
+        const char *name; /* "dev up" */
         unsigned takes, needs;
         const char *operand; /* "FILE", or NULL for none */
         const char *summary; /* one line */

@@ -35,9 +35,9 @@ int dev_open(const char *dir, bool make, struct dev_cluster *ret);
 /* DIR FOLDER/NAME SUFFIX: (c, "/run", "mds", ".pid") is DIR/run/mds.pid. */
 char *dev_path(const struct dev_cluster *c, const char *folder, const char *name, const char *suffix,
                char out[DEV_PATH]);
-int dev_make_directory(const char *path);  /* one that exists is fine */
+int dev_make_directory(const char *path); /* one that exists is fine */
 int dev_write_text(const char *path, const char *text, mode_t mode);
-int dev_file_error(const char *path);      /* prints errno; -1 */
+int dev_file_error(const char *path); /* prints errno; -1 */
 
 /* dev_files.c. Read cluster.yaml. 1: there is none yet. */
 int dev_read_plan(struct dev_cluster *c);

@@ -15,8 +15,9 @@ static int parse_addr(const char *option, const char *text, struct netaddr *ret)
 {
         if (netaddr_parse(text, NFS_PORT, ret) == 0 && ret->port != 0 && ret->port != UINT16_MAX)
                 return 0;
-        cli_error("%s: '%s' is not valid; allowed: an address of this machine like 127.0.0.1 or 127.0.0.1:2049", option,
-                  text);
+        cli_error(
+                "%s: '%s' is not valid; allowed: an address of this machine like 127.0.0.1 or 127.0.0.1:2049",
+                option, text);
         return -1;
 }
 
@@ -31,8 +32,9 @@ static int copy_text(const char *option, const char *text, char *out, size_t out
 static int plan_data_servers(struct dev_cluster *c, const struct cli_args *args)
 {
         if (args->ds_count > 0 && args->ds_count < c->ds_count) {
-                cli_error("%s has %u data servers with data on them; allowed: at least as many --ds, or none to keep them",
-                          c->dir, c->ds_count);
+                cli_error(
+                        "%s has %u data servers with data on them; allowed: at least as many --ds, or none to keep them",
+                        c->dir, c->ds_count);
                 return -1;
         }
         for (unsigned i = 0; i < args->ds_count; i++) {

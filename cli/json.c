@@ -67,7 +67,7 @@ static const char *skip_value(const char *p, int depth)
         case '"': return skip_string(p);
         case '{': return skip_members(p + 1, '}', depth - 1);
         case '[': return skip_members(p + 1, ']', depth - 1);
-        default:  return skip_word(p);
+        default: return skip_word(p);
         }
 }
 

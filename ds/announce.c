@@ -33,8 +33,7 @@ static void announced(struct push *p)
         o->announcing = false;
         if (status == CTL_OK && covered > o->announced)
                 o->announced = covered;
-        LIST_FOR_EACH_SAFE(node, &o->announce_waits)
-        {
+        LIST_FOR_EACH_SAFE(node, &o->announce_waits) {
                 if (CONTAINER(node, struct announce, node)->epoch >= covered)
                         continue;
                 list_remove(node);

@@ -84,8 +84,7 @@ static ctl_eof_args fill(struct asker *asker, struct eof_call *call)
         ctl_eof_args args = { .fileid = first->fileid, .generation = first->generation };
 
         list_push(&call->asks, &first->node);
-        LIST_FOR_EACH_SAFE(node, &asker->queue)
-        {
+        LIST_FOR_EACH_SAFE(node, &asker->queue) {
                 struct eof_ask *a = CONTAINER(node, struct eof_ask, node);
 
                 if (a->fileid != args.fileid || a->generation != args.generation)

@@ -72,8 +72,7 @@ void fence_table_raise_floor(struct fence_table *f, uint32_t floor)
 
 static struct fence *find(const struct fence_table *f, uint64_t fileid, uint32_t client)
 {
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid))
-        {
+        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid)) {
                 struct fence *e = CONTAINER(node, struct fence, node);
 
                 if (e->fileid == fileid && e->client == client)
@@ -172,8 +171,7 @@ enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint
 
         if (fh->epoch < f->floor)
                 return NFS4ERR_PNFS_NO_LAYOUT;
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fh->fileid))
-        {
+        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fh->fileid)) {
                 const struct fence *e = CONTAINER(node, struct fence, node);
 
                 if (e->fileid != fh->fileid || (e->client != 0 && e->client != fh->client) ||

@@ -31,8 +31,7 @@ void inflight_end(struct inflight *in, struct ticket *t)
         CHECK(in->count > 0);
         list_remove(&t->node);
         in->count--;
-        LIST_FOR_EACH_SAFE(node, &in->drains)
-        {
+        LIST_FOR_EACH_SAFE(node, &in->drains) {
                 if (!is_drained(in, CONTAINER(node, struct drain, node)))
                         continue;
                 list_remove(node);
@@ -48,8 +47,8 @@ void inflight_end(struct inflight *in, struct ticket *t)
 bool inflight_any(const struct inflight *in, bool (*matches)(void *arg, const struct fh *fh), void *arg)
 {
         LIST_FOR_EACH(node, &in->tickets)
-        if (matches(arg, CONTAINER(node, struct ticket, node)->fh))
-                return true;
+                if (matches(arg, CONTAINER(node, struct ticket, node)->fh))
+                        return true;
         return false;
 }
 

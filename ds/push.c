@@ -29,15 +29,14 @@ struct known {
 static struct known *find_known(const struct pusher *p, uint64_t fileid)
 {
         HASHTAB_FOR_EACH(node, &p->known, hash_u64(fileid))
-        if (CONTAINER(node, struct known, node)->fileid == fileid)
-                return CONTAINER(node, struct known, node);
+                if (CONTAINER(node, struct known, node)->fileid == fileid)
+                        return CONTAINER(node, struct known, node);
         return NULL;
 }
 
 static void touch_settles(struct pusher *p, uint64_t fileid)
 {
-        LIST_FOR_EACH(node, &p->settles)
-        {
+        LIST_FOR_EACH(node, &p->settles) {
                 struct settle *s = CONTAINER(node, struct settle, node);
                 const ctl_object *objects = s->objects;
 
@@ -165,7 +164,7 @@ static void answered(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
         list_splice(&pushes, &call->pushes);
         list_push(&pusher->idle_calls, &call->node);
         LIST_FOR_EACH(node, &pushes)
-        count++;
+                count++;
         if (result != RPC_DONE || !decode_statuses(call, results, count)) {
                 again(pusher, &pushes);
                 if (result != RPC_LOST)

@@ -29,7 +29,8 @@ enum nfsstat4 {
         NFS4_OK = 0,
 #define STATUS(number, name) NFS4ERR_##name = number,
 #include "include/nfs4_status.def"
-        /* Never on the wire: the operation waits, compound_wake() calls its resume. Above every wire status. */
+        /* Never on the wire: the operation waits, compound_wake() calls its resume. Above every wire status.
+         */
         NFS4_WAIT = 0x7fff0001,
 };
 
@@ -103,7 +104,14 @@ enum {
 };
 
 /* ACCESS §18.1 */
-enum { ACCESS4_READ = 1, ACCESS4_LOOKUP = 2, ACCESS4_MODIFY = 4, ACCESS4_EXTEND = 8, ACCESS4_DELETE = 16, ACCESS4_EXECUTE = 32 };
+enum {
+        ACCESS4_READ = 1,
+        ACCESS4_LOOKUP = 2,
+        ACCESS4_MODIFY = 4,
+        ACCESS4_EXTEND = 8,
+        ACCESS4_DELETE = 16,
+        ACCESS4_EXECUTE = 32
+};
 
 /* OPEN §18.16 */
 enum {

@@ -24,7 +24,19 @@ static inline bool stateid_other_is(const struct stateid *s, uint8_t byte)
                         return false;
         return true;
 }
-static inline bool stateid_is_anonymous(const struct stateid *s) { return s->seqid == 0 && stateid_other_is(s, 0); }
-static inline bool stateid_is_bypass(const struct stateid *s) { return s->seqid == UINT32_MAX && stateid_other_is(s, 0xff); }
-static inline bool stateid_is_current(const struct stateid *s) { return s->seqid == 1 && stateid_other_is(s, 0); }
-static inline bool stateid_is_special(const struct stateid *s) { return stateid_other_is(s, 0) || stateid_other_is(s, 0xff); }
+static inline bool stateid_is_anonymous(const struct stateid *s)
+{
+        return s->seqid == 0 && stateid_other_is(s, 0);
+}
+static inline bool stateid_is_bypass(const struct stateid *s)
+{
+        return s->seqid == UINT32_MAX && stateid_other_is(s, 0xff);
+}
+static inline bool stateid_is_current(const struct stateid *s)
+{
+        return s->seqid == 1 && stateid_other_is(s, 0);
+}
+static inline bool stateid_is_special(const struct stateid *s)
+{
+        return stateid_other_is(s, 0) || stateid_other_is(s, 0xff);
+}

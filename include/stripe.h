@@ -36,7 +36,8 @@ static inline uint64_t stripe_file_offset(struct stripe s, uint32_t index, uint6
         return (row * s.width + column) * s.unit + object_offset % s.unit;
 }
 
-/* The logical size a file has at least when the object on INDEX is OBJECT_SIZE bytes long: 0 for an empty object. */
+/* The logical size a file has at least when the object on INDEX is OBJECT_SIZE bytes long: 0 for an empty
+ * object. */
 static inline uint64_t stripe_size_from_object(struct stripe s, uint32_t index, uint64_t object_size)
 {
         return object_size == 0 ? 0 : stripe_file_offset(s, index, object_size - 1) + 1;

@@ -18,8 +18,9 @@ static void print_server(const struct server *s, uint64_t now, FILE *out)
         for (uint32_t i = 0; i < s->addr_count; i++)
                 fprintf(out, "%s\"%s\"", i > 0 ? "," : "", netaddr_format(&s->addrs[i], text));
         fprintf(out, "],\"total\":%llu,\"free\":%llu,\"used\":%llu,\"objects\":%llu,\"last_heard_ms\":%lld}",
-                (unsigned long long)s->space_total, (unsigned long long)s->space_free, (unsigned long long)s->used_by_objects,
-                (unsigned long long)s->objects, s->last_heard_ns ? (long long)((now - s->last_heard_ns) / 1000000) : -1ll);
+                (unsigned long long)s->space_total, (unsigned long long)s->space_free,
+                (unsigned long long)s->used_by_objects, (unsigned long long)s->objects,
+                s->last_heard_ns ? (long long)((now - s->last_heard_ns) / 1000000) : -1ll);
 }
 
 static int status(void *arg, const char *body, FILE *out)
@@ -38,7 +39,8 @@ static int status(void *arg, const char *body, FILE *out)
                         fputc(',', out);
                 print_server(mds->fleet->servers[i], now, out);
         }
-        fprintf(out, "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"grace\":false,\"fenced_epoch\":%u}",
+        fprintf(out,
+                "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"grace\":false,\"fenced_epoch\":%u}",
                 mds->nfs.clients.count, opens_count(mds->opens), layouts_count(mds->layouts),
                 (unsigned long long)((now - mds->started_ns) / 1000000000), meta_epoch(mds->meta));
         return 200;
@@ -64,17 +66,27 @@ static struct metric gauges[] = {
         { .name = "nacre_sessions", .help = "Sessions", .kind = METRIC_GAUGE },
         { .name = "nacre_opens", .help = "Open states", .kind = METRIC_GAUGE },
         { .name = "nacre_layouts", .help = "Layouts that are out", .kind = METRIC_GAUGE },
-        { .name = "nacre_store_batches_total", .help = "Batches written to the metadata store", .kind = METRIC_COUNTER },
-        { .name = "nacre_store_syncs_total", .help = "Syncs of the metadata store's log", .kind = METRIC_COUNTER },
-        { .name = "nacre_store_gets_total", .help = "Look-ups that reached the metadata store", .kind = METRIC_COUNTER },
-        { .name = "nacre_loop_lag_nanoseconds", .help = "Longest turn of the loop since the last look", .kind = METRIC_GAUGE },
+        { .name = "nacre_store_batches_total",
+          .help = "Batches written to the metadata store",
+          .kind = METRIC_COUNTER },
+        { .name = "nacre_store_syncs_total",
+          .help = "Syncs of the metadata store's log",
+          .kind = METRIC_COUNTER },
+        { .name = "nacre_store_gets_total",
+          .help = "Look-ups that reached the metadata store",
+          .kind = METRIC_COUNTER },
+        { .name = "nacre_loop_lag_nanoseconds",
+          .help = "Longest turn of the loop since the last look",
+          .kind = METRIC_GAUGE },
 };
 
 static void refresh(void *arg)
 {
         struct mds *mds = arg;
-        uint64_t values[] = { mds->nfs.clients.count, mds->nfs.clients.session_count, opens_count(mds->opens), layouts_count(mds->layouts),
-                              mds->store->stats.batches, mds->store->stats.syncs, mds->store->stats.gets, loop_lag_ns(mds->loop) };
+        uint64_t values[] = { mds->nfs.clients.count,    mds->nfs.clients.session_count,
+                              opens_count(mds->opens),   layouts_count(mds->layouts),
+                              mds->store->stats.batches, mds->store->stats.syncs,
+                              mds->store->stats.gets,    loop_lag_ns(mds->loop) };
 
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_set(&gauges[i], values[i]);

@@ -11,18 +11,18 @@ struct mds_limits {
 };
 
 struct mds_conf {
-        struct conf_addrs listen;   /* NFS */
-        struct netaddr control;     /* data servers dial it */
-        struct netaddr metrics;     /* family 0: no HTTP */
+        struct conf_addrs listen; /* NFS */
+        struct netaddr control;   /* data servers dial it */
+        struct netaddr metrics;   /* family 0: no HTTP */
         char *admin_socket;
-        char *store;                /* directory */
+        char *store; /* directory */
         struct conf_path cluster_key_file, exports_file;
         uint8_t cluster_key[CONF_KEY_BYTES];
         uint64_t lease_seconds;
-        uint64_t stripe_unit;       /* bytes, for directories without a policy of their own */
-        uint64_t stripe_count;      /* 0: all data servers */
+        uint64_t stripe_unit;  /* bytes, for directories without a policy of their own */
+        uint64_t stripe_count; /* 0: all data servers */
         uint64_t cache_inodes;
-        int log_level;              /* enum log_level */
+        int log_level; /* enum log_level */
         struct mds_limits limits;
 };
 

@@ -11,7 +11,8 @@ static void insert_compound(struct mds *mds, struct compound *c)
 {
         struct list *at = &mds->committing;
 
-        while (at->prev != &mds->committing && CONTAINER(at->prev, struct compound, commit_node)->commit_seq > c->commit_seq)
+        while (at->prev != &mds->committing &&
+               CONTAINER(at->prev, struct compound, commit_node)->commit_seq > c->commit_seq)
                 at = at->prev;
         list_insert_before(at, &c->commit_node);
 }
@@ -31,7 +32,8 @@ void mds_when_durable(struct mds *mds, struct durable_wait *w)
 {
         struct list *at = &mds->durable_waits;
 
-        while (at->prev != &mds->durable_waits && CONTAINER(at->prev, struct durable_wait, node)->seq > w->seq)
+        while (at->prev != &mds->durable_waits &&
+               CONTAINER(at->prev, struct durable_wait, node)->seq > w->seq)
                 at = at->prev;
         list_insert_before(at, &w->node);
         if (w->seq <= mds->store->durable)
@@ -67,12 +69,13 @@ static void run(struct task *t)
         release(mds, mds->store->durable);
 }
 
-/* A log that cannot be written: nothing may be acknowledged any more, and what clients are owed they get from the next
- * start, which reads what is really there. */
+/* A log that cannot be written: nothing may be acknowledged any more, and what clients are owed they get from
+ * the next start, which reads what is really there. */
 static void on_durable(void *arg, uint64_t seq, int error)
 {
         if (error < 0) {
-                log_error("store-sync-failed", "error=%s action=%s", strerror(-error), "stopping; check the disk, then start again");
+                log_error("store-sync-failed", "error=%s action=%s", strerror(-error),
+                          "stopping; check the disk, then start again");
                 abort();
         }
         release(arg, seq);

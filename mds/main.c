@@ -30,29 +30,21 @@ struct options {
 /* False: *ret_status is what to exit with. */
 static bool parse(int argc, char **argv, struct options *o, int *ret_status)
 {
-        static const struct option longs[] = { { "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
-                                               { "fsck", no_argument, NULL, 'f' },         { "version", no_argument, NULL, 'v' },
-                                               { "help", no_argument, NULL, 'h' },         { 0 } };
+        static const struct option longs[] = {
+                { "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
+                { "fsck", no_argument, NULL, 'f' },         { "version", no_argument, NULL, 'v' },
+                { "help", no_argument, NULL, 'h' },         { 0 }
+        };
         int choice;
 
         while ((choice = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
                 *ret_status = 0;
                 switch (choice) {
-                case 'c':
-                        o->config = optarg;
-                        break;
-                case 'k':
-                        o->check_config = true;
-                        break;
-                case 'f':
-                        o->fsck = true;
-                        break;
-                case 'v':
-                        puts("nacre-mds " NACRE_VERSION);
-                        return false;
-                case 'h':
-                        usage(stdout);
-                        return false;
+                case 'c': o->config = optarg; break;
+                case 'k': o->check_config = true; break;
+                case 'f': o->fsck = true; break;
+                case 'v': puts("nacre-mds " NACRE_VERSION); return false;
+                case 'h': usage(stdout); return false;
                 default:
                         usage(stderr);
                         *ret_status = EXIT_USAGE;
@@ -95,8 +87,9 @@ static int run_fsck(const struct mds_conf *conf)
         }
         r = fsck_run(store, stdout, &report);
         store->ops->close(store);
-        printf("%llu inodes, %llu entries, %llu orphans, %llu write layouts, %llu problems\n", (unsigned long long)report.inodes,
-               (unsigned long long)report.entries, (unsigned long long)report.orphans, (unsigned long long)report.layouts,
+        printf("%llu inodes, %llu entries, %llu orphans, %llu write layouts, %llu problems\n",
+               (unsigned long long)report.inodes, (unsigned long long)report.entries,
+               (unsigned long long)report.orphans, (unsigned long long)report.layouts,
                (unsigned long long)report.problems);
         if (r < 0)
                 fprintf(stderr, "nacre-mds: the store could not be read: %s\n", strerror(-r));

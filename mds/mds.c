@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Start and stop of the metadata server, in order: store, metadata, fleet, state, NFS engine, control server, listening
- * last, so that nobody is served by half a server. */
+/* Start and stop of the metadata server, in order: store, metadata, fleet, state, NFS engine, control server,
+ * listening last, so that nobody is served by half a server. */
 #include "mds/mds.h"
 
 #include <errno.h>
@@ -27,7 +27,8 @@ static bool open_store(struct mds *mds)
         const struct mds_conf *conf = mds->conf;
         char error[ERROR_BYTES];
 
-        mds->store = store_rocks_open(conf->store, false, mds->loop, conf->limits.memory_bytes / STORE_CACHE_SHARE, error, sizeof(error));
+        mds->store = store_rocks_open(conf->store, false, mds->loop,
+                                      conf->limits.memory_bytes / STORE_CACHE_SHARE, error, sizeof(error));
         if (!mds->store) {
                 log_error("store-not-opened", "reason=%s", error);
                 return false;
@@ -103,17 +104,22 @@ static bool start_engine(struct mds *mds)
 
 static bool start_parts(struct mds *mds)
 {
-        return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) && (mds->layouts = layouts_new(mds)) &&
-               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
+        return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
+               (mds->layouts = layouts_new(mds)) && (mds->sizes = sizes_new(mds)) &&
+               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
 {
         static struct rpc_program programs[2];
         const struct mds_conf *conf = mds->conf;
-        const struct rpc_limits limits = { .max_connections = (uint32_t)conf->limits.connections, .max_calls = 65536,
-                                           .max_calls_per_conn = 1024, .max_record = RPC_RECORD_MAX, .stall_ms = 60000,
-                                           .max_reply_bytes = 16 * BUF_LARGE, .max_pool_bytes = conf->limits.memory_bytes / 4 * 3 };
+        const struct rpc_limits limits = { .max_connections = (uint32_t)conf->limits.connections,
+                                           .max_calls = 65536,
+                                           .max_calls_per_conn = 1024,
+                                           .max_record = RPC_RECORD_MAX,
+                                           .stall_ms = 60000,
+                                           .max_reply_bytes = 16 * BUF_LARGE,
+                                           .max_pool_bytes = conf->limits.memory_bytes / 4 * 3 };
 
         programs[0] = nfs4_rpc_program(&mds->nfs);
         mds->rpc = rpc_server_new(mds->env, mds->pool, programs, &limits);
@@ -124,7 +130,8 @@ static bool start_network(struct mds *mds)
                 int r = rpc_server_listen(mds->rpc, &conf->listen.items[i]);
 
                 if (r < 0) {
-                        log_error("listen-failed", "addr=%s error=%s", netaddr_format(&conf->listen.items[i], text), strerror(-r));
+                        log_error("listen-failed", "addr=%s error=%s",
+                                  netaddr_format(&conf->listen.items[i], text), strerror(-r));
                         return false;
                 }
         }
@@ -157,8 +164,9 @@ static bool start(struct mds *mds)
 {
         mds->pool = bufpool_new(mds->conf->limits.memory_bytes);
         mds->names = names_new(mds->loop, NULL);
-        return mds->pool && mds->names && open_store(mds) && load_exports(mds) && start_engine(mds) && start_parts(mds) &&
-               orphans_recover(mds) == 0 && exports_prepare(mds) == 0 && start_network(mds) && start_admin(mds);
+        return mds->pool && mds->names && open_store(mds) && load_exports(mds) && start_engine(mds) &&
+               start_parts(mds) && orphans_recover(mds) == 0 && exports_prepare(mds) == 0 &&
+               start_network(mds) && start_admin(mds);
 }
 
 struct mds *mds_start(struct loop *loop, const struct mds_conf *conf)
@@ -178,11 +186,13 @@ struct mds *mds_start(struct loop *loop, const struct mds_conf *conf)
                 mds_stop(mds);
                 return NULL;
         }
-        log_info("mds-started", "boot=%u lease_seconds=%u members=%u", mds->nfs.boot, mds->nfs.lease_seconds, mds->fleet->count);
+        log_info("mds-started", "boot=%u lease_seconds=%u members=%u", mds->nfs.boot, mds->nfs.lease_seconds,
+                 mds->fleet->count);
         return mds;
 }
 
-/* Calls that wait for a data server or the disk end first, so that no reply is owed when the connections go. */
+/* Calls that wait for a data server or the disk end first, so that no reply is owed when the connections go.
+ */
 void mds_stop(struct mds *mds)
 {
         if (!mds)

@@ -18,14 +18,14 @@ struct reaper;  /* fleet/reaper.h */
 struct ctl_server;
 
 struct mds {
-        struct nfs4_server nfs;          /* nfs.role is this struct */
+        struct nfs4_server nfs; /* nfs.role is this struct */
         struct env *env;
-        struct loop *loop;               /* NULL in the simulator */
+        struct loop *loop; /* NULL in the simulator */
         const struct mds_conf *conf;
-        struct exports *exports;         /* swapped whole on reload */
-        uint32_t exports_loaded;         /* how often: the change attribute of the pseudo file system */
-        struct export_names *names;      /* behind clients' addresses, for rules with host names; may be NULL */
-        bool stopping;                   /* clients go because we do */
+        struct exports *exports;    /* swapped whole on reload */
+        uint32_t exports_loaded;    /* how often: the change attribute of the pseudo file system */
+        struct export_names *names; /* behind clients' addresses, for rules with host names; may be NULL */
+        bool stopping;              /* clients go because we do */
         struct store *store;
         struct meta *meta;
         struct fleet *fleet;
@@ -35,25 +35,34 @@ struct mds {
         struct proxy *proxy;
         struct reaper *reaper;
         struct ctl_server *ctl;
-        struct rpc_server *rpc;          /* NFS */
+        struct rpc_server *rpc; /* NFS */
         struct bufpool *pool;
         struct metrics metrics;
         struct admin *admin;
-        struct list committing;          /* compounds that wait for the store, by commit_seq */
-        struct list durable_waits;       /* struct durable_wait, by seq */
+        struct list committing;    /* compounds that wait for the store, by commit_seq */
+        struct list durable_waits; /* struct durable_wait, by seq */
         struct task durable_task;
         uint8_t cluster_key[32];
         uint64_t started_ns;
 };
 
-static inline struct mds *mds_of(const struct compound *c) { return c->server->role; }
+static inline struct mds *mds_of(const struct compound *c)
+{
+        return c->server->role;
+}
 
-/* Stateids (include/stateid.h): make `other` for a new state (seqid 0); is S one that this start of the MDS made, of KIND? */
+/* Stateids (include/stateid.h): make `other` for a new state (seqid 0); is S one that this start of the MDS
+ * made, of KIND? */
 void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index, struct stateid *ret);
-bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind, uint32_t *ret_index);
+bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind,
+                   uint32_t *ret_index);
 
 /* Run DONE when everything up to SEQ is durable (at once from the next turn if it already is). */
-struct durable_wait { struct list node; uint64_t seq; void (*done)(struct durable_wait *); };
+struct durable_wait {
+        struct list node;
+        uint64_t seq;
+        void (*done)(struct durable_wait *);
+};
 void mds_when_durable(struct mds *mds, struct durable_wait *w);
 
 /* Start everything in order / stop it in the opposite one. NULL, with the reason logged. */
@@ -68,12 +77,17 @@ void mds_admin_register(struct mds *mds);
 extern const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT];
 extern const struct nfs4_hooks mds_hooks;
 
-/* The export rule that holds for the caller on the current (or given) handle, by handle, peer address and flavour; NULL:
- * no access (the operation answers NFS4ERR_ACCESS, or WRONGSEC when only the flavour is wrong). ns/access.c */
+/* The export rule that holds for the caller on the current (or given) handle, by handle, peer address and
+ * flavour; NULL: no access (the operation answers NFS4ERR_ACCESS, or WRONGSEC when only the flavour is
+ * wrong). ns/access.c */
 const struct export_rule *caller_rule(const struct compound *c, const struct fh *fh);
 
 /* Who the caller is after squashing. */
-struct caller { uint32_t uid, gid, gid_count; uint32_t gids[RPC_MAX_GIDS]; const struct export_rule *rule; };
+struct caller {
+        uint32_t uid, gid, gid_count;
+        uint32_t gids[RPC_MAX_GIDS];
+        const struct export_rule *rule;
+};
 enum nfsstat4 caller_of(const struct compound *c, const struct fh *fh, struct caller *ret);
 /* POSIX permission check: WANT = bits R 4, W 2, X 1. uid 0 passes (X on files needs one x bit). */
 bool perm_ok(const struct caller *who, const struct inode *inode, unsigned want);

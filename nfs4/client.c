@@ -17,8 +17,7 @@ static uint64_t owner_hash(const struct nfs4_server *s, const void *owner, uint3
 
 struct client *client_by_id(struct nfs4_server *s, uint64_t clientid)
 {
-        HASHTAB_FOR_EACH(node, &s->clients.by_id, hash_u64(clientid))
-        {
+        HASHTAB_FOR_EACH(node, &s->clients.by_id, hash_u64(clientid)) {
                 struct client *c = CONTAINER(node, struct client, by_id);
 
                 if (c->clientid == clientid)
@@ -29,8 +28,7 @@ struct client *client_by_id(struct nfs4_server *s, uint64_t clientid)
 
 struct client *client_by_owner(struct nfs4_server *s, struct slice owner, bool confirmed)
 {
-        HASHTAB_FOR_EACH(node, &s->clients.by_owner, owner_hash(s, owner.data, owner.length))
-        {
+        HASHTAB_FOR_EACH(node, &s->clients.by_owner, owner_hash(s, owner.data, owner.length)) {
                 struct client *c = CONTAINER(node, struct client, by_owner);
 
                 if (c->confirmed == confirmed && slice_equal(owner, slice_of(c->owner, c->owner_length)))
@@ -120,7 +118,7 @@ void client_destroy(struct nfs4_server *s, struct client *c)
         if (s->hooks->client_gone)
                 s->hooks->client_gone(s, c);
         LIST_FOR_EACH_SAFE(node, &c->sessions)
-        session_destroy(s, CONTAINER(node, struct session, in_client));
+                session_destroy(s, CONTAINER(node, struct session, in_client));
         hashtab_remove(&s->clients.by_id, &c->by_id);
         hashtab_remove(&s->clients.by_owner, &c->by_owner);
         list_remove(&c->in_lru);
@@ -174,7 +172,7 @@ void clients_destroy(struct nfs4_server *s)
 
         timer_stop(&all->lease_timer);
         LIST_FOR_EACH_SAFE(node, &all->lru)
-        client_destroy(s, CONTAINER(node, struct client, in_lru));
+                client_destroy(s, CONTAINER(node, struct client, in_lru));
         hashtab_destroy(&all->by_id);
         hashtab_destroy(&all->by_owner);
         hashtab_destroy(&all->sessions);

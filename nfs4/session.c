@@ -16,8 +16,7 @@ static uint64_t id_hash(const uint8_t id[NFS4_SESSIONID_SIZE])
 
 struct session *session_by_id(struct nfs4_server *s, const uint8_t id[NFS4_SESSIONID_SIZE])
 {
-        HASHTAB_FOR_EACH(node, &s->clients.sessions, id_hash(id))
-        {
+        HASHTAB_FOR_EACH(node, &s->clients.sessions, id_hash(id)) {
                 struct session *session = CONTAINER(node, struct session, by_id);
 
                 if (memcmp(session->id, id, NFS4_SESSIONID_SIZE) == 0)
@@ -109,7 +108,7 @@ void session_destroy(struct nfs4_server *s, struct session *session)
         CHECK(!session->destroyed);
         session->destroyed = true;
         LIST_FOR_EACH_SAFE(node, &session->conns)
-        drop_binding(CONTAINER(node, struct session_conn, in_session));
+                drop_binding(CONTAINER(node, struct session_conn, in_session));
         callbacks_session_gone(s, session);
         hashtab_remove(&s->clients.sessions, &session->by_id);
         list_remove(&session->in_client);
@@ -163,8 +162,7 @@ void sessions_conn_closed(void *service, struct conn *conn)
 
 struct conn *session_back_conn(const struct session *session)
 {
-        LIST_FOR_EACH(node, &session->conns)
-        {
+        LIST_FOR_EACH(node, &session->conns) {
                 struct session_conn *sc = CONTAINER(node, struct session_conn, in_session);
 
                 if (sc->back && !conn_is_closed(sc->conn))

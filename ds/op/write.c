@@ -110,7 +110,8 @@ static enum nfsstat4 start_writing(struct compound *c, struct write_wait *w)
         disk_submit(w->io.worker->disk, &w->disk);
         w->quiet = a->stable != UNSTABLE4 && w->io.object->pushed && !(c->fh.flags & FH_PROXY);
         w->announce.done = on_announced;
-        if ((a->stable == UNSTABLE4 || w->quiet) && !announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
+        if ((a->stable == UNSTABLE4 || w->quiet) &&
+            !announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
                 w->pending++;
         return NFS4_WAIT;
 }

@@ -105,8 +105,7 @@ struct object *object_ref(struct object *o)
 
 struct object *object_find(struct objects *s, uint64_t fileid, uint32_t generation)
 {
-        HASHTAB_FOR_EACH(node, &s->table, hash_u64(fileid))
-        {
+        HASHTAB_FOR_EACH(node, &s->table, hash_u64(fileid)) {
                 struct object *o = CONTAINER(node, struct object, node);
 
                 if (o->fileid == fileid && o->generation == generation)
@@ -206,8 +205,7 @@ static void tell_openers(struct object *o, int error, bool creators_too)
 {
         struct list ready = LIST_INIT(ready);
 
-        LIST_FOR_EACH_SAFE(node, &o->openers)
-        {
+        LIST_FOR_EACH_SAFE(node, &o->openers) {
                 if (!creators_too && CONTAINER(node, struct opener, node)->create)
                         continue;
                 list_remove(node);
@@ -250,7 +248,7 @@ static void open_done(struct disk_req *r)
         object_ref(o); /* while the openers are told */
         o->opening = false;
         LIST_FOR_EACH(node, &o->openers)
-        creators_wait |= CONTAINER(node, struct opener, node)->create;
+                creators_wait |= CONTAINER(node, struct opener, node)->create;
         if (error == -ENOENT && !o->creating && creators_wait) {
                 start_open(o, true);
                 tell_openers(o, error, false);

@@ -53,8 +53,7 @@ static void finish(struct folder *one, int error)
 {
         struct list ready = LIST_INIT(ready);
 
-        LIST_FOR_EACH_SAFE(node, &one->waiting)
-        {
+        LIST_FOR_EACH_SAFE(node, &one->waiting) {
                 if (!error && CONTAINER(node, struct folder_wait, node)->need > one->target)
                         continue;
                 list_remove(node);

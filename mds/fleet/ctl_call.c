@@ -27,8 +27,8 @@ static void on_reply(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
         free(call);
 }
 
-int ctl_call(struct server *server, uint32_t proc, xdrproc_t args_xdr, void *args, xdrproc_t result_xdr, size_t result_bytes,
-             void (*done)(void *arg, struct server *server, void *result), void *arg)
+int ctl_call(struct server *server, uint32_t proc, xdrproc_t args_xdr, void *args, xdrproc_t result_xdr,
+             size_t result_bytes, void (*done)(void *arg, struct server *server, void *result), void *arg)
 {
         struct ctl_call *call;
         struct xdr_out *x;
@@ -42,7 +42,8 @@ int ctl_call(struct server *server, uint32_t proc, xdrproc_t args_xdr, void *arg
                 free(call);
                 return -ENOMEM;
         }
-        r = rpc_req_begin(&call->rpc, server->conn, NACRE_CTL_DS, NACRE_CTL_DS_V1, proc, NULL, xdr_sizeof(args_xdr, args) > 8192);
+        r = rpc_req_begin(&call->rpc, server->conn, NACRE_CTL_DS, NACRE_CTL_DS_V1, proc, NULL,
+                          xdr_sizeof(args_xdr, args) > 8192);
         if (r < 0) {
                 free(call->result);
                 free(call);

@@ -90,7 +90,8 @@ static uint32_t take_addrs(const ctl_hello_args *a, struct netaddr out[FLEET_MAX
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < a->addrs.addrs_len && n < FLEET_MAX_ADDRS; i++)
-                if (netaddr_from_universal(a->addrs.addrs_val[i].netid, a->addrs.addrs_val[i].uaddr, &out[n]) == 0)
+                if (netaddr_from_universal(a->addrs.addrs_val[i].netid, a->addrs.addrs_val[i].uaddr,
+                                           &out[n]) == 0)
                         n++;
         return n;
 }
@@ -185,7 +186,8 @@ static void heartbeat(struct ctl_request *r)
 static void pushed(struct durable_wait *w)
 {
         struct ctl_request *r = CONTAINER(w, struct ctl_request, durable);
-        ctl_push_res res = { .statuses.statuses_len = r->args.push.files.files_len, .statuses.statuses_val = r->statuses };
+        ctl_push_res res = { .statuses.statuses_len = r->args.push.files.files_len,
+                             .statuses.statuses_val = r->statuses };
 
         answer(r, (xdrproc_t)xdr_ctl_push_res, &res);
 }
@@ -235,8 +237,9 @@ static void eof_known(struct size_wait *w, enum nfsstat4 status)
 static void dispatch(void *service, struct call *call)
 {
         struct ctl_request *r = CONTAINER(call, struct ctl_request, call);
-        static const xdrproc_t procs[] = { NULL, (xdrproc_t)xdr_ctl_hello_args, (xdrproc_t)xdr_ctl_heartbeat_args,
-                                           (xdrproc_t)xdr_ctl_push_args, (xdrproc_t)xdr_ctl_eof_args };
+        static const xdrproc_t procs[] = { NULL, (xdrproc_t)xdr_ctl_hello_args,
+                                           (xdrproc_t)xdr_ctl_heartbeat_args, (xdrproc_t)xdr_ctl_push_args,
+                                           (xdrproc_t)xdr_ctl_eof_args };
         uint32_t proc = call->header.proc;
 
         r->server = service;
@@ -310,8 +313,12 @@ static struct stream *wrap(void *arg, struct stream *stream)
 static bool start(struct ctl_server *c)
 {
         struct mds *mds = c->mds;
-        const struct rpc_limits limits = { .max_connections = 2 * FLEET_MAX, .max_calls = 8192, .max_calls_per_conn = 1024,
-                                           .max_record = RPC_RECORD_MAX, .stall_ms = 30000, .max_reply_bytes = 64 * BUF_LARGE };
+        const struct rpc_limits limits = { .max_connections = 2 * FLEET_MAX,
+                                           .max_calls = 8192,
+                                           .max_calls_per_conn = 1024,
+                                           .max_record = RPC_RECORD_MAX,
+                                           .stall_ms = 30000,
+                                           .max_reply_bytes = 64 * BUF_LARGE };
         uint8_t key[32];
         int r;
 
@@ -320,8 +327,12 @@ static bool start(struct ctl_server *c)
         c->pool = bufpool_new(256ul * BUF_LARGE);
         if (!c->tls || !c->pool)
                 return false;
-        c->programs[0] = (struct rpc_program){ .prog = NACRE_CTL_MDS, .vers = NACRE_CTL_MDS_V1, .call_bytes = sizeof(struct ctl_request),
-                                               .dispatch = dispatch, .conn_closed = conn_closed, .service = c };
+        c->programs[0] = (struct rpc_program){ .prog = NACRE_CTL_MDS,
+                                               .vers = NACRE_CTL_MDS_V1,
+                                               .call_bytes = sizeof(struct ctl_request),
+                                               .dispatch = dispatch,
+                                               .conn_closed = conn_closed,
+                                               .service = c };
         c->rpc = rpc_server_new(mds->env, c->pool, c->programs, &limits);
         if (!c->rpc)
                 return false;
@@ -330,7 +341,8 @@ static bool start(struct ctl_server *c)
         if (r < 0) {
                 char text[NETADDR_TEXT];
 
-                log_error("control-listen-failed", "addr=%s error=%s", netaddr_format(&mds->conf->control, text), strerror(-r));
+                log_error("control-listen-failed", "addr=%s error=%s",
+                          netaddr_format(&mds->conf->control, text), strerror(-r));
                 return false;
         }
         return true;

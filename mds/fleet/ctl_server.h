@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The MDS's end of the control protocol (include/ctl.x): data servers dial in, prove that they hold the cluster key (TLS
- * PSK), say HELLO, and from then on their HEARTBEATs are their health. */
+/* The MDS's end of the control protocol (include/ctl.x): data servers dial in, prove that they hold the
+ * cluster key (TLS PSK), say HELLO, and from then on their HEARTBEATs are their health. */
 #pragma once
 
 #include "mds/fleet/fleet.h"

@@ -74,7 +74,9 @@ uint32_t fences_list(const struct fences *x, ctl_fence *out)
         while ((node = hashtab_walk(&x->table, &bucket, node)) != NULL) {
                 const struct fence *e = CONTAINER(node, struct fence, node);
 
-                out[n++] = (ctl_fence){ .fileid = e->fileid, .client = e->client, .below = e->below, .final = e->final };
+                out[n++] = (ctl_fence){
+                        .fileid = e->fileid, .client = e->client, .below = e->below, .final = e->final
+                };
         }
         return n;
 }
@@ -155,7 +157,9 @@ static void acknowledged(void *arg, struct server *server, void *result)
 static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct fence_wait *wait)
 {
         struct pending *p = calloc(1, sizeof(*p));
-        ctl_fence_args args = { .floor = f->fences->floor, .fences.fences_len = 1, .fences.fences_val = fence };
+        ctl_fence_args args = { .floor = f->fences->floor,
+                                .fences.fences_len = 1,
+                                .fences.fences_val = fence };
 
         CHECK(p != NULL); /* without memory for a fence nothing may go on */
         list_init(&p->task.node);
@@ -163,13 +167,18 @@ static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct
         p->server = s;
         p->fleet = f;
         wait->pending++;
-        if (ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result, sizeof(ctl_result), acknowledged, p) < 0)
+        if (ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result,
+                     sizeof(ctl_result), acknowledged, p) < 0)
                 await_trust(p);
 }
 
-void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final, struct fence_wait *wait)
+void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final,
+                 struct fence_wait *wait)
 {
-        ctl_fence fence = { .fileid = file->fileid, .client = client_tag, .below = meta_raise_epoch(f->mds->meta), .final = final };
+        ctl_fence fence = { .fileid = file->fileid,
+                            .client = client_tag,
+                            .below = meta_raise_epoch(f->mds->meta),
+                            .final = final };
 
         wait->fleet = f;
         wait->pending = 0;
@@ -192,7 +201,9 @@ uint32_t fences_pools_of(const struct fleet *f, const struct server *s, ctl_pool
                 int position = pool_position(f->pools[i], s->id);
 
                 if (position >= 0)
-                        out[n++] = (ctl_pool){ .generation = f->pools[i]->generation, .position = (unsigned)position, .size = f->pools[i]->count };
+                        out[n++] = (ctl_pool){ .generation = f->pools[i]->generation,
+                                               .position = (unsigned)position,
+                                               .size = f->pools[i]->count };
         }
         return n;
 }
@@ -214,6 +225,7 @@ void fences_send_pools(struct fleet *f)
                 if (!s->conn)
                         continue;
                 args.pools.pools_len = fences_pools_of(f, s, pools);
-                ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result, sizeof(ctl_result), ignore, NULL);
+                ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result,
+                         sizeof(ctl_result), ignore, NULL);
         }
 }

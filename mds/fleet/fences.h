@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fencing by layout epoch (DESIGN: trust between MDS and DS). A fence says: handles of this file (for this client, or for
- * all) with an epoch below E are refused. The floor says it for every file; it rises when the MDS starts (nothing granted
- * before is good any more) and when the table of fences is full. */
+/* Fencing by layout epoch (DESIGN: trust between MDS and DS). A fence says: handles of this file (for this
+ * client, or for all) with an epoch below E are refused. The floor says it for every file; it rises when the
+ * MDS starts (nothing granted before is good any more) and when the table of fences is full. */
 #pragma once
 
 #include "mds/fleet/fleet.h"
@@ -13,15 +13,17 @@ uint32_t fences_floor(const struct fences *x);
 /* All fences in force into OUT (CTL_MAX_FENCES); their number. */
 uint32_t fences_list(const struct fences *x, ctl_fence *out);
 
-/* Waits until every data server of a file has acknowledged, or its trust has run out. Member of whoever waits. */
+/* Waits until every data server of a file has acknowledged, or its trust has run out. Member of whoever
+ * waits. */
 struct fence_wait {
         struct fleet *fleet;
         uint32_t pending;
         void (*done)(struct fence_wait *);
 };
-/* Raise the fence of FILE for CLIENT_TAG (0 = all) to a new epoch; WAIT->done runs later, never from inside. FINAL: the
- * layout is revoked (PNFS_NO_LAYOUT), else a recall runs (BAD_STATEID). */
-void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final, struct fence_wait *wait);
+/* Raise the fence of FILE for CLIENT_TAG (0 = all) to a new epoch; WAIT->done runs later, never from inside.
+ * FINAL: the layout is revoked (PNFS_NO_LAYOUT), else a recall runs (BAD_STATEID). */
+void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final,
+                 struct fence_wait *wait);
 /* Tell everybody the pool table again. */
 void fences_send_pools(struct fleet *f);
 /* Fill in what a data server must know at HELLO. POOLS: CTL_MAX_POOLS; returns their number. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members and pools of the fleet: see fleet.h. Records: 's' server id -> name, uuid, addresses; 'p' generation -> ids. */
+/* Members and pools of the fleet: see fleet.h. Records: 's' server id -> name, uuid, addresses; 'p'
+ * generation -> ids. */
 #include "mds/fleet/fleet.h"
 
 #include <stdlib.h>
@@ -39,7 +40,8 @@ int pool_position(const struct pool *pool, uint32_t server_id)
         return -1;
 }
 
-struct server *fleet_device_server(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width, uint32_t index)
+struct server *fleet_device_server(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width,
+                                   uint32_t index)
 {
         const struct pool *p = fleet_pool(f, pool);
 
@@ -229,7 +231,8 @@ static const struct pool *pool_of(struct fleet *f, const uint32_t *ids, uint32_t
         struct pool *p;
 
         for (uint32_t i = 0; i < f->pool_count; i++)
-                if (f->pools[i]->count == count && memcmp(f->pools[i]->members, ids, count * sizeof(*ids)) == 0)
+                if (f->pools[i]->count == count &&
+                    memcmp(f->pools[i]->members, ids, count * sizeof(*ids)) == 0)
                         return f->pools[i];
         if (f->pool_count == POOLS_MAX || !(p = calloc(1, sizeof(*p))))
                 return NULL;
@@ -264,8 +267,12 @@ void fleet_changed(struct fleet *f, struct server *changed)
 
 static void register_metrics(struct fleet *f)
 {
-        f->fence_count = (struct metric){ .name = "nacre_fences_total", .help = "Fences raised", .kind = METRIC_COUNTER };
-        f->joined = (struct metric){ .name = "nacre_data_servers", .help = "Data servers that are members", .kind = METRIC_GAUGE };
+        f->fence_count = (struct metric){ .name = "nacre_fences_total",
+                                          .help = "Fences raised",
+                                          .kind = METRIC_COUNTER };
+        f->joined = (struct metric){ .name = "nacre_data_servers",
+                                     .help = "Data servers that are members",
+                                     .kind = METRIC_GAUGE };
         metric_register(&f->mds->metrics, &f->fence_count);
         metric_register(&f->mds->metrics, &f->joined);
 }

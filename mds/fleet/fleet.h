@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The data servers: who is a member (durable), who is here, how full they are, and the pools and devices made of them.
+/* The data servers: who is a member (durable), who is here, how full they are, and the pools and devices made
+ * of them.
  *
- * A pool is an ordered list of members with an immutable number (its generation); a device is WIDTH consecutive members of
- * a pool from START on. When the set of data servers that can take new files changes, the pool of exactly those is found
- * or made; files keep the pool they were made in. */
+ * A pool is an ordered list of members with an immutable number (its generation); a device is WIDTH
+ * consecutive members of a pool from START on. When the set of data servers that can take new files changes,
+ * the pool of exactly those is found or made; files keep the pool they were made in. */
 #pragma once
 
 #include "include/stripe.h"
@@ -12,24 +13,25 @@
 
 enum { FLEET_MAX = 256, FLEET_MAX_ADDRS = 8, FLEET_NAME = 64, POOLS_MAX = 1024 };
 
-struct server {                          /* one data server */
-        uint32_t id;                     /* 1.., for ever */
+struct server {      /* one data server */
+        uint32_t id; /* 1.., for ever */
         char name[FLEET_NAME + 1];
         uint8_t uuid[16], boot[8];
         struct netaddr addrs[FLEET_MAX_ADDRS];
         uint32_t addr_count;
-        struct conn *conn;               /* control connection; NULL: away */
+        struct conn *conn; /* control connection; NULL: away */
         bool up, full, failing, leaving;
-        uint64_t trusted_until_ns;       /* it serves nothing by old fences after this if it does not hear from us */
-        uint64_t last_heard_ns;          /* 0: never since we started */
+        uint64_t
+                trusted_until_ns; /* it serves nothing by old fences after this if it does not hear from us */
+        uint64_t last_heard_ns;   /* 0: never since we started */
         uint64_t space_total, space_free, used_by_objects, objects;
-        struct ctl_queue queue;          /* calls to it */
+        struct ctl_queue queue; /* calls to it */
 };
 
 struct pool {
         uint16_t generation;
         uint16_t count;
-        uint32_t members[FLEET_MAX];     /* server ids */
+        uint32_t members[FLEET_MAX]; /* server ids */
 };
 
 struct fleet {
@@ -38,7 +40,7 @@ struct fleet {
         uint32_t count;
         struct pool *pools[POOLS_MAX];
         uint32_t pool_count;
-        uint16_t current;                /* generation new files are placed in; 0: none */
+        uint16_t current; /* generation new files are placed in; 0: none */
         struct fences *fences;
         struct metric fence_count, joined;
 };
@@ -55,9 +57,11 @@ const struct pool *fleet_pool(const struct fleet *f, uint32_t generation);
 /* The position of SERVER in POOL, or -1. */
 int pool_position(const struct pool *pool, uint32_t server_id);
 /* The data server with device index INDEX of the device (POOL, START, WIDTH); NULL: no such pool. */
-struct server *fleet_device_server(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width, uint32_t index);
+struct server *fleet_device_server(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width,
+                                   uint32_t index);
 /* The same for a file; and are all of its data servers here? */
-static inline struct server *fleet_file_server(const struct fleet *f, const struct inode *file, uint32_t index)
+static inline struct server *fleet_file_server(const struct fleet *f, const struct inode *file,
+                                               uint32_t index)
 {
         return fleet_device_server(f, file->pool, file->start, file->width, index);
 }
@@ -68,8 +72,8 @@ static inline struct stripe inode_stripe(const struct inode *file)
 }
 /* Sums over members: for statfs. */
 void fleet_space(const struct fleet *f, uint64_t *ret_total, uint64_t *ret_free);
-/* Stripe geometry for a new file in a directory with POLICY (unit and width, 0 = configured): fills the inode's unit,
- * width, pool, start, first. False: no data server can take new files now. */
+/* Stripe geometry for a new file in a directory with POLICY (unit and width, 0 = configured): fills the
+ * inode's unit, width, pool, start, first. False: no data server can take new files now. */
 bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file);
 /* 1 up, 2 silent, 3 full, 4 down: as `nacre ds list` shows it. */
 const char *server_state(const struct server *s, uint64_t now_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reaper: see reaper.h. A file's objects are removed by asking each of its data servers once; the 'o' record goes
- * when all have said that nothing is left. A data server that is away is asked again when it is back (one timer). */
+/* The reaper: see reaper.h. A file's objects are removed by asking each of its data servers once; the 'o'
+ * record goes when all have said that nothing is left. A data server that is away is asked again when it is
+ * back (one timer). */
 #include "mds/fleet/reaper.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ struct corpse {
 
 struct reaper {
         struct mds *mds;
-        struct list queue;       /* to be asked for */
+        struct list queue; /* to be asked for */
         uint64_t waiting, running;
         struct task task;
         struct timer retry;
@@ -87,13 +88,17 @@ static void reap(struct reaper *r, struct corpse *dead)
         dead->pending = 1;
         for (uint32_t i = 0; i < o->width; i++) {
                 struct server *s = fleet_device_server(r->mds->fleet, o->pool, o->start, o->width, i);
-                ctl_object object = { .fileid = dead->fileid, .generation = o->generation, .unit = o->unit, .width = o->width,
-                                      .first = o->first, .index = i };
+                ctl_object object = { .fileid = dead->fileid,
+                                      .generation = o->generation,
+                                      .unit = o->unit,
+                                      .width = o->width,
+                                      .first = o->first,
+                                      .index = i };
                 ctl_remove_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
 
                 dead->pending++;
-                if (!s || ctl_call(s, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args, (xdrproc_t)xdr_ctl_statuses,
-                                   sizeof(ctl_statuses), answered, dead) < 0) {
+                if (!s || ctl_call(s, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
+                                   (xdrproc_t)xdr_ctl_statuses, sizeof(ctl_statuses), answered, dead) < 0) {
                         dead->failed = true;
                         dead->pending--;
                 }
@@ -161,8 +166,12 @@ struct reaper *reaper_new(struct mds *mds)
         r->retry.fire = retry;
         list_init(&r->task.node);
         list_init(&r->queue);
-        r->reaped = (struct metric){ .name = "nacre_reaped_files_total", .help = "Deleted files whose objects are gone", .kind = METRIC_COUNTER };
-        r->backlog = (struct metric){ .name = "nacre_reaper_backlog_files", .help = "Deleted files whose objects are still to be removed", .kind = METRIC_GAUGE };
+        r->reaped = (struct metric){ .name = "nacre_reaped_files_total",
+                                     .help = "Deleted files whose objects are gone",
+                                     .kind = METRIC_COUNTER };
+        r->backlog = (struct metric){ .name = "nacre_reaper_backlog_files",
+                                      .help = "Deleted files whose objects are still to be removed",
+                                      .kind = METRIC_GAUGE };
         metric_register(&mds->metrics, &r->reaped);
         metric_register(&mds->metrics, &r->backlog);
         if (meta_scan(mds->meta, key_kind(key, 'o'), load, r) < 0) {

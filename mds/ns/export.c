@@ -213,7 +213,8 @@ static int check_pair(struct loader *l, const struct raw_export *a, const struct
                             "path: '%.64s' contains '%.64s' (line %u); allowed: separate paths", second,
                             first, a->path.line);
         if (id_of(a) == id_of(b))
-                return fail(l, b->path.line, "'%.64s' has the id %u of '%.64s' (line %u); allowed: another id: from 1 to %u",
+                return fail(l, b->path.line,
+                            "'%.64s' has the id %u of '%.64s' (line %u); allowed: another id: from 1 to %u",
                             second, id_of(b), first, a->path.line, UINT16_MAX);
         return 0;
 }

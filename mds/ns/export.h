@@ -28,7 +28,8 @@ struct export_rule {
         bool pnfs;         /* layouts are given */
 };
 
-struct export {
+struct export
+{
         /* From `id:`, else 1 for "/", else from a hash of the path: file handles carry it, so adding or
          * moving an export in the file must not change the ids of the others. */
         uint16_t id;
@@ -40,10 +41,10 @@ struct export {
 /* A directory of the pseudo file system: the root, what leads to an export's root, and that root itself. With
  * "/" exported there is one node, which is the export's root. */
 struct pseudo_node {
-        uint64_t id; /* fileid, and cookie in its directory: from the path, 2^62 <= id < 2^63 */
-        char *name;  /* "" at the root */
+        uint64_t id;        /* fileid, and cookie in its directory: from the path, 2^62 <= id < 2^63 */
+        char *name;         /* "" at the root */
         uint16_t export_id; /* not 0: this is that export's root and has no children */
-        struct pseudo_node *parent; /* NULL at the root */
+        struct pseudo_node *parent;                     /* NULL at the root */
         struct pseudo_node *first_child, *next_sibling; /* by id */
 };
 

@@ -146,8 +146,8 @@ bool export_client_matches(const struct export_client *c, const struct netaddr *
         struct netaddr plain = unmapped(client);
 
         switch (c->kind) {
-        case CLIENT_ANY:  return true;
-        case CLIENT_NET:  return net_matches(c, &plain);
+        case CLIENT_ANY: return true;
+        case CLIENT_NET: return net_matches(c, &plain);
         case CLIENT_HOST: return name && *name && host_matches(c->host, name);
         }
         return false;

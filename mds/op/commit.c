@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* COMMIT through the MDS, RFC 8881 §18.3: on every data server of the file. The verifier is of this start of the MDS; what
- * was written through it is stable already (op/write.c). */
+/* COMMIT through the MDS, RFC 8881 §18.3: on every data server of the file. The verifier is of this start of
+ * the MDS; what was written through it is stable already (op/write.c). */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/pnfs/proxy.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GETDEVICEINFO, RFC 8881 §18.40: the addresses behind a device id.
  *
- * The RFC: TOOSMALL with the size needed when the answer is longer than gdia_maxcount; maxcount 0 asks only about
- * notifications. We: exactly the notification bits asked for that we know (change, delete) are granted; with fewer, Linux
- * rebuilds its data server sessions for every file. */
+ * The RFC: TOOSMALL with the size needed when the answer is longer than gdia_maxcount; maxcount 0 asks only
+ * about notifications. We: exactly the notification bits asked for that we know (change, delete) are granted;
+ * with fewer, Linux rebuilds its data server sessions for every file. */
 #include "mds/fleet/fleet.h"
 #include "mds/ops.h"
 #include "mds/pnfs/files.h"
@@ -62,7 +62,9 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         if (status != NFS4_OK)
                 return;
         xdr_put_u32(x, LAYOUT4_NFSV4_1_FILES);
-        length = a->maxcount == 0 ? 0 : device_addr(mds_of(c)->fleet, r->pool, r->start, r->width, body, sizeof(body));
+        length = a->maxcount == 0
+                         ? 0
+                         : device_addr(mds_of(c)->fleet, r->pool, r->start, r->width, body, sizeof(body));
         xdr_put_opaque(x, body, length);
         put_bitmap(x, &granted);
 }

@@ -13,7 +13,8 @@ static enum nfsstat4 check_permission(const struct compound *c, const struct ino
         if (access == OPEN4_SHARE_ACCESS_WRITE && who.rule->access != EXPORT_RW)
                 return NFS4ERR_ROFS;
         if (perm_owner(&who, file))
-                return NFS4_OK; /* the mode was looked at by OPEN; the owner may have changed it since (§18.16) */
+                return NFS4_OK; /* the mode was looked at by OPEN; the owner may have changed it since
+                                   (§18.16) */
         if (perm_ok(&who, file, access == OPEN4_SHARE_ACCESS_READ ? 4 : 2))
                 return NFS4_OK;
         return access == OPEN4_SHARE_ACCESS_READ && perm_ok(&who, file, 1) ? NFS4_OK : NFS4ERR_ACCESS;
@@ -44,7 +45,9 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
         if (meta_inode(mds->meta, c->fh.fileid, &file) < 0)
                 return NFS4ERR_STALE;
         if (file->type != NF4REG)
-                return file->type == NF4DIR ? NFS4ERR_ISDIR : file->type == NF4LNK ? NFS4ERR_SYMLINK : NFS4ERR_WRONG_TYPE;
+                return file->type == NF4DIR   ? NFS4ERR_ISDIR
+                       : file->type == NF4LNK ? NFS4ERR_SYMLINK
+                                              : NFS4ERR_WRONG_TYPE;
         status = check_permission(c, file, access);
         if (status != NFS4_OK)
                 return status;

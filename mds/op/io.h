@@ -7,7 +7,7 @@
 enum { IO_MAX = 1024 * 1024 };
 #define MAX_FILE_SIZE ((uint64_t)INT64_MAX)
 
-/* May the caller do I/O of kind ACCESS (OPEN4_SHARE_ACCESS_READ or _WRITE) on the current file with STATEID (§8.2.3, §9.1.2,
- * §18.22, §18.32)? OK, or the error: ISDIR, WRONG_TYPE, ROFS, ACCESS, BAD_STATEID …, OPENMODE, LOCKED (a share
- * reservation of somebody else denies it). */
+/* May the caller do I/O of kind ACCESS (OPEN4_SHARE_ACCESS_READ or _WRITE) on the current file with STATEID
+ * (§8.2.3, §9.1.2, §18.22, §18.32)? OK, or the error: ISDIR, WRONG_TYPE, ROFS, ACCESS, BAD_STATEID …,
+ * OPENMODE, LOCKED (a share reservation of somebody else denies it). */
 enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access);

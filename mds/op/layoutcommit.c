@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LAYOUTCOMMIT, RFC 8881 §18.42: the client says that what it wrote under its layout is to count.
  *
- * The RFC: size and time become visible; a size only grows. We: size = max(size, last + 1); mtime, ctime and change are
- * ours, and set-id bits go when data came. Linux may send it with a stateid that is old, during a recall, or never: what
- * it would say is asked from the data servers anyway (pnfs/size.h), so nothing depends on it. */
+ * The RFC: size and time become visible; a size only grows. We: size = max(size, last + 1); mtime, ctime and
+ * change are ours, and set-id bits go when data came. Linux may send it with a stateid that is old, during a
+ * recall, or never: what it would say is asked from the data servers anyway (pnfs/size.h), so nothing depends
+ * on it. */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/state/layout.h"
@@ -79,7 +80,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (r->grown)
                 inode->size = a->last + 1;
         r->size = inode->size;
-        inode->mode &= (uint16_t) ~06000u;
+        inode->mode &= (uint16_t)~06000u;
         txn_touch(t, inode, true);
         return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
 }

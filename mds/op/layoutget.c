@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LAYOUTGET, RFC 8881 §18.43 (and §12.5 for stateids, §13.3 for the body).
  *
- * The RFC: a layout of the type, iomode and range asked, under a layout stateid whose seqid rises with every one; may be
- * answered with the current stateid of the OPEN in the same compound. We: always the whole file, one segment. Soft
- * reasons (policy, a data server away) are LAYOUTUNAVAILABLE, which sends the client through us; other errors reach the
- * application. A LAYOUTGET with an open stateid by a client that has a layout means it has forgotten it (Linux): it is
- * granted anew under the same stateid. A write layout is a durable record before the reply leaves, so that after a crash
- * of ours the sizes are asked from the data servers. */
+ * The RFC: a layout of the type, iomode and range asked, under a layout stateid whose seqid rises with every
+ * one; may be answered with the current stateid of the OPEN in the same compound. We: always the whole file,
+ * one segment. Soft reasons (policy, a data server away) are LAYOUTUNAVAILABLE, which sends the client
+ * through us; other errors reach the application. A LAYOUTGET with an open stateid by a client that has a
+ * layout means it has forgotten it (Linux): it is granted anew under the same stateid. A write layout is a
+ * durable record before the reply leaves, so that after a crash of ours the sizes are asked from the data
+ * servers. */
 #include "mds/fleet/fleet.h"
 #include "mds/ops.h"
 #include "mds/pnfs/files.h"
@@ -151,7 +152,8 @@ static enum nfsstat4 execute(struct compound *c)
                 status = check_stateid(c, a);
         if (status != NFS4_OK)
                 return status;
-        status = layout_grant(mds->layouts, c->client, file->fileid, c->fh.export_id, (uint8_t)a->iomode, &state);
+        status = layout_grant(mds->layouts, c->client, file->fileid, c->fh.export_id, (uint8_t)a->iomode,
+                              &state);
         if (status == NFS4_OK && a->iomode == LAYOUTIOMODE4_RW)
                 status = record_writer(c, state);
         if (status != NFS4_OK)
@@ -181,7 +183,9 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         xdr_put_u64(x, NFS4_UINT64_MAX);
         xdr_put_u32(x, r->iomode);
         xdr_put_u32(x, LAYOUT4_NFSV4_1_FILES);
-        xdr_put_opaque(x, body, files_layout(mds_of(c)->fleet, &r->file, &r->handle, c->server->key, body, sizeof(body)));
+        xdr_put_opaque(x, body,
+                       files_layout(mds_of(c)->fleet, &r->file, &r->handle, c->server->key, body,
+                                    sizeof(body)));
 }
 
 const struct nfs4_op op_layoutget = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LAYOUTRETURN, RFC 8881 §18.44: gives layouts back, of one file, of a file system, or all.
  *
- * The RFC: for a file by its layout stateid; lrs_present tells whether something is left. We: the range does not matter,
- * layouts are whole-file; a sequence id older than ours is accepted (Linux answers a recall with the recall's, §12.5.3).
- * It is no write barrier (LINUX): whoever needs one fences. */
+ * The RFC: for a file by its layout stateid; lrs_present tells whether something is left. We: the range does
+ * not matter, layouts are whole-file; a sequence id older than ours is accepted (Linux answers a recall with
+ * the recall's, §12.5.3). It is no write barrier (LINUX): whoever needs one fences. */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"
@@ -99,7 +99,9 @@ static bool pick(void *arg, struct layout_state *state)
 /* FSID and ALL: every match of this client goes. */
 static enum nfsstat4 return_many(struct compound *c, const struct layoutreturn_args *a)
 {
-        struct sweep s = { .iomode = a->iomode, .one_export = a->what == LAYOUTRETURN4_FSID, .export_id = c->fh.export_id };
+        struct sweep s = { .iomode = a->iomode,
+                           .one_export = a->what == LAYOUTRETURN4_FSID,
+                           .export_id = c->fh.export_id };
         struct layouts *layouts = mds_of(c)->layouts;
 
         if (s.one_export && !c->has_fh)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* READ through the MDS, RFC 8881 §18.22.
  *
- * The RFC: any stateid that names an open (or the special ones); short only at end of file, where eof is true. We: the
- * exact size is found first (pnfs/size.h), the data come from the data servers (pnfs/proxy.h). A client that holds the
- * file open for writing only may read if the permissions allow it: clients read before they write part of a page. */
+ * The RFC: any stateid that names an open (or the special ones); short only at end of file, where eof is
+ * true. We: the exact size is found first (pnfs/size.h), the data come from the data servers (pnfs/proxy.h).
+ * A client that holds the file open for writing only may read if the permissions allow it: clients read
+ * before they write part of a page. */
 #include "mds/mds.h"
 #include "mds/op/io.h"
 #include "mds/ops.h"

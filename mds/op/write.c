@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WRITE through the MDS, RFC 8881 §18.32: the data go to the data servers as FILE_SYNC, and FILE_SYNC4 is the answer,
- * whatever was asked; so COMMIT has nothing left to lose. */
+/* WRITE through the MDS, RFC 8881 §18.32: the data go to the data servers as FILE_SYNC, and FILE_SYNC4 is the
+ * answer, whatever was asked; so COMMIT has nothing left to lose. */
 #include "mds/mds.h"
 #include "mds/op/io.h"
 #include "mds/ops.h"

@@ -12,7 +12,12 @@ static uint16_t address_hash(const struct fleet *f, uint16_t pool, uint8_t start
                 const struct server *s = fleet_device_server(f, pool, start, width, i);
 
                 for (uint32_t a = 0; s && a < s->addr_count; a++) {
-                        struct { uint64_t before; uint8_t bytes[16]; uint16_t port; uint8_t family; } one = { .before = h };
+                        struct {
+                                uint64_t before;
+                                uint8_t bytes[16];
+                                uint16_t port;
+                                uint8_t family;
+                        } one = { .before = h };
 
                         memcpy(one.bytes, s->addrs[a].bytes, 16);
                         one.port = s->addrs[a].port;
@@ -23,7 +28,8 @@ static uint16_t address_hash(const struct fleet *f, uint16_t pool, uint8_t start
         return (uint16_t)h;
 }
 
-void device_id(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width, uint8_t out[NFS4_DEVICEID_SIZE])
+void device_id(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width,
+               uint8_t out[NFS4_DEVICEID_SIZE])
 {
         uint16_t hash = htobe16(address_hash(f, pool, start, width));
 
@@ -37,7 +43,8 @@ void device_id(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t wid
         memcpy(out + 14, &hash, 2);
 }
 
-bool device_parse(const struct fleet *f, const uint8_t id[NFS4_DEVICEID_SIZE], uint16_t *ret_pool, uint8_t *ret_start, uint16_t *ret_width)
+bool device_parse(const struct fleet *f, const uint8_t id[NFS4_DEVICEID_SIZE], uint16_t *ret_pool,
+                  uint8_t *ret_start, uint16_t *ret_width)
 {
         uint8_t now[NFS4_DEVICEID_SIZE];
         uint16_t pool, width;
@@ -57,7 +64,8 @@ bool device_parse(const struct fleet *f, const uint8_t id[NFS4_DEVICEID_SIZE], u
         return true;
 }
 
-uint32_t device_addr(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width, uint8_t *out, uint32_t capacity)
+uint32_t device_addr(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width, uint8_t *out,
+                     uint32_t capacity)
 {
         struct xdr_out x;
         char text[NETADDR_TEXT];
@@ -79,7 +87,8 @@ uint32_t device_addr(const struct fleet *f, uint16_t pool, uint8_t start, uint16
         return x.full ? 0 : xdr_head_length(&x);
 }
 
-uint32_t files_layout(const struct fleet *f, const struct inode *file, const struct fh *handle, const uint8_t key[16], uint8_t *out, uint32_t capacity)
+uint32_t files_layout(const struct fleet *f, const struct inode *file, const struct fh *handle,
+                      const uint8_t key[16], uint8_t *out, uint32_t capacity)
 {
         struct xdr_out x;
         uint8_t id[NFS4_DEVICEID_SIZE], bytes[FH_BYTES];

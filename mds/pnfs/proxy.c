@@ -27,9 +27,9 @@ struct proxy_io {
         struct compound *compound;
         struct fh handle;
         uint32_t opnum, pending;
-        uint8_t *out;            /* READ */
-        uint64_t offset;         /* of the whole */
-        struct buf *record;      /* WRITE */
+        uint8_t *out;       /* READ */
+        uint64_t offset;    /* of the whole */
+        struct buf *record; /* WRITE */
         enum nfsstat4 status;
 };
 
@@ -39,7 +39,7 @@ struct piece {
         struct proxy_io *io;
         uint64_t offset;
         uint32_t length, done;
-        const uint8_t *data;     /* WRITE */
+        const uint8_t *data; /* WRITE */
 };
 
 static struct proxy_io **io_of(struct compound *c)
@@ -51,8 +51,11 @@ static struct peer *peer_for(struct proxy *p, const struct server *server)
 {
         struct proxy_peer *pp = p->peers[server->id];
         struct mds *mds = p->mds;
-        struct peer_conf conf = { .minor = 1, .exchange_flags = EXCHGID4_FLAG_USE_PNFS_DS, .slots = PEER_SLOTS,
-                                  .timeout_ns = PEER_TIMEOUT_SECONDS * 1000000000ull, .cred.flavor = RPC_AUTH_SYS };
+        struct peer_conf conf = { .minor = 1,
+                                  .exchange_flags = EXCHGID4_FLAG_USE_PNFS_DS,
+                                  .slots = PEER_SLOTS,
+                                  .timeout_ns = PEER_TIMEOUT_SECONDS * 1000000000ull,
+                                  .cred.flavor = RPC_AUTH_SYS };
 
         if (pp && !netaddr_equal(&pp->addr, &server->addrs[0])) {
                 peer_free(pp->peer);
@@ -124,7 +127,8 @@ static void finish_piece(struct piece *piece, enum nfsstat4 status)
                 compound_wake(c);
 }
 
-/* What a data server's refusal of our own handle means for the client: come again (we will use a newer epoch). */
+/* What a data server's refusal of our own handle means for the client: come again (we will use a newer
+ * epoch). */
 static enum nfsstat4 translate(enum rpc_result result, enum nfsstat4 status)
 {
         if (result != RPC_DONE)
@@ -133,14 +137,11 @@ static enum nfsstat4 translate(enum rpc_result result, enum nfsstat4 status)
         case NFS4_OK:
         case NFS4ERR_NOSPC:
         case NFS4ERR_DQUOT:
-        case NFS4ERR_FBIG:
-                return status;
+        case NFS4ERR_FBIG: return status;
         case NFS4ERR_BAD_STATEID:
         case NFS4ERR_PNFS_NO_LAYOUT:
-        case NFS4ERR_DELAY:
-                return NFS4ERR_DELAY;
-        default:
-                return NFS4ERR_IO;
+        case NFS4ERR_DELAY: return NFS4ERR_DELAY;
+        default: return NFS4ERR_IO;
         }
 }
 
@@ -170,7 +171,8 @@ static void piece_done(struct peer_call *call, enum rpc_result result, enum nfss
         struct proxy_io *io = piece->io;
 
         status = translate(result, status);
-        if (status == NFS4_OK && (peer_result(x, OP_PUTFH) != NFS4_OK || peer_result(x, io->opnum) != NFS4_OK))
+        if (status == NFS4_OK &&
+            (peer_result(x, OP_PUTFH) != NFS4_OK || peer_result(x, io->opnum) != NFS4_OK))
                 status = NFS4ERR_SERVERFAULT;
         if (status == NFS4_OK && io->opnum == OP_READ)
                 take_read(piece, x);
@@ -241,7 +243,8 @@ static enum nfsstat4 started(struct proxy_io *io)
         return NFS4_WAIT;
 }
 
-static void split(struct proxy_io *io, const struct inode *file, uint64_t offset, uint32_t count, const uint8_t *data)
+static void split(struct proxy_io *io, const struct inode *file, uint64_t offset, uint32_t count,
+                  const uint8_t *data)
 {
         struct stripe stripe = inode_stripe(file);
         struct inode copy = *file;
@@ -255,14 +258,16 @@ static void split(struct proxy_io *io, const struct inode *file, uint64_t offset
                         return;
                 piece->data = data;
                 piece->call.large = false;
-                run_piece(piece, fleet_file_server(io->proxy->mds->fleet, &copy, stripe_index(stripe, offset)));
+                run_piece(piece,
+                          fleet_file_server(io->proxy->mds->fleet, &copy, stripe_index(stripe, offset)));
                 offset += n;
                 count -= n;
                 data = data ? data + n : NULL;
         }
 }
 
-enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t offset, uint32_t count, uint8_t *out)
+enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t offset, uint32_t count,
+                         uint8_t *out)
 {
         struct proxy_io *io = begin(c, file, OP_READ);
 
@@ -275,7 +280,8 @@ enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t 
         return started(io);
 }
 
-enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t offset, struct slice data, struct buf *record)
+enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t offset, struct slice data,
+                          struct buf *record)
 {
         struct proxy_io *io = begin(c, file, OP_WRITE);
 

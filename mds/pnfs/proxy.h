@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* I/O through the MDS: for clients without layouts, and the error path of those with them. The MDS is a client of the data
- * servers (nfs4/peer) under handles of its own. What is written this way is FILE_SYNC at the data server, which pushes
- * the size to us before it answers, so that nothing is left to be lost. */
+/* I/O through the MDS: for clients without layouts, and the error path of those with them. The MDS is a
+ * client of the data servers (nfs4/peer) under handles of its own. What is written this way is FILE_SYNC at
+ * the data server, which pushes the size to us before it answers, so that nothing is left to be lost. */
 #pragma once
 
 #include "mds/mds.h"
@@ -9,13 +9,17 @@
 struct proxy *proxy_new(struct mds *mds);
 void proxy_free(struct proxy *p);
 
-/* Each starts the I/O on the data servers of FILE: NFS4_WAIT and compound_wake(), or a status at once (DELAY: a data server
- * that is needed is away). Afterwards proxy_result(). One at a time a compound; keeps a pointer at the start of OP_WAIT. */
+/* Each starts the I/O on the data servers of FILE: NFS4_WAIT and compound_wake(), or a status at once (DELAY:
+ * a data server that is needed is away). Afterwards proxy_result(). One at a time a compound; keeps a pointer
+ * at the start of OP_WAIT. */
 
-/* COUNT bytes from OFFSET into OUT; what the data servers do not have is zero. The range is below the file's size. */
-enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t offset, uint32_t count, uint8_t *out);
+/* COUNT bytes from OFFSET into OUT; what the data servers do not have is zero. The range is below the file's
+ * size. */
+enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t offset, uint32_t count,
+                         uint8_t *out);
 /* DATA lies inside RECORD. */
-enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t offset, struct slice data, struct buf *record);
+enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t offset, struct slice data,
+                          struct buf *record);
 /* COMMIT on every data server of the file. */
 enum nfsstat4 proxy_commit(struct compound *c, const struct inode *file);
 enum nfsstat4 proxy_result(struct compound *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sizes: see size.h. Work on one file is one thing at a time (asking, or cutting); what comes meanwhile waits in the
- * file's queue. A file has an entry here only while a data server is dirty or something is under way. */
+/* Sizes: see size.h. Work on one file is one thing at a time (asking, or cutting); what comes meanwhile waits
+ * in the file's queue. A file has an entry here only while a data server is dirty or something is under way.
+ */
 #include "mds/pnfs/size_file.h"
 
 #include <errno.h>
@@ -59,7 +60,8 @@ static void put(struct size_file *f)
         slab_put(&s->slab, f);
 }
 
-/* The first that is heard of data. Not waited for: until it is durable the write-layout record makes us ask. */
+/* The first that is heard of data. Not waited for: until it is durable the write-layout record makes us ask.
+ */
 static void note_data(struct sizes *s, uint64_t fileid)
 {
         const struct inode *now;
@@ -130,7 +132,7 @@ int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t 
         if (size > inode->size)
                 inode->size = size;
         inode->flags |= INODE_DATA;
-        inode->mode &= (uint16_t) ~06000u;
+        inode->mode &= (uint16_t)~06000u;
         txn_touch(t, inode, true);
         return txn_commit(t, ret_seq);
 }
@@ -200,7 +202,8 @@ static void got_sizes(void *arg, struct server *server, void *result)
         struct size_file *f = arg;
         const ctl_getsizes_res *r = result;
 
-        if (!r || r->sizes.sizes_len != 1 || (r->sizes.sizes_val[0].status != CTL_OK && r->sizes.sizes_val[0].status != CTL_NOENT)) {
+        if (!r || r->sizes.sizes_len != 1 ||
+            (r->sizes.sizes_val[0].status != CTL_OK && r->sizes.sizes_val[0].status != CTL_NOENT)) {
                 f->failed = true;
         } else {
                 const ctl_size *size = &r->sizes.sizes_val[0];
@@ -219,8 +222,12 @@ static void got_sizes(void *arg, struct server *server, void *result)
 
 ctl_object size_object(const struct inode *inode, uint32_t index)
 {
-        return (ctl_object){ .fileid = inode->fileid, .generation = inode->generation, .unit = inode->unit,
-                             .width = inode->width, .first = inode->first, .index = index };
+        return (ctl_object){ .fileid = inode->fileid,
+                             .generation = inode->generation,
+                             .unit = inode->unit,
+                             .width = inode->width,
+                             .first = inode->first,
+                             .index = index };
 }
 
 static void ask_one(struct size_file *f, struct server *server, const struct inode *inode, uint32_t index)
@@ -229,8 +236,9 @@ static void ask_one(struct size_file *f, struct server *server, const struct ino
         ctl_getsizes_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
 
         f->pending++;
-        if (!server || ctl_call(server, CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args, (xdrproc_t)xdr_ctl_getsizes_res,
-                                sizeof(ctl_getsizes_res), got_sizes, f) < 0) {
+        if (!server ||
+            ctl_call(server, CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args,
+                     (xdrproc_t)xdr_ctl_getsizes_res, sizeof(ctl_getsizes_res), got_sizes, f) < 0) {
                 f->failed = true;
                 f->pending--;
         }
@@ -299,7 +307,8 @@ enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid)
         return NFS4_WAIT;
 }
 
-/* What waits comes in its order: truncations first, since an answer from before one is worth nothing after it. */
+/* What waits comes in its order: truncations first, since an answer from before one is worth nothing after
+ * it. */
 void size_file_next(struct size_file *f)
 {
         if (f->busy)

@@ -1,35 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who knows the size of a file now (DESIGN: size, time and data safety). A data server tells the MDS before it answers the
- * first unstable WRITE under a handle that the file is dirty there (CTL_PUSH dirty), and pushes size and mtime when asked
- * for FILE_SYNC. So the MDS's own numbers are exact unless a data server is marked dirty for the file: then it is asked
- * (CTL_GETSIZES) before any answer that depends on size, mtime or change. */
+/* Who knows the size of a file now (DESIGN: size, time and data safety). A data server tells the MDS before
+ * it answers the first unstable WRITE under a handle that the file is dirty there (CTL_PUSH dirty), and
+ * pushes size and mtime when asked for FILE_SYNC. So the MDS's own numbers are exact unless a data server is
+ * marked dirty for the file: then it is asked (CTL_GETSIZES) before any answer that depends on size, mtime or
+ * change. */
 #pragma once
 
 #include "mds/mds.h"
 
-struct sizes *sizes_new(struct mds *mds); /* marks every file with a write layout record as dirty everywhere */
+struct sizes *sizes_new(
+        struct mds *mds); /* marks every file with a write layout record as dirty everywhere */
 void sizes_free(struct sizes *s);
 
-/* Wait until size, mtime, change and used of FILEID are up to date in the metadata. DONE runs later, or at once from
- * inside when no data server is dirty. OK; STALE: the file is gone; DELAY: a data server that must be asked is away. */
+/* Wait until size, mtime, change and used of FILEID are up to date in the metadata. DONE runs later, or at
+ * once from inside when no data server is dirty. OK; STALE: the file is gone; DELAY: a data server that must
+ * be asked is away. */
 struct size_wait {
         struct list node;
         void (*done)(struct size_wait *, enum nfsstat4 status);
 };
 void size_wait(struct sizes *s, uint64_t fileid, struct size_wait *w);
-/* May objects of FILE exist on data servers? INODE_DATA is set when the first one tells us of data, not when a layout is
- * given: most files of a tree that is only touched never have any. */
+/* May objects of FILE exist on data servers? INODE_DATA is set when the first one tells us of data, not when
+ * a layout is given: most files of a tree that is only touched never have any. */
 bool size_has_data(struct sizes *s, const struct inode *file);
 bool size_is_current(struct sizes *s, uint64_t fileid);
 
-/* The same for an operation: NFS4_OK at once when no data server is dirty, else NFS4_WAIT and a wake; then call it again:
- * it answers from what the wait found. */
+/* The same for an operation: NFS4_OK at once when no data server is dirty, else NFS4_WAIT and a wake; then
+ * call it again: it answers from what the wait found. */
 enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid);
 
-/* Cut or extend FILEID to SIZE on the data servers and in the metadata: fences the handles of other clients that may
- * write, truncates every object, then commits size, times and change (clearing set-id bits when CLEAR_SETID). NFS4_WAIT
- * and compound_wake(); afterwards size_truncate_result(). For files with INODE_DATA; without it the caller's own
- * transaction does. Keeps its state in OP_WAIT from SIZE_WAIT_AT on, so the caller may use the bytes below. */
+/* Cut or extend FILEID to SIZE on the data servers and in the metadata: fences the handles of other clients
+ * that may write, truncates every object, then commits size, times and change (clearing set-id bits when
+ * CLEAR_SETID). NFS4_WAIT and compound_wake(); afterwards size_truncate_result(). For files with INODE_DATA;
+ * without it the caller's own transaction does. Keeps its state in OP_WAIT from SIZE_WAIT_AT on, so the
+ * caller may use the bytes below. */
 enum { SIZE_WAIT_AT = 512 };
 enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size, bool clear_setid);
 enum nfsstat4 size_truncate_result(struct compound *c);

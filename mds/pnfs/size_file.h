@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to pnfs/size.c (asking) and pnfs/truncate.c (cutting): the work on one file's size, one thing at a time. */
+/* Private to pnfs/size.c (asking) and pnfs/truncate.c (cutting): the work on one file's size, one thing at a
+ * time. */
 #pragma once
 
 #include "base/slab.h"
@@ -12,15 +13,15 @@ enum { DIRTY_WORDS = FLEET_MAX / 64 + 1, FILES_MAX = 1 << 20 };
 struct size_file {
         struct hnode node;
         uint64_t fileid;
-        uint64_t dirty[DIRTY_WORDS];  /* by server id */
+        uint64_t dirty[DIRTY_WORDS]; /* by server id */
         bool busy;
-        uint32_t pending;             /* answers awaited */
-        bool failed;                  /* one of them did not come */
-        bool exists;                  /* an object does */
+        uint32_t pending; /* answers awaited */
+        bool failed;      /* one of them did not come */
+        bool exists;      /* an object does */
         uint64_t size, used;
         int64_t mtime;
-        struct list waiting;          /* struct size_wait: for the answer being fetched */
-        struct list queued;           /* struct cut: truncations that wait their turn */
+        struct list waiting; /* struct size_wait: for the answer being fetched */
+        struct list queued;  /* struct cut: truncations that wait their turn */
         struct sizes *sizes;
         struct task finish;
 };
@@ -31,7 +32,8 @@ struct sizes {
         struct slab slab;
 };
 
-struct size_file *size_file_find(const struct sizes *s, uint64_t fileid); /* NULL: nothing is under way or dirty */
+struct size_file *size_file_find(const struct sizes *s,
+                                 uint64_t fileid);                 /* NULL: nothing is under way or dirty */
 struct size_file *size_file_get(struct sizes *s, uint64_t fileid); /* made when new; NULL: too many */
 /* One of the answers awaited is there: with the last one, f->finish runs. */
 void size_file_answered(struct size_file *f);

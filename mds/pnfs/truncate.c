@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Truncation of a striped file: fence who else could write, cut every object, then the metadata (size.h). RFC 8881 §13.10
- * leaves it to the servers that components and size agree. */
+/* Truncation of a striped file: fence who else could write, cut every object, then the metadata (size.h). RFC
+ * 8881 §13.10 leaves it to the servers that components and size agree. */
 #include "mds/pnfs/size_file.h"
 
 /* A truncation; in the wait area of the compound that asked. */
@@ -45,7 +45,7 @@ static enum nfsstat4 store_cut(const struct cut *cut)
         }
         inode->size = cut->size;
         if (cut->clear_setid)
-                inode->mode &= (uint16_t) ~06000u;
+                inode->mode &= (uint16_t)~06000u;
         txn_touch(t, inode, true);
         return nfs4_status_from_errno(txn_commit(t, &cut->compound->commit_seq));
 }
@@ -88,8 +88,8 @@ static void cut_objects(struct fence_wait *wait)
                 ctl_truncate_args args = { .object = size_object(inode, i), .size = cut->size };
 
                 f->pending++;
-                if (!server || ctl_call(server, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args, (xdrproc_t)xdr_ctl_result,
-                                        sizeof(ctl_result), cut_one, f) < 0) {
+                if (!server || ctl_call(server, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args,
+                                        (xdrproc_t)xdr_ctl_result, sizeof(ctl_result), cut_one, f) < 0) {
                         f->failed = true;
                         f->pending--;
                 }
@@ -97,7 +97,8 @@ static void cut_objects(struct fence_wait *wait)
         size_file_answered(f);
 }
 
-/* The client that cuts has flushed what it wrote; only others must be stopped. They ask for a layout again. */
+/* The client that cuts has flushed what it wrote; only others must be stopped. They ask for a layout again.
+ */
 static void cut_start(struct cut *cut)
 {
         struct size_file *f = cut->file;
@@ -105,7 +106,8 @@ static void cut_start(struct cut *cut)
         const struct inode *inode;
 
         f->busy = true;
-        if (layout_has_writer(mds->layouts, f->fileid, cut->compound->client) && meta_inode(mds->meta, f->fileid, &inode) == 0) {
+        if (layout_has_writer(mds->layouts, f->fileid, cut->compound->client) &&
+            meta_inode(mds->meta, f->fileid, &inode) == 0) {
                 cut->fence.done = cut_objects;
                 layouts_drop_file(mds->layouts, f->fileid);
                 fence_raise(mds->fleet, inode, 0, true, &cut->fence);

@@ -42,8 +42,8 @@ struct layouts *layouts_new(struct mds *mds)
                 return NULL;
         l->mds = mds;
         slab_init(&l->states, sizeof(struct layout_state), LAYOUTS_MAX);
-        if (!hashtab_init(&l->by_index, 1024) || !hashtab_init(&l->by_file, 1024) || !hashtab_init(&l->holders, 64) ||
-            !hashtab_init(&l->leftovers, 64)) {
+        if (!hashtab_init(&l->by_index, 1024) || !hashtab_init(&l->by_file, 1024) ||
+            !hashtab_init(&l->holders, 64) || !hashtab_init(&l->leftovers, 64)) {
                 layouts_free(l);
                 return NULL;
         }
@@ -159,7 +159,8 @@ struct layout_state *layout_of(struct layouts *l, const struct client *client, u
         return NULL;
 }
 
-static struct layout_state *make(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id)
+static struct layout_state *make(struct layouts *l, struct client *client, uint64_t fileid,
+                                 uint16_t export_id)
 {
         struct layout_state *state = slab_get(&l->states);
         struct holder *h = state ? get_holder(l, client) : NULL;
@@ -184,8 +185,8 @@ static void bump(struct stateid *s)
         s->seqid = s->seqid == UINT32_MAX ? 1 : s->seqid + 1;
 }
 
-enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id, uint8_t iomode,
-                           struct layout_state **ret)
+enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id,
+                           uint8_t iomode, struct layout_state **ret)
 {
         struct layout_state *state = layout_of(l, client, fileid);
 
@@ -200,7 +201,8 @@ enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fi
         return NFS4_OK;
 }
 
-enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s, struct layout_state **ret)
+enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s,
+                          struct layout_state **ret)
 {
         uint32_t index;
 
@@ -224,7 +226,8 @@ bool layout_has_writer(struct layouts *l, uint64_t fileid, const struct client *
         HASHTAB_FOR_EACH(node, &l->by_file, hash_u64(fileid)) {
                 struct layout_state *state = CONTAINER(node, struct layout_state, by_file);
 
-                if (state->fileid == fileid && state->client != except && state->iomodes & 1u << LAYOUTIOMODE4_RW)
+                if (state->fileid == fileid && state->client != except &&
+                    state->iomodes & 1u << LAYOUTIOMODE4_RW)
                         return true;
         }
         return false;
@@ -330,13 +333,14 @@ void layout_records_settle(struct layouts *l, uint64_t fileid)
                 forget_leftover(l, left);
 }
 
-void layouts_each(struct layouts *l, const struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg)
+void layouts_each(struct layouts *l, const struct client *client,
+                  bool (*each)(void *arg, struct layout_state *), void *arg)
 {
         struct holder *h = find_holder(l, client);
 
         if (!h)
                 return;
-        LIST_FOR_EACH (node, &h->layouts)
+        LIST_FOR_EACH(node, &h->layouts)
                 if (!each(arg, CONTAINER(node, struct layout_state, in_client)))
                         return;
 }

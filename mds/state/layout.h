@@ -1,45 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layouts: one layout state per (client, file), its stateid and what it covers (RFC 8881 §12.5). All layouts are
- * whole-file, so what is out is an iomode. A write layout has a durable record ('l' in mds/store/record.h). */
+/* Layouts: one layout state per (client, file), its stateid and what it covers (RFC 8881 §12.5). All layouts
+ * are whole-file, so what is out is an iomode. A write layout has a durable record ('l' in
+ * mds/store/record.h). */
 #pragma once
 
 #include "mds/mds.h"
 
 struct layout_state {
         struct hnode by_index;
-        struct hnode by_file;            /* all holders of a file */
+        struct hnode by_file; /* all holders of a file */
         struct list in_client;
         struct client *client;
         uint64_t fileid;
         uint16_t export_id;
         struct stateid stateid;
-        uint8_t iomodes;                 /* bit LAYOUTIOMODE4_READ, bit LAYOUTIOMODE4_RW held */
-        uint32_t epoch;                  /* of the newest handle given */
-        bool return_on_close, recorded;  /* recorded: the write layout has its record */
+        uint8_t iomodes;                /* bit LAYOUTIOMODE4_READ, bit LAYOUTIOMODE4_RW held */
+        uint32_t epoch;                 /* of the newest handle given */
+        bool return_on_close, recorded; /* recorded: the write layout has its record */
 };
 
 struct layouts *layouts_new(struct mds *mds);
 void layouts_free(struct layouts *l);
-/* Grant IOMODE to CLIENT: state made when new, seqid bumped, current epoch noted. OK, or LAYOUTTRYLATER at the limit. */
-enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id, uint8_t iomode, struct layout_state **ret);
-enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s, struct layout_state **ret);
+/* Grant IOMODE to CLIENT: state made when new, seqid bumped, current epoch noted. OK, or LAYOUTTRYLATER at
+ * the limit. */
+enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id,
+                           uint8_t iomode, struct layout_state **ret);
+enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s,
+                          struct layout_state **ret);
 struct layout_state *layout_of(struct layouts *l, const struct client *client, uint64_t fileid);
 /* Is a write layout out to anybody but EXCEPT (may be NULL)? */
 bool layout_has_writer(struct layouts *l, uint64_t fileid, const struct client *except);
 /* Give back IOMODE (READ, RW, ANY): true when the state is gone. */
 bool layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode);
 void layouts_drop_client(struct layouts *l, struct client *client);
-void layouts_drop_file(struct layouts *l, uint64_t fileid);  /* fenced for good */
-void layouts_file_gone(struct layouts *l, uint64_t fileid);  /* deleted, with its records */
-/* The durable records of write layouts. A record outlives its state when the client goes or returns the layout while data
- * servers know more than we do; such leftovers are counted, so that finding them needs no scan of what has none. */
-void layout_record(struct txn *t, const struct layout_state *state, uint32_t epoch);  /* write it */
+void layouts_drop_file(struct layouts *l, uint64_t fileid); /* fenced for good */
+void layouts_file_gone(struct layouts *l, uint64_t fileid); /* deleted, with its records */
+/* The durable records of write layouts. A record outlives its state when the client goes or returns the
+ * layout while data servers know more than we do; such leftovers are counted, so that finding them needs no
+ * scan of what has none. */
+void layout_record(struct txn *t, const struct layout_state *state, uint32_t epoch); /* write it */
 void layout_record_returned(struct layouts *l, struct txn *t, uint64_t fileid, const struct client *client);
-void layout_records_delete(struct layouts *l, struct txn *t, uint64_t fileid);        /* all of the file's */
+void layout_records_delete(struct layouts *l, struct txn *t, uint64_t fileid); /* all of the file's */
 /* The data servers have nothing to add about FILEID: records that nobody holds may go. */
 void layout_records_settle(struct layouts *l, uint64_t fileid);
-void layout_leftover(struct layouts *l, uint64_t fileid);                             /* one was found at start */
+void layout_leftover(struct layouts *l, uint64_t fileid); /* one was found at start */
 
 /* Everything CLIENT holds; EACH must not drop anything; false ends it. */
-void layouts_each(struct layouts *l, const struct client *client, bool (*each)(void *arg, struct layout_state *), void *arg);
+void layouts_each(struct layouts *l, const struct client *client,
+                  bool (*each)(void *arg, struct layout_state *), void *arg);
 uint32_t layouts_count(const struct layouts *l);

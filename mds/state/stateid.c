@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The MDS's stateids: include/stateid.h says what stands in `other`. The salt is a MAC, so that a stateid that was not made
- * by this start of this server is told apart without looking anything up. */
+/* The MDS's stateids: include/stateid.h says what stands in `other`. The salt is a MAC, so that a stateid
+ * that was not made by this start of this server is told apart without looking anything up. */
 #include "base/siphash.h"
 #include "mds/mds.h"
 
@@ -25,7 +25,8 @@ void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index,
         memcpy(ret->other + 8, &number, 4);
 }
 
-bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind, uint32_t *ret_index)
+bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind,
+                   uint32_t *ret_index)
 {
         struct stateid expected;
         uint32_t index;

@@ -39,7 +39,7 @@ struct inode {
         uint64_t used;   /* bytes allocated on data servers, as last heard */
         uint64_t change; /* rises with every change: max(change + 1, wall clock in ns) */
         int64_t atime, mtime, ctime, btime; /* ns since 1970 */
-        uint64_t parent; /* directories: the one parent (0 for the root); files: 0 */
+        uint64_t parent;                    /* directories: the one parent (0 for the root); files: 0 */
         /* regular files: stripes (include/stripe.h) */
         uint32_t unit;
         uint16_t width, pool;

@@ -22,10 +22,10 @@ struct rocks {
         rocksdb_writebatch_t *batch; /* reused */
         rocksdb_flushoptions_t *flush;
 
-        int dead;  /* -errno: a write or sync failed, nothing is accepted any more */
-        bool told; /* on_durable() has heard of it */
-        uint64_t asked;  /* highest seq that sync() was called with */
-        uint64_t synced; /* that is on disk; store.durable: and said so */
+        int dead;                /* -errno: a write or sync failed, nothing is accepted any more */
+        bool told;               /* on_durable() has heard of it */
+        uint64_t asked;          /* highest seq that sync() was called with */
+        uint64_t synced;         /* that is on disk; store.durable: and said so */
         uint64_t log_limit;      /* a log with more bytes is closed */
         uint64_t log_bytes;      /* in the log since it was begun */
         uint64_t space_check_at; /* log_bytes at which free space is looked at again */

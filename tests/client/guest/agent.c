@@ -166,8 +166,9 @@ static void set_up_network(void)
         close(fd);
 }
 
-/* The guest's network driver takes its buffers in the softirq. When page cache has filled the memory and there are none, it
- * tries again for ever, and with one processor nothing else runs that could free some: keep a reserve. */
+/* The guest's network driver takes its buffers in the softirq. When page cache has filled the memory and
+ * there are none, it tries again for ever, and with one processor nothing else runs that could free some:
+ * keep a reserve. */
 static void keep_memory_free(void)
 {
         int fd = open("/proc/sys/vm/min_free_kbytes", O_WRONLY | O_CLOEXEC);

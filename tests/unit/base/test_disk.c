@@ -297,8 +297,12 @@ static void submit_all(enum disk_op op, int fd)
 {
         unfinished = MANY;
         for (int i = 0; i < MANY; i++) {
-                requests[i] = (struct disk_req){ .op = op, .fd = fd, .data = blocks[i], .length = BLOCK,
-                                                 .offset = (uint64_t)i * BLOCK, .done = finished };
+                requests[i] = (struct disk_req){ .op = op,
+                                                 .fd = fd,
+                                                 .data = blocks[i],
+                                                 .length = BLOCK,
+                                                 .offset = (uint64_t)i * BLOCK,
+                                                 .done = finished };
                 disk_submit(disk, &requests[i]);
         }
         loop_run(loop);
@@ -411,14 +415,10 @@ static void a_refused_ring_is_an_errno(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest behaviours[] = {
-        TEST(a_file_from_birth_to_death),
-        TEST(a_read_is_short_only_at_the_end),
-        TEST(errors_come_as_results),
-        TEST(a_short_write_is_continued_to_its_error),
-        TEST(a_full_file_system_is_enospc),
-        TEST(directories_are_made_and_listed),
-        TEST(a_thousand_at_a_time),
-        TEST(a_chain_of_requests),
+        TEST(a_file_from_birth_to_death),   TEST(a_read_is_short_only_at_the_end),
+        TEST(errors_come_as_results),       TEST(a_short_write_is_continued_to_its_error),
+        TEST(a_full_file_system_is_enospc), TEST(directories_are_made_and_listed),
+        TEST(a_thousand_at_a_time),         TEST(a_chain_of_requests),
         TEST(large_transfers_are_whole),
 };
 

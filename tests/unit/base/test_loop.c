@@ -60,8 +60,10 @@ static void fire(struct timer *timer)
 
 static void timers_fire_in_order_and_not_before_time(void **state)
 {
-        struct test_timer t[4] = { { .timer.fire = fire, .last = true }, { .timer.fire = fire },
-                                   { .timer.fire = fire }, { .timer.fire = fire } };
+        struct test_timer t[4] = { { .timer.fire = fire, .last = true },
+                                   { .timer.fire = fire },
+                                   { .timer.fire = fire },
+                                   { .timer.fire = fire } };
         uint64_t start = env_now(loop_env(loop));
 
         (void)state;

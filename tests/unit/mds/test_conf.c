@@ -188,10 +188,8 @@ static void test_example(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),
-                cmocka_unit_test(test_all_keys),
-                cmocka_unit_test(test_messages),
-                cmocka_unit_test(test_named_files),
+                cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys),
+                cmocka_unit_test(test_messages), cmocka_unit_test(test_named_files),
                 cmocka_unit_test(test_example),
         };
 

@@ -231,9 +231,8 @@ static void test_paths(void **state)
                      "e.yaml:4: path: '/a' contains '/a/b' (line 2); allowed: separate paths");
         expect_error("exports:\n- path: /" RULES "- path: /a" RULES,
                      "e.yaml:4: path: '/a' lies inside '/' (line 2); allowed: separate paths");
-        expect_error(
-                "exports:\n- path: /a\n  id: 5" RULES "- path: /b\n  id: 5" RULES,
-                "e.yaml:5: '/b' has the id 5 of '/a' (line 2); allowed: another id: from 1 to 65535");
+        expect_error("exports:\n- path: /a\n  id: 5" RULES "- path: /b\n  id: 5" RULES,
+                     "e.yaml:5: '/b' has the id 5 of '/a' (line 2); allowed: another id: from 1 to 65535");
         exports_free(load("exports:\n- path: /a" RULES "- path: /ab" RULES "- path: /...\n" RULES));
 }
 
@@ -241,15 +240,22 @@ static void test_messages(void **state)
 {
         static const char clients[] =
                 "an address, a network like 192.0.2.0/24 or 2001:db8::/32, a host name like *.lab.example, or \"*\"";
-        static const struct { const char *client, *allowed; } bad[] = {
-                { "192.0.2.300", clients },      { "192.0.2.*", clients },
-                { "192.0.2.1:2049", clients },   { "[2001:db8::1]", clients },
-                { "a b", clients },              { "a..b", clients },
-                { "@group", clients },           { "192.0.2.0/", "a prefix from /0 to /32" },
+        static const struct {
+                const char *client, *allowed;
+        } bad[] = {
+                { "192.0.2.300", clients },
+                { "192.0.2.*", clients },
+                { "192.0.2.1:2049", clients },
+                { "[2001:db8::1]", clients },
+                { "a b", clients },
+                { "a..b", clients },
+                { "@group", clients },
+                { "192.0.2.0/", "a prefix from /0 to /32" },
                 { "192.0.2.0/33", "a prefix from /0 to /32" },
                 { "::/129", "a prefix from /0 to /128" },
                 { "192.0.2.1/24", "a network whose bits behind the prefix are 0" },
-                { "::ffff:192.0.2.1", clients }, { "::ffff:c000:201", "the IPv4 form of this address" },
+                { "::ffff:192.0.2.1", clients },
+                { "::ffff:c000:201", "the IPv4 form of this address" },
         };
         char text[128], expected[256];
 
