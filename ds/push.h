@@ -2,13 +2,15 @@
 /* Telling the MDS what was written (CTL_PUSH), so that its sizes are right without asking:
  *
  * - FILE_SYNC4: size and mtime are pushed and made durable there before the WRITE is answered. The size is
- * that of the whole object, so a push also covers what a data server before us (the same store) did not get
- * to tell.
+ *   that of the whole object, so a push also covers what a data server before us (the same store) did not get
+ *   to tell. From the second such WRITE to an object on, its file is announced instead, once, as for
+ *   UNSTABLE4: files that are synced again and again cost no message each (op/write.c).
  * - UNSTABLE4: before the first one under a layout epoch is answered, the file is announced as dirty; the MDS
- * then asks (CTL_GETSIZES) before any answer that depends on size. Later ones cost nothing.
+ *   then asks (CTL_GETSIZES) before any answer that depends on size. Later ones cost nothing.
  * - COMMIT pushes nothing. Of the correct ways this is the cheapest: the LAYOUTCOMMIT that follows brings the
- * size, and when it is lost the mark is still there, so the MDS asks. The mark goes only when the MDS has
- * asked and nothing was under way ("settled"), never by a push: a push of an announced file says dirty again.
+ *   size, and when it is lost the mark is still there, so the MDS asks. The mark goes only when the MDS has
+ *   asked and nothing was under way ("settled"), never by a push: a push of an announced file says dirty
+ *   again.
  *
  * What is announced is known in two places: each worker notes it in its objects, to announce once, and
  * forgetting it costs one announcement more; worker 0 keeps what the MDS believes, to say dirty rightly. All

@@ -100,6 +100,7 @@ static void write_conf(struct ds_lab *lab)
                 abort();
         }
         memset(lab->conf.cluster_key, 0x5a, sizeof(lab->conf.cluster_key));
+        key_derive(lab->conf.cluster_key, "handles", lab->handle_key, sizeof(lab->handle_key));
 }
 
 static void ended(void *arg, const char *problem)
@@ -220,11 +221,9 @@ void lab_client_begin(struct lab_client *c, struct ds_lab *lab, const char *owne
                                   .slots = 64,
                                   .timeout_ns = CALL_SECONDS * 1000000000ull,
                                   .cred = { .flavor = RPC_AUTH_SYS } };
-        uint8_t key[16];
 
-        key_derive(lab->conf.cluster_key, "handles", key, sizeof(key));
         *c = (struct lab_client){ .lab = lab };
-        c->tag = client_tag(owner, (uint32_t)strlen(owner), conf.verifier, key);
+        c->tag = client_tag(owner, (uint32_t)strlen(owner), conf.verifier, lab->handle_key);
         c->peer = peer_new(lab->rpc, lab->env, &conf, on_state, c);
         CHECK(c->peer != NULL);
 }
@@ -329,10 +328,7 @@ static void call_done(struct peer_call *call, enum rpc_result result, enum nfsst
 
 void lab_io_start(struct lab_client *c, struct lab_io *io, const struct fh *fh)
 {
-        uint8_t key[16];
-
-        key_derive(c->lab->conf.cluster_key, "handles", key, sizeof(key));
-        fh_encode(fh, key, io->fh);
+        fh_encode(fh, c->lab->handle_key, io->fh);
         if (!io->special && stateid_other_is(&io->stateid, 0))
                 memset(io->stateid.other, 0x11, sizeof(io->stateid.other)); /* some open's */
         io->lab = c->lab;

@@ -28,6 +28,7 @@ struct ds_lab {
         char dir[64];
         char *store;
         struct ds_conf conf;
+        uint8_t handle_key[16]; /* the clients' handles are signed with it */
         struct fake_mds mds;
         struct ds *ds;
         struct fault_disk *fault; /* the data server's, when asked for */

@@ -31,6 +31,7 @@ struct fake_mds {
         ctl_fence fences[FAKE_FENCES];
 
         /* how it behaves */
+        bool quiet;     /* pushes are taken and not remembered */
         bool mute;      /* heartbeats are not answered */
         bool hold_push; /* pushes and eofs are answered by fake_mds_release() */
         bool hold_eof;

@@ -85,9 +85,34 @@ static void a_push_does_not_hide_what_was_announced(void **state)
         assert_int_equal(push->size, 51000);
         assert_true(push->dirty);
         assert_true(lab_getsize(&lab, &fh).settled);
+        fh.flags |= FH_PROXY; /* the MDS's own writes are always pushed */
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
         fake_pushes(&lab.mds, LAB_FILE, &push);
+        assert_int_equal(push->size, 51000);
         assert_false(push->dirty);
+}
+
+/* A file that is synced again and again, a log or a database: the MDS is told to ask, once. */
+static void synced_writes_are_pushed_once_and_then_announced_once(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        uint32_t committed;
+        const ctl_push *push;
+
+        (void)state;
+        for (int i = 0; i < 10; i++) {
+                assert_int_equal(lab_write(&client, &fh, i, "x", 1, FILE_SYNC4, &committed), NFS4_OK);
+                assert_int_equal(committed, FILE_SYNC4);
+        }
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, &push), 2);
+        assert_true(push->dirty);
+        assert_int_equal(push->size, 0);
+        assert_int_equal(lab_getsize(&lab, &fh).size, 10);
+        assert_int_equal(lab_write(&client, &fh, 10, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 3);
+        fake_file(&lab.mds, LAB_FILE)->gone = true; /* nobody can be told: nobody is promised anything */
+        assert_true(lab_getsize(&lab, &fh).settled);
+        assert_int_equal(lab_write(&client, &fh, 11, "x", 1, FILE_SYNC4, NULL), NFS4ERR_STALE);
 }
 
 static void the_answer_waits_for_the_announcement(void **state)
@@ -304,6 +329,8 @@ int main(void)
                 TEST(a_new_epoch_announces_again, one),
                 TEST(a_push_does_not_hide_what_was_announced, one),
                 TEST(a_push_does_not_hide_what_was_announced, three),
+                TEST(synced_writes_are_pushed_once_and_then_announced_once, one),
+                TEST(synced_writes_are_pushed_once_and_then_announced_once, three),
                 TEST(the_answer_waits_for_the_announcement, one),
                 TEST(a_push_outlives_the_connection, one),
                 TEST(a_push_outlives_the_connection, three),
