@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In steady state GETATTR, LOOKUP, ACCESS, and OPEN with CLOSE of a file that is there allocate nothing (the client of
- * the lab and its streams included). */
+/* In steady state GETATTR, LOOKUP, ACCESS, and OPEN with CLOSE of a file that is there allocate nothing (the
+ * client of the lab and its streams included). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,7 +142,8 @@ static void open_and_close(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
-        const struct CMUnitTest tests[] = { TEST(getattr), TEST(lookup), TEST(access_), TEST(open_and_close) };
+        const struct CMUnitTest tests[] = { TEST(getattr), TEST(lookup), TEST(access_),
+                                            TEST(open_and_close) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
