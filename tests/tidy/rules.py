@@ -122,12 +122,13 @@ def scenarios(sources):
 
 
 def sizes(sources):
-    """Files of at most 500 lines, functions of at most 70."""
+    """Files of at most 500 lines (a unit test, which follows one file whatever it holds, 600), functions of at most 70."""
     for s in sources:
         if not s.is_c and not s.is_script:
             continue
-        if len(s.lines) > FILE_LINES:
-            yield f"{s.path}: {len(s.lines)} lines, allowed: {FILE_LINES}"
+        allowed = TEST_LINES if s.path.startswith("tests/unit/") else FILE_LINES
+        if len(s.lines) > allowed:
+            yield f"{s.path}: {len(s.lines)} lines, allowed: {allowed}"
         for line, length in s.functions() if s.is_c else s.python_functions():
             if length > FUNCTION_LINES:
                 yield f"{s.path}:{line}: a function of {length} lines, allowed: {FUNCTION_LINES}"

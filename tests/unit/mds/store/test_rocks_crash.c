@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kill -9 at any instant: test_crash [FIRST-SEED [SEEDS]]
+/* kill -9 at any instant: test_rocks_crash [FIRST-SEED [SEEDS]]
  *
  * A child works on a real store: what it does next follows from the seed and from how far it is, so that the
  * parent knows it all. Each change carries its number. Whatever is durable is told through a pipe. The child
@@ -520,7 +520,7 @@ static void killed_at_any_instant(void **state)
                 assert_non_null(mkdtemp(dir));
                 for (uint32_t life = 0; life < LIVES; life++)
                         if (!one_life(seed, dir, hash_u64(seed * 16u + life)))
-                                fail_msg("seed %u, life %u: store kept in %s; again with: test_crash %u 1",
+                                fail_msg("seed %u, life %u: store kept in %s; again with: test_rocks_crash %u 1",
                                          seed, life, dir, seed);
                 changes += shared->told;
                 bed_remove_dir(dir);
