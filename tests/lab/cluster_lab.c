@@ -161,6 +161,12 @@ void cluster_lab_start(struct cluster_lab *lab, uint32_t ds_count)
         CHECK(lab->pool && lab->rpc);
 }
 
+static bool never(void *arg)
+{
+        (void)arg;
+        return false;
+}
+
 static bool all_ended(void *arg)
 {
         const struct cluster_lab *lab = arg;
@@ -182,6 +188,7 @@ void cluster_lab_stop(struct cluster_lab *lab)
                 ds_conf_free(&lab->ds_conf[i]);
         }
         mds_stop(lab->mds);
+        cluster_lab_wait(lab, never, NULL, 1); /* the last word of the store's thread */
         mds_conf_free(&lab->mds_conf);
         list_remove(&lab->watch.node);
         loop_free(lab->loop);
