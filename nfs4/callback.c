@@ -47,12 +47,13 @@ static void on_reply(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
         list_remove(&cb->in_session);
         if (result == RPC_DONE) {
                 status = parse_reply(x, &moved);
-                slot->busy = false;
                 if (moved)
                         slot->seqid++;
         } else {
-                session->back_fault = true; /* the slot stays busy: its sequence id is not known any more */
+                session->back_fault = true;
         }
+        /* Without an answer the slot stays busy: its sequence id is not known any more. */
+        slot->busy = result == RPC_LOST || result == RPC_TIMED_OUT;
         cb->session = NULL;
         cb->done(cb, status);
 }

@@ -114,6 +114,16 @@ static void start_server(struct nfs4_lab *lab, uint32_t boot)
         lab->programs[0] = nfs4_rpc_program(&lab->nfs);
 }
 
+static void serve_callback(void *service, struct call *call)
+{
+        struct nfs4_lab *lab = service;
+
+        if (lab->on_callback)
+                lab->on_callback(lab, call);
+        else
+                call_reply_error(call, RPC_PROC_UNAVAIL);
+}
+
 void nfs4_lab_start(struct nfs4_lab *lab)
 {
         *lab = (struct nfs4_lab){ .streams.seed = 1, .hooks = lab_hooks };
@@ -126,8 +136,13 @@ void nfs4_lab_start(struct nfs4_lab *lab)
         nfs4_lab_ops(lab->ops);
         lab->pool = bufpool_new(256 << 20);
         start_server(lab, 1);
+        lab->cb_programs[0] = (struct rpc_program){ .prog = NFS4_CB_PROGRAM_LINUX,
+                                                    .vers = 1,
+                                                    .call_bytes = sizeof(struct call),
+                                                    .dispatch = serve_callback,
+                                                    .service = lab };
         lab->server = rpc_server_new(&lab->v.env, lab->pool, lab->programs, &limits);
-        lab->dialler = rpc_server_new(&lab->v.env, lab->pool, &lab->nothing, &limits);
+        lab->dialler = rpc_server_new(&lab->v.env, lab->pool, lab->cb_programs, &limits);
         CHECK(lab->pool && lab->server && lab->dialler);
 }
 

@@ -23,6 +23,8 @@ enum {
         LAB_OP_FAIL = OP_OPEN_CONFIRM, /* u32 status: fails with it */
 };
 
+struct nfs4_lab;
+typedef void lab_callback_fn(struct nfs4_lab *lab, struct call *call);
 struct nfs4_lab {
         struct virtual_env v; /* first */
         struct env_ops env_ops;
@@ -34,13 +36,14 @@ struct nfs4_lab {
         struct nfs4_hooks hooks; /* may be changed at any time */
         struct nfs4_server nfs;
         const struct nfs4_op *ops[NFS4_OP_LIMIT];
-        struct rpc_program programs[2], nothing;
+        struct rpc_program programs[2], cb_programs[2];
         struct rpc_server *server, *dialler;
         struct list held;        /* waiting operations, oldest first */
         struct list uncommitted; /* compound.commit_node, while hold_commits */
         bool hold_commits;
         uint32_t count, gone, confirmed; /* of LAB_OP_COUNT; calls of the hooks */
         bool has_state, courtesy;        /* what the hooks say */
+        lab_callback_fn *on_callback;    /* answers what the server calls; NULL: PROC_UNAVAIL */
 };
 
 /* nfs4_ops.c: the table of operations. */
