@@ -19,7 +19,7 @@
 #include "mds/store/rocks.h"
 #include "tests/unit/mds/store/support.h"
 
-enum { DIRS = 5, NAMES = 8, OBJECTS = DIRS * NAMES + 1, OUTSTANDING = 16, LIVES = 3, MOST_RUN_US = 25000 };
+enum { DIRS = 5, NAMES = 8, OBJECTS = DIRS * NAMES + 1, OUTSTANDING = 16, LIVES = 2, MOST_RUN_US = 25000 };
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static uint32_t first_seed = 1, seeds = 40;
 #else
