@@ -4,6 +4,9 @@
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
 
+struct secinfo_args {
+        uint32_t style;
+};
 struct secinfo_res {
         uint32_t flavors[8], count;
 };
@@ -19,15 +22,27 @@ void put_secinfo(struct xdr_out *x, const uint32_t *flavors, uint32_t count)
 
 static void decode(struct compound *c, struct xdr_in *x)
 {
-        (void)c;
-        if (xdr_get_u32(x) > SECINFO_STYLE4_PARENT)
+        struct secinfo_args *a = OP_ARGS(c, struct secinfo_args);
+
+        a->style = xdr_get_u32(x);
+        if (a->style > SECINFO_STYLE4_PARENT)
                 x->bad = true;
+}
+
+static bool is_root(struct compound *c)
+{
+        struct fh root;
+
+        return c->server->hooks->root_fh && c->server->hooks->root_fh(c, &root) == NFS4_OK &&
+               root.fileid == c->fh.fileid && root.export_id == c->fh.export_id;
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
         struct secinfo_res *r = OP_RES(c, struct secinfo_res);
 
+        if (OP_ARGS(c, struct secinfo_args)->style == SECINFO_STYLE4_PARENT && is_root(c))
+                return NFS4ERR_NOENT;
         r->count = 1;
         r->flavors[0] = RPC_AUTH_SYS;
         if (c->server->hooks->flavors)
