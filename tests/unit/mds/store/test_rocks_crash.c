@@ -520,8 +520,9 @@ static void killed_at_any_instant(void **state)
                 assert_non_null(mkdtemp(dir));
                 for (uint32_t life = 0; life < LIVES; life++)
                         if (!one_life(seed, dir, hash_u64(seed * 16u + life)))
-                                fail_msg("seed %u, life %u: store kept in %s; again with: test_rocks_crash %u 1",
-                                         seed, life, dir, seed);
+                                fail_msg(
+                                        "seed %u, life %u: store kept in %s; again with: test_rocks_crash %u 1",
+                                        seed, life, dir, seed);
                 changes += shared->told;
                 bed_remove_dir(dir);
         }
