@@ -297,13 +297,14 @@ bool load_phase(struct load *l, enum load_op op, uint32_t seconds, struct load_r
         began = env_now(l->env);
         for (uint32_t i = 0; i < l->o.clients; i++)
                 l->clients[i].next_block = 0;
-        for (uint32_t i = 0; i < count; i++) {
-                workers[i] = (struct worker){ .call.done = on_done,
-                                              .phase = &p,
-                                              .client = &l->clients[i % l->o.clients],
-                                              .again.fire = on_again };
-                begin(&workers[i]);
-        }
+        for (uint32_t slot = 0, i = 0; slot < l->o.slots; slot++)
+                for (uint32_t client = 0; client < l->o.clients; client++, i++) {
+                        workers[i] = (struct worker){ .call.done = on_done,
+                                                      .phase = &p,
+                                                      .client = &l->clients[client],
+                                                      .again.fire = on_again };
+                        begin(&workers[i]);
+                }
         while (p.busy > 0)
                 loop_run(l->loop);
         ret->elapsed_ns = env_now(l->env) - began;
