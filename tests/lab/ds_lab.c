@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/sha256.h"
+#include "base/siphash.h"
 
 enum { WAIT_MS = 10000, CALL_SECONDS = 60 };
 
@@ -85,16 +86,38 @@ static struct netaddr free_address(void)
         return addr;
 }
 
+static bool has_ipv6(void)
+{
+        struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        int fd = socket(AF_INET6, SOCK_STREAM, 0);
+        bool has = fd >= 0 && bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) == 0;
+
+        if (fd >= 0)
+                close(fd);
+        return has;
+}
+
+bool ds_lab_has_two_doors(struct ds_lab *lab)
+{
+        static const uint8_t key[16] = "nacre-ds workers";
+        uint64_t a = siphash(lab->ds_addr.bytes, 16, key), b = siphash(lab->ds_addr6.bytes, 16, key);
+
+        return lab->ds_addr6.family != 0 && a % lab->ds->worker_count != b % lab->ds->worker_count;
+}
+
 static void write_conf(struct ds_lab *lab)
 {
-        char text[1024], error[256], mds[NETADDR_TEXT], nfs[NETADDR_TEXT];
+        char text[1024], error[256], mds[NETADDR_TEXT], nfs[NETADDR_TEXT], nfs6[NETADDR_TEXT] = "";
+        bool two = lab->ds_addr6.family != 0;
 
-        snprintf(text, sizeof(text),
-                 "listen: %s\nmds: %s\nname: lab\nstore: %s\ncluster_key: none\nio: %s\nreserve_bytes: 0\n"
-                 "fd_cache: %u\nloops: %u\nlimits:\n  memory: 64M\n",
-                 netaddr_format(&lab->ds_addr, nfs), netaddr_format(&lab->mds_addr, mds), lab->store,
-                 lab->how.threads ? "threads" : "uring", lab->how.fd_cache ? lab->how.fd_cache : 64,
-                 lab->how.workers ? lab->how.workers : 1);
+        snprintf(
+                text, sizeof(text),
+                "listen: [ \"%s\"%s%s%s ]\nmds: %s\nname: lab\nstore: %s\ncluster_key: none\nio: %s\nreserve_bytes: 0\n"
+                "fd_cache: %u\nloops: %u\nlimits:\n  memory: 64M\n",
+                netaddr_format(&lab->ds_addr, nfs), two ? ", \"" : "",
+                two ? netaddr_format(&lab->ds_addr6, nfs6) : "", two ? "\"" : "",
+                netaddr_format(&lab->mds_addr, mds), lab->store, lab->how.threads ? "threads" : "uring",
+                lab->how.fd_cache ? lab->how.fd_cache : 64, lab->how.workers ? lab->how.workers : 1);
         if (ds_conf_load_text("lab", text, strlen(text), &lab->conf, error, sizeof(error)) < 0) {
                 fprintf(stderr, "%s\n", error);
                 abort();
@@ -174,6 +197,9 @@ void ds_lab_start(struct ds_lab *lab, const struct ds_lab_conf *how)
         CHECK(mkdtemp(lab->dir) != NULL && asprintf(&lab->store, "%s/store", lab->dir) > 0);
         lab->mds_addr = free_address();
         lab->ds_addr = free_address();
+        if (lab->how.two_doors && has_ipv6())
+                lab->ds_addr6 =
+                        (struct netaddr){ .family = 6, .port = lab->ds_addr.port, .bytes = { [15] = 1 } };
         write_conf(lab);
         start_clients(lab);
         if (!lab->how.no_mds) {
@@ -213,7 +239,7 @@ static void on_state(void *arg, struct peer *p, const char *state)
 
 void lab_client_begin(struct lab_client *c, struct ds_lab *lab, const char *owner)
 {
-        struct peer_conf conf = { .addr = lab->ds_addr,
+        struct peer_conf conf = { .addr = lab->use_second_door ? lab->ds_addr6 : lab->ds_addr,
                                   .owner = slice_str(owner),
                                   .verifier = "verify",
                                   .minor = 1,

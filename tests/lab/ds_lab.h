@@ -17,6 +17,7 @@ struct ds_lab_conf {
         uint32_t fd_cache; /* 0 = 64 */
         uint32_t width;    /* of the pool, with the server at position 0; 0 = 1 */
         bool no_mds;       /* it is started by the test */
+        bool two_doors;    /* listen on ::1 too: clients there may meet another worker */
         bool fault;        /* the disk is lab->fault */
 };
 
@@ -24,7 +25,8 @@ struct ds_lab {
         struct ds_lab_conf how;
         struct loop *loop;
         struct env *env;
-        struct netaddr mds_addr, ds_addr;
+        struct netaddr mds_addr, ds_addr, ds_addr6;
+        bool use_second_door; /* of clients that are started from now on */
         char dir[64];
         char *store;
         struct ds_conf conf;
@@ -54,6 +56,8 @@ void ds_lab_start_ds(struct ds_lab *lab);
 /* Run until CONDITION; false when it does not come in MS. */
 bool ds_lab_wait(struct ds_lab *lab, bool (*condition)(void *arg), void *arg, uint32_t ms);
 void ds_lab_run(struct ds_lab *lab, uint32_t ms);
+/* Is ::1 there, and not served by the worker of 127.0.0.1? */
+bool ds_lab_has_two_doors(struct ds_lab *lab);
 bool ds_lab_joined(void *arg); /* the lab: a condition */
 
 /* A client. */

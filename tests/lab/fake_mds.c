@@ -16,6 +16,9 @@ struct fake_request {
                 ctl_push_args push;
                 ctl_eof_args eof;
         } args;
+        struct fake_mds *mds;
+        struct fake_call ask;
+        ctl_getsizes_res sizes;
 };
 
 struct fake_file *fake_file(struct fake_mds *m, uint64_t fileid)
@@ -113,8 +116,9 @@ static void answer_push(struct fake_mds *m, struct fake_request *r)
                 statuses[i] = CTL_OK;
                 if (m->quiet)
                         continue;
-                CHECK(m->push_count < FAKE_PUSHES);
-                m->pushes[m->push_count++] = *p;
+                CHECK(m->quiet_log || m->push_count < FAKE_PUSHES);
+                if (!m->quiet_log)
+                        m->pushes[m->push_count++] = *p;
                 statuses[i] = f->gone ? CTL_NOENT : m->push_status;
                 f->dirty = p->dirty;
                 if (p->size > f->size)
@@ -124,11 +128,48 @@ static void answer_push(struct fake_mds *m, struct fake_request *r)
         answer(&r->call, (xdrproc_t)xdr_ctl_push_res, &res);
 }
 
+static void sizes_known(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *x)
+{
+        struct fake_request *r = CONTAINER(rpc, struct fake_request, ask.rpc);
+        struct fake_file *f = fake_file(r->mds, r->args.eof.fileid);
+        ctl_eof_res res = { .status = CTL_IO };
+        XDR xdr;
+
+        if (result == RPC_DONE) {
+                xdrmem_create(&xdr, (char *)(uintptr_t)x->p, xdr_left(x), XDR_DECODE);
+                CHECK(xdr_ctl_getsizes_res(&xdr, &r->sizes) && r->sizes.sizes.sizes_len == 1);
+                if (r->sizes.sizes.sizes_val[0].size > f->size)
+                        f->size = r->sizes.sizes.sizes_val[0].size;
+                if (r->sizes.sizes.sizes_val[0].settled)
+                        f->dirty = false;
+                res = (ctl_eof_res){ .status = CTL_OK, .size = f->size };
+        }
+        xdr_free((xdrproc_t)xdr_ctl_getsizes_res, (char *)&r->sizes);
+        answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
+}
+
+static void ask_then_answer(struct fake_mds *m, struct fake_request *r)
+{
+        ctl_object object = m->object;
+        ctl_getsizes_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
+
+        object.fileid = r->args.eof.fileid;
+        r->mds = m;
+        memset(&r->sizes, 0, sizeof(r->sizes));
+        fake_mds_call(m, &r->ask, CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args,
+                      (xdrproc_t)xdr_ctl_getsizes_res, &r->sizes);
+        r->ask.rpc.done = sizes_known;
+}
+
 static void answer_eof(struct fake_mds *m, struct fake_request *r)
 {
         const struct fake_file *f = fake_file(m, r->args.eof.fileid);
         ctl_eof_res res = { .status = f->gone ? CTL_NOENT : m->eof_status, .size = f->size };
 
+        if (m->asks && f->dirty && m->conn) {
+                ask_then_answer(m, r);
+                return;
+        }
         answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
 }
 

@@ -32,9 +32,13 @@ struct fake_mds {
 
         /* how it behaves */
         bool quiet;     /* pushes are taken and not remembered */
+        bool quiet_log; /* single pushes are not remembered, what they say is */
         bool mute;      /* heartbeats are not answered */
         bool hold_push; /* pushes and eofs are answered by fake_mds_release() */
         bool hold_eof;
+        bool asks; /* before an EOF of a dirty file is answered the data server is asked: with OBJECT's
+                      geometry */
+        ctl_object object;
         ctl_status push_status, eof_status;
         uint32_t epoch; /* for fence_new() */
 

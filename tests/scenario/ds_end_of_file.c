@@ -149,6 +149,34 @@ static void the_object_is_read_after_the_size_is_known(void **state)
         assert_memory_equal(buffer, "late", 4);
 }
 
+/* The same when it is made by another worker. */
+static void what_another_worker_wrote_is_read(void **state)
+{
+        struct lab_client other;
+        struct fh fh = lab_fh(&client), theirs;
+        struct lab_io read = { .opnum = OP_READ, .count = 4096, .data = buffer };
+
+        (void)state;
+        if (!ds_lab_has_two_doors(&lab))
+                skip();
+        lab.use_second_door = true;
+        lab_client_start(&other, &lab, "client 2");
+        theirs = lab_fh(&other);
+        lab.mds.hold_eof = true;
+        lab_io_start(&client, &read, &fh);
+        assert_false(lab_io_wait(&read, 50));
+        assert_int_equal(lab_write(&other, &theirs, 0, "late", 4, FILE_SYNC4, NULL), NFS4_OK);
+        fake_mds_release(&lab.mds);
+        lab.mds.hold_eof = false;
+        assert_true(lab_io_wait(&read, 1000));
+        assert_int_equal(read.got, 4);
+        assert_memory_equal(buffer, "late", 4);
+        check(&fh, 4, (struct expected){ 0, 100, 4, true, true });
+        assert_int_equal(lab_write(&other, &theirs, 0, NULL, 8192, UNSTABLE4, NULL), NFS4_OK);
+        check(&fh, 8192, (struct expected){ 0, 4096, 4096, false, false }); /* it looks before it asks */
+        lab_client_stop(&other);
+}
+
 static void what_the_mds_cannot_say_goes_through_the_mds(void **state)
 {
         struct fh fh = lab_fh(&client);
@@ -195,6 +223,7 @@ static void asks_of_one_turn_share_a_call_and_a_lost_one_is_asked_again(void **s
 int main(void)
 {
         static struct ds_lab_conf one, three = { .workers = 3 }, wide = { .width = 2 };
+        static struct ds_lab_conf doors = { .workers = 3, .two_doors = true };
         const struct CMUnitTest tests[] = {
                 TEST(inside_the_object_nobody_is_asked, one),
                 TEST(behind_the_object_are_zeros_up_to_the_size, one),
@@ -202,6 +231,7 @@ int main(void)
                 TEST(a_missing_object_is_a_hole, one),
                 TEST(with_two_servers_the_component_is_every_other_unit, wide),
                 TEST(the_object_is_read_after_the_size_is_known, one),
+                TEST(what_another_worker_wrote_is_read, doors),
                 TEST(what_the_mds_cannot_say_goes_through_the_mds, one),
                 TEST(asks_of_one_turn_share_a_call_and_a_lost_one_is_asked_again, one),
                 TEST(asks_of_one_turn_share_a_call_and_a_lost_one_is_asked_again, three),

@@ -137,6 +137,33 @@ static void the_answer_waits_for_the_announcement(void **state)
         assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 1);
 }
 
+/* The MDS asks for two files; while one is being opened the other is announced: that must not be outlived by
+ * "settled". */
+static void an_announcement_overtakes_an_answer_that_is_being_made(void **state)
+{
+        struct fh second = lab_fh(&client);
+        ctl_object objects[2] = { { LAB_FILE, LAB_GENERATION, LAB_UNIT, 1, 0, 0 },
+                                  { LAB_FILE + 1, LAB_GENERATION, LAB_UNIT, 1, 0, 0 } };
+        ctl_getsizes_args args = { .objects.objects_len = 2, .objects.objects_val = objects };
+        ctl_getsizes_res res = { 0 };
+        struct fake_call call;
+
+        (void)state;
+        second.fileid = LAB_FILE + 1;
+        assert_int_equal(lab_write(&client, &second, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        fault_disk_hold(lab.fault, DISK_OPEN);
+        fake_mds_call(&lab.mds, &call, CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args,
+                      (xdrproc_t)xdr_ctl_getsizes_res, &res);
+        assert_false(lab_fake_call_wait(&lab, &call, 50));
+        assert_int_equal(lab_write(&client, &second, 1, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE + 1, NULL), 2);
+        fault_disk_let_go(lab.fault, false);
+        assert_true(lab_fake_call_wait(&lab, &call, 1000));
+        assert_true(res.sizes.sizes_val[0].settled);
+        assert_false(res.sizes.sizes_val[1].settled);
+        xdr_free((xdrproc_t)xdr_ctl_getsizes_res, (char *)&res);
+}
+
 static void a_push_outlives_the_connection(void **state)
 {
         struct fh fh = lab_fh(&client);
@@ -332,6 +359,7 @@ int main(void)
                 TEST(synced_writes_are_pushed_once_and_then_announced_once, one),
                 TEST(synced_writes_are_pushed_once_and_then_announced_once, three),
                 TEST(the_answer_waits_for_the_announcement, one),
+                TEST(an_announcement_overtakes_an_answer_that_is_being_made, fault),
                 TEST(a_push_outlives_the_connection, one),
                 TEST(a_push_outlives_the_connection, three),
                 TEST(an_mds_that_has_restarted_is_told_again, one),
