@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "ds/worker.h"
 
-enum { RING_ENTRIES = 1024, DISK_THREADS = 16 };
+enum { RING_ENTRIES = 1024, DISK_THREADS = 16, FEW_CONNECTIONS = 1024 };
 
 static uint32_t choose_worker_count(const struct ds *ds)
 {
@@ -41,19 +41,22 @@ static bool open_directory(struct ds *ds)
         return false;
 }
 
+/* As many as the limits of the configuration can ever need, or what is allowed. */
 static void raise_fd_limit(const struct ds *ds)
 {
-        rlim_t need = ds->conf->fd_cache + ds->conf->limits.connections +
-                      ds->worker_count * (DS_CALLS + STORE_FOLDERS) + 256;
+        rlim_t folders = ds->worker_share * STORE_FOLDERS,
+               least = ds->conf->fd_cache + folders + FEW_CONNECTIONS;
+        rlim_t most =
+                ds->conf->fd_cache + folders + ds->worker_share * DS_CALLS + ds->conf->limits.connections;
         struct rlimit limit;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= most)
                 return;
-        limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
+        limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_cur < need)
+        if (limit.rlim_cur < least)
                 log_warn("few-descriptors", "have=%llu need=%llu", (unsigned long long)limit.rlim_cur,
-                         (unsigned long long)need);
+                         (unsigned long long)least);
 }
 
 static struct disk *open_disk(struct ds *ds, struct loop *loop)
