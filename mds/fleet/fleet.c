@@ -115,14 +115,16 @@ static bool decode_server(struct slice value, struct server *s)
         uint32_t version = xdr_get_u32(&x);
         struct slice name = xdr_get_opaque(&x, FLEET_NAME);
 
-        memcpy(s->name, name.data, name.length);
+        if (name.length > 0)
+                memcpy(s->name, name.data, name.length);
         xdr_get_fixed(&x, s->uuid, 16);
         s->addr_count = xdr_get_count(&x, FLEET_MAX_ADDRS, 4);
         for (uint32_t i = 0; i < s->addr_count && !x.bad; i++) {
                 struct slice t = xdr_get_opaque(&x, NETADDR_TEXT - 1);
                 char text[NETADDR_TEXT] = "";
 
-                memcpy(text, t.data, t.length);
+                if (t.length > 0)
+                        memcpy(text, t.data, t.length);
                 if (!x.bad && netaddr_parse(text, NFS4_PORT, &s->addrs[i]) < 0)
                         x.bad = true;
         }
