@@ -3,6 +3,7 @@
  * asked for. All workers register the same metrics in the same order. */
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "ds/ds.h"
 
 struct metric_sums {
@@ -43,6 +44,8 @@ static bool make_sums(struct ds *ds)
                 count++;
         for (const struct histogram *h = first->first_histogram; h; h = h->next)
                 histograms++;
+        CHECK(count > 0);
+        CHECK(histograms > 0);
         sums->metrics = calloc(count, sizeof(*sums->metrics));
         sums->histograms = calloc(histograms, sizeof(*sums->histograms));
         ds->sums = sums;

@@ -70,13 +70,13 @@ bool pseudo_visible(const struct compound *c, const struct pseudo_node *node)
 
 const struct pseudo_node *pseudo_above(const struct mds *mds, uint16_t export_id, const struct inode *inode)
 {
-        const struct inode *root;
+        const struct inode *root = NULL;
 
         /* With "/" exported there is nothing above, and below an export's root there are only real
          * directories. */
         if (inode->type != NF4DIR || mds->exports->root->export_id != 0)
                 return NULL;
-        if (export_root(mds, export_id, &root) != NFS4_OK || root->fileid != inode->fileid)
+        if (export_root(mds, export_id, &root) != NFS4_OK || !root || root->fileid != inode->fileid)
                 return NULL;
         return pseudo_of_export(mds->exports, export_id);
 }
