@@ -270,7 +270,7 @@ static void pause_accepting(struct listener *l, int error)
 /* Accept one; false when there is no more for now. */
 static bool accept_one(struct listener *l)
 {
-        union any_sockaddr sa;
+        union any_sockaddr sa = { 0 };
         socklen_t length = sizeof(sa);
         int fd = accept4(l->fd, &sa.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         struct netaddr peer;
