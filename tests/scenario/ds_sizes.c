@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -241,107 +240,6 @@ static void what_the_mds_cannot_keep_is_not_acknowledged(void **state)
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4ERR_STALE);
 }
 
-static void truncate_cuts_and_re_extending_shows_no_old_bytes(void **state)
-{
-        struct fh fh = lab_fh(&client);
-        uint32_t got;
-        bool eof;
-
-        (void)state;
-        assert_int_equal(lab_truncate(&lab, &fh, 0), CTL_OK); /* there is no object */
-        assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, FILE_SYNC4, NULL), NFS4_OK);
-        assert_int_equal(lab_truncate(&lab, &fh, 20000), CTL_OK); /* never longer */
-        assert_int_equal(lab_getsize(&lab, &fh).size, 10000);
-        assert_int_equal(lab_truncate(&lab, &fh, 5000), CTL_OK);
-        assert_int_equal(lab_getsize(&lab, &fh).size, 5000);
-        assert_int_equal(lab_write(&client, &fh, 9000, "end", 3, FILE_SYNC4, NULL), NFS4_OK);
-        fake_file(&lab.mds, LAB_FILE)->size = 9003;
-        assert_int_equal(lab_read(&client, &fh, 0, buffer, 10000, &got, &eof), NFS4_OK);
-        assert_int_equal(got, 9003);
-        assert_true(eof);
-        assert_int_equal(buffer[4999], (uint8_t)(4999u * 31 + 1));
-        for (int i = 5000; i < 9000; i++)
-                assert_int_equal(buffer[i], 0);
-}
-
-static void a_write_during_a_truncate_comes_after_it(void **state)
-{
-        struct fh fh = lab_fh(&client);
-        struct lab_io old = { .opnum = OP_WRITE, .offset = 6000, .count = 5, .data = buffer };
-        struct lab_io late = { .opnum = OP_WRITE, .offset = 8000, .count = 5, .data = buffer };
-        ctl_truncate_args args = { .object = { LAB_FILE, LAB_GENERATION, LAB_UNIT, 1, 0, 0 }, .size = 1000 };
-        ctl_result result = { .status = CTL_INVAL };
-        struct fake_call call;
-
-        (void)state;
-        assert_int_equal(lab_write(&client, &fh, 0, NULL, 5000, UNSTABLE4, NULL), NFS4_OK);
-        fault_disk_hold(lab.fault, DISK_WRITE);
-        lab_io_start(&client, &old, &fh);
-        ds_lab_run(&lab, 50);
-        fake_mds_call(&lab.mds, &call, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args,
-                      (xdrproc_t)xdr_ctl_result, &result);
-        assert_false(lab_fake_call_wait(&lab, &call, 50));
-        lab_io_start(&client, &late, &fh);
-        assert_false(lab_io_wait(&late, 50));
-        assert_int_equal(fault_disk_held(lab.fault), 1); /* the late one is held by us */
-        assert_int_equal(fault_disk_count(lab.fault, DISK_TRUNCATE), 0);
-        fault_disk_let_go(lab.fault, false);
-        assert_true(lab_io_wait(&old, 1000) && lab_fake_call_wait(&lab, &call, 1000) &&
-                    lab_io_wait(&late, 1000));
-        assert_int_equal(result.status, CTL_OK);
-        assert_int_equal(lab_getsize(&lab, &fh).size, 8005);
-        assert_int_equal(lab_truncate(&lab, &fh, 1000), CTL_OK);
-        assert_int_equal(lab_getsize(&lab, &fh).size, 1000);
-}
-
-static void a_removed_object_is_gone_and_does_not_come_back(void **state)
-{
-        struct fh fh = lab_fh(&client);
-        char path[128], name[STORE_PATH];
-
-        (void)state;
-        object_path(LAB_FILE, LAB_GENERATION, name);
-        snprintf(path, sizeof(path), "%s/%s", lab.store, name);
-        assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, FILE_SYNC4, NULL), NFS4_OK);
-        assert_int_equal(access(path, F_OK), 0);
-        assert_int_equal(lab_remove(&lab, &fh), CTL_OK);
-        assert_int_equal(access(path, F_OK), -1);
-        assert_int_equal(lab_remove(&lab, &fh), CTL_OK);
-        assert_int_equal(lab_write(&client, &fh, 0, "late", 4, UNSTABLE4, NULL), NFS4ERR_PNFS_NO_LAYOUT);
-        assert_int_equal(access(path, F_OK), -1);
-        assert_int_equal(lab_getsize(&lab, &fh).status, CTL_NOENT);
-}
-
-static void a_remove_waits_for_those_who_use_the_object(void **state)
-{
-        struct fh fh = lab_fh(&client);
-        struct lab_io read = { .opnum = OP_READ, .count = 100, .data = buffer };
-        ctl_object object = { LAB_FILE, LAB_GENERATION, LAB_UNIT, 1, 0, 0 };
-        ctl_remove_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
-        ctl_statuses first_result = { 0 }, second_result = { 0 };
-        struct fake_call first, second;
-
-        (void)state;
-        assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, UNSTABLE4, NULL), NFS4_OK);
-        fault_disk_hold(lab.fault, DISK_READ);
-        lab_io_start(&client, &read, &fh);
-        ds_lab_run(&lab, 50);
-        fake_mds_call(&lab.mds, &first, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
-                      (xdrproc_t)xdr_ctl_statuses, &first_result);
-        fake_mds_call(&lab.mds, &second, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
-                      (xdrproc_t)xdr_ctl_statuses, &second_result);
-        assert_false(lab_fake_call_wait(&lab, &first, 50));
-        assert_int_equal(fault_disk_count(lab.fault, DISK_UNLINK), 0);
-        fault_disk_let_go(lab.fault, false);
-        assert_true(lab_io_wait(&read, 1000));
-        assert_int_equal(read.got, 100);
-        assert_true(lab_fake_call_wait(&lab, &first, 1000) && lab_fake_call_wait(&lab, &second, 1000));
-        assert_int_equal(first_result.statuses.statuses_val[0], CTL_OK);
-        assert_int_equal(second_result.statuses.statuses_val[0], CTL_OK);
-        xdr_free((xdrproc_t)xdr_ctl_statuses, (char *)&first_result);
-        xdr_free((xdrproc_t)xdr_ctl_statuses, (char *)&second_result);
-}
-
 #define TEST(function, how) \
         { \
 #function " " #how, function, setup, teardown, &how \
@@ -365,12 +263,6 @@ int main(void)
                 TEST(an_mds_that_has_restarted_is_told_again, one),
                 TEST(a_restarted_server_pushes_what_its_object_has, one),
                 TEST(what_the_mds_cannot_keep_is_not_acknowledged, one),
-                TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, one),
-                TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, three),
-                TEST(a_write_during_a_truncate_comes_after_it, fault),
-                TEST(a_removed_object_is_gone_and_does_not_come_back, one),
-                TEST(a_removed_object_is_gone_and_does_not_come_back, three),
-                TEST(a_remove_waits_for_those_who_use_the_object, fault),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
