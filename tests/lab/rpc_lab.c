@@ -74,7 +74,7 @@ static void long_head(struct call *call)
 {
         uint32_t n = xdr_get_u32(&call->args);
 
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n && !call->out.full; i++) {
                 if (i % 4096 == 0)
                         call_need_head(call, n - i < 4096 ? (n - i) * 4 : 16384);
                 xdr_put_u32(&call->out, i);
