@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LAYOUTCOMMIT, RFC 8881 §18.42: the client says that what it wrote under its layout is to count.
  *
- * The RFC: size and time become visible; a size only grows. We: size = max(size, last + 1); mtime, ctime and
- * change are ours, and set-id bits go when data came. Linux may send it with a stateid that is old, during a
- * recall, or never: what it would say is asked from the data servers anyway (pnfs/size.h), so nothing depends
- * on it. */
+ * The RFC: size and times become visible; a size only grows. We: the data servers are asked what they have,
+ * when they have not said it yet, and that counts (pnfs/size.h); the offset of the last write is looked at
+ * for its sense only. Linux keeps it as a high-water mark and may send it after it has cut the file shorter,
+ * or after it has set the times: taken for true, a truncated file would grow back, and cp -p would lose its
+ * times. It may also send it with a stateid that is old, during a recall, or never: nothing depends on it. A
+ * data server that is away is no reason to refuse: the record of the write layout lasts until it has been
+ * heard. */
 #include "mds/mds.h"
 #include "mds/ops.h"
+#include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "nfs4/codec.h"
 
@@ -18,7 +22,7 @@ struct layoutcommit_args {
 };
 struct layoutcommit_res {
         bool grown;
-        uint64_t size;
+        uint64_t before, size;
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
@@ -60,29 +64,32 @@ static enum nfsstat4 check(struct compound *c, struct layoutcommit_args *a)
         return state->iomodes & 1u << LAYOUTIOMODE4_RW ? NFS4_OK : NFS4ERR_BADIOMODE;
 }
 
+static enum nfsstat4 heard(struct compound *c)
+{
+        struct layoutcommit_res *r = OP_RES(c, struct layoutcommit_res);
+        enum nfsstat4 status = size_refresh(c, c->fh.fileid);
+        const struct inode *file;
+
+        if (status == NFS4_WAIT || status == NFS4ERR_STALE)
+                return status;
+        if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
+                return NFS4ERR_STALE;
+        r->size = file->size;
+        r->grown = r->size > r->before;
+        return NFS4_OK;
+}
+
 static enum nfsstat4 execute(struct compound *c)
 {
-        struct layoutcommit_args *a = OP_ARGS(c, struct layoutcommit_args);
-        struct layoutcommit_res *r = OP_RES(c, struct layoutcommit_res);
-        enum nfsstat4 status = check(c, a);
-        struct txn *t;
-        struct inode *inode;
+        const struct inode *file;
+        enum nfsstat4 status = check(c, OP_ARGS(c, struct layoutcommit_args));
 
         if (status != NFS4_OK)
                 return status;
-        t = txn_begin(mds_of(c)->meta);
-        inode = txn_edit(t, c->fh.fileid);
-        if (!inode) {
-                txn_abort(t);
+        if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
                 return NFS4ERR_STALE;
-        }
-        r->grown = a->has_last && a->last + 1 > inode->size;
-        if (r->grown)
-                inode->size = a->last + 1;
-        r->size = inode->size;
-        inode->mode &= (uint16_t)~06000u;
-        txn_touch(t, inode, true);
-        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
+        OP_RES(c, struct layoutcommit_res)->before = file->size;
+        return heard(c);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
@@ -101,5 +108,6 @@ const struct nfs4_op op_layoutcommit = {
         .reply_max = 20,
         .decode = decode,
         .execute = execute,
+        .resume = heard,
         .encode = encode,
 };

@@ -15,6 +15,15 @@ struct setattr_args {
         struct attr_set set;
 };
 
+/* What it waits for: news of data servers, then the cut. Below what size_truncate() keeps there. */
+struct setattr_wait {
+        struct size_wait size;
+        struct compound *compound;
+        enum nfsstat4 status;
+        bool cutting;
+};
+_Static_assert(sizeof(struct setattr_wait) <= SIZE_WAIT_AT, "both fit the wait area");
+
 static void decode(struct compound *c, struct xdr_in *x)
 {
         struct setattr_args *a = OP_ARGS(c, struct setattr_args);
@@ -81,6 +90,47 @@ static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, con
         return change_commit(c, t);
 }
 
+/* What data servers have not told yet would come later as news, which moves mtime and takes set-id bits away:
+ * what the client sets now must not be lost to what it wrote before (cp -p, install). */
+static bool must_hear_first(const struct setattr_args *a, const struct inode *inode)
+{
+        bool set_id = bitmap_has(&a->set.mask, FATTR4_MODE) && (a->set.mode & (S_SETUID | S_SETGID)) != 0;
+
+        if (bitmap_has(&a->set.mask, FATTR4_MODE_SET_MASKED))
+                set_id = (a->set.mode & (S_SETUID | S_SETGID)) != 0;
+        return inode->type == NF4REG &&
+               (set_id || (bitmap_has(&a->set.mask, FATTR4_TIME_MODIFY_SET) && !a->set.mtime_now));
+}
+
+static void heard(struct size_wait *size, enum nfsstat4 status)
+{
+        struct setattr_wait *w = CONTAINER(size, struct setattr_wait, size);
+
+        w->status = status;
+        compound_wake(w->compound);
+}
+
+static enum nfsstat4 hear(struct compound *c)
+{
+        struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
+
+        *w = (struct setattr_wait){ .compound = c, .size.done = heard };
+        size_wait(mds_of(c)->sizes, c->fh.fileid, &w->size);
+        return NFS4_WAIT;
+}
+
+/* Everything may be set. */
+static enum nfsstat4 set(struct compound *c, const struct setattr_args *a, const struct subject *s)
+{
+        struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
+
+        if (sets_size(a) && resize_waits(c, s->inode, a->set.size)) {
+                w->cutting = true;
+                return size_truncate(c, c->fh.fileid, a->set.size, setid_cleared_by(&s->who, s->inode));
+        }
+        return sets_size(a) || sets_more(a) ? store(c, a, &s->who, sets_size(a)) : NFS4_OK;
+}
+
 static enum nfsstat4 execute(struct compound *c)
 {
         struct setattr_args *a = OP_ARGS(c, struct setattr_args);
@@ -89,21 +139,24 @@ static enum nfsstat4 execute(struct compound *c)
 
         if (status != NFS4_OK)
                 return status;
-        if (sets_size(a) && resize_waits(c, s.inode, a->set.size))
-                return size_truncate(c, c->fh.fileid, a->set.size, setid_cleared_by(&s.who, s.inode));
-        return sets_size(a) || sets_more(a) ? store(c, a, &s.who, sets_size(a)) : NFS4_OK;
+        if (must_hear_first(a, s.inode) && !size_is_current(mds_of(c)->sizes, c->fh.fileid))
+                return hear(c);
+        return set(c, a, &s);
 }
 
 static enum nfsstat4 resume(struct compound *c)
 {
         const struct setattr_args *a = OP_ARGS(c, struct setattr_args);
-        enum nfsstat4 status = size_truncate_result(c);
+        const struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
+        enum nfsstat4 status = w->cutting ? size_truncate_result(c) : w->status;
         struct subject s;
 
-        if (status != NFS4_OK || !sets_more(a))
+        if (status != NFS4_OK || (w->cutting && !sets_more(a)))
                 return status;
         status = subject_inode(c, &c->fh, &s);
-        return status == NFS4_OK ? store(c, a, &s.who, false) : status;
+        if (status != NFS4_OK)
+                return status;
+        return w->cutting ? store(c, a, &s.who, false) : set(c, a, &s);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

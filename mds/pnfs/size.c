@@ -10,19 +10,6 @@
 
 #include "base/log.h"
 
-static bool any_dirty(const struct size_file *f)
-{
-        for (int i = 0; i < DIRTY_WORDS; i++)
-                if (f->dirty[i])
-                        return true;
-        return false;
-}
-
-static bool is_dirty(const struct size_file *f, uint32_t server_id)
-{
-        return f->dirty[server_id / 64] >> (server_id % 64) & 1;
-}
-
 struct size_file *size_file_find(const struct sizes *s, uint64_t fileid)
 {
         HASHTAB_FOR_EACH(node, &s->files, hash_u64(fileid)) {
@@ -54,7 +41,7 @@ static void put(struct size_file *f)
 {
         struct sizes *s = f->sizes;
 
-        if (f->busy || any_dirty(f) || !list_empty(&f->waiting) || !list_empty(&f->queued))
+        if (f->busy || size_any_dirty(f) || !list_empty(&f->waiting) || !list_empty(&f->queued))
                 return;
         hashtab_remove(&s->files, &f->node);
         slab_put(&s->slab, f);
@@ -92,8 +79,10 @@ void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 
         if (!f)
                 return;
-        if (dirty && !any_dirty(f))
+        if (dirty && !size_any_dirty(f))
                 note_data(s, fileid);
+        if (dirty && !size_bit(f->dirty, server_id))
+                f->announced = true;
         if (dirty)
                 f->dirty[server_id / 64] |= 1ull << (server_id % 64);
         else
@@ -115,10 +104,8 @@ bool size_is_current(struct sizes *s, uint64_t fileid)
 {
         const struct size_file *f = size_file_find(s, fileid);
 
-        return !f || (!f->busy && !any_dirty(f));
+        return !f || (!f->busy && !size_any_dirty(f));
 }
-
-/* --- transactions */
 
 int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t size, uint64_t *ret_seq)
 {
@@ -137,147 +124,18 @@ int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t 
         return txn_commit(t, ret_seq);
 }
 
-/* Take what the data servers said, when it says more than we knew. */
-static enum nfsstat4 store_answer(struct size_file *f)
-{
-        struct meta *meta = f->sizes->mds->meta;
-        const struct inode *now;
-        struct txn *t;
-        struct inode *inode;
-        uint64_t seq;
-        bool news;
-
-        if (meta_inode(meta, f->fileid, &now) < 0)
-                return NFS4ERR_STALE;
-        news = f->exists && !(now->flags & INODE_DATA);
-        if (!news && f->size <= now->size && f->mtime <= now->mtime && f->used == now->used)
-                return NFS4_OK;
-        t = txn_begin(meta);
-        inode = txn_edit(t, f->fileid);
-        if (!inode) {
-                txn_abort(t);
-                return NFS4ERR_STALE;
-        }
-        if (f->size > inode->size || f->mtime > inode->mtime)
-                txn_touch(t, inode, true);
-        if (f->size > inode->size)
-                inode->size = f->size;
-        inode->used = f->used;
-        if (f->exists)
-                inode->flags |= INODE_DATA;
-        return nfs4_status_from_errno(txn_commit(t, &seq));
-}
-
-/* --- asking */
-
-void size_file_finish(struct task *task)
-{
-        struct size_file *f = CONTAINER(task, struct size_file, finish);
-        enum nfsstat4 status = f->failed ? NFS4ERR_DELAY : store_answer(f);
-        struct list done = LIST_INIT(done);
-
-        f->busy = false;
-        if (status == NFS4_OK && !any_dirty(f))
-                layout_records_settle(f->sizes->mds->layouts, f->fileid);
-        list_splice(&done, &f->waiting);
-        f->finish.run = size_file_finish;
-        for (struct list *node = list_pop(&done); node; node = list_pop(&done)) {
-                struct size_wait *w = CONTAINER(node, struct size_wait, node);
-
-                f->busy = true; /* keep the entry while others run */
-                w->done(w, status);
-                f->busy = false;
-        }
-        size_file_next(f);
-}
-
-void size_file_answered(struct size_file *f)
-{
-        if (--f->pending == 0)
-                env_defer(f->sizes->mds->env, &f->finish);
-}
-
-static void got_sizes(void *arg, struct server *server, void *result)
-{
-        struct size_file *f = arg;
-        const ctl_getsizes_res *r = result;
-
-        if (!r || r->sizes.sizes_len != 1 ||
-            (r->sizes.sizes_val[0].status != CTL_OK && r->sizes.sizes_val[0].status != CTL_NOENT)) {
-                f->failed = true;
-        } else {
-                const ctl_size *size = &r->sizes.sizes_val[0];
-
-                if (size->size > f->size)
-                        f->size = size->size;
-                if ((int64_t)size->mtime_ns > f->mtime)
-                        f->mtime = (int64_t)size->mtime_ns;
-                f->used += size->used;
-                f->exists |= size->status == CTL_OK;
-                if (size->settled)
-                        f->dirty[server->id / 64] &= ~(1ull << (server->id % 64));
-        }
-        size_file_answered(f);
-}
-
-ctl_object size_object(const struct inode *inode, uint32_t index)
-{
-        return (ctl_object){ .fileid = inode->fileid,
-                             .generation = inode->generation,
-                             .unit = inode->unit,
-                             .width = inode->width,
-                             .first = inode->first,
-                             .index = index };
-}
-
-static void ask_one(struct size_file *f, struct server *server, const struct inode *inode, uint32_t index)
-{
-        ctl_object object = size_object(inode, index);
-        ctl_getsizes_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
-
-        f->pending++;
-        if (!server ||
-            ctl_call(server, CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args,
-                     (xdrproc_t)xdr_ctl_getsizes_res, sizeof(ctl_getsizes_res), got_sizes, f) < 0) {
-                f->failed = true;
-                f->pending--;
-        }
-}
-
-/* All data servers of the file are asked, so that `used` adds up; only the dirty ones must answer. */
-static void ask(struct size_file *f)
-{
-        struct mds *mds = f->sizes->mds;
-        const struct inode *inode;
-
-        f->busy = true;
-        f->failed = f->exists = false;
-        f->pending = 1;
-        f->size = f->used = 0;
-        f->mtime = 0;
-        if (meta_inode(mds->meta, f->fileid, &inode) == 0) {
-                for (uint32_t i = 0; i < inode->width; i++) {
-                        struct server *server = fleet_file_server(mds->fleet, inode, i);
-
-                        if (!server || server->conn || is_dirty(f, server->id))
-                                ask_one(f, server, inode, i);
-                }
-        }
-        size_file_answered(f);
-}
-
 void size_wait(struct sizes *s, uint64_t fileid, struct size_wait *w)
 {
         struct size_file *f = size_file_find(s, fileid);
 
         list_init(&w->node);
-        if (!f || (!f->busy && !any_dirty(f))) {
+        if (!f || (!f->busy && !size_any_dirty(f))) {
                 w->done(w, NFS4_OK);
                 return;
         }
         list_push(&f->waiting, &w->node);
         if (!f->busy)
-                ask(f);
+                size_file_ask(f);
 }
 
 struct refresh {
@@ -316,7 +174,7 @@ void size_file_next(struct size_file *f)
         if (!list_empty(&f->queued))
                 truncate_begin(f);
         else if (!list_empty(&f->waiting))
-                ask(f);
+                size_file_ask(f);
         else
                 put(f);
 }
@@ -340,8 +198,10 @@ static bool recover_one(void *arg, struct slice key, struct slice value)
 
                 struct size_file *f = server ? size_file_get(s, fileid) : NULL;
 
-                if (f)
-                        f->dirty[server->id / 64] |= 1ull << (server->id % 64);
+                if (!f)
+                        continue;
+                f->dirty[server->id / 64] |= 1ull << (server->id % 64);
+                f->recovered = true;
         }
         return true;
 }

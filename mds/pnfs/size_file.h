@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to pnfs/size.c (asking) and pnfs/truncate.c (cutting): the work on one file's size, one thing at a
- * time. */
+/* Private to pnfs/size.c (who is dirty), size_ask.c (asking) and truncate.c (cutting): the work on one file's
+ * size, one thing at a time. */
 #pragma once
 
 #include "base/slab.h"
@@ -14,14 +14,21 @@ struct size_file {
         struct hnode node;
         uint64_t fileid;
         uint64_t dirty[DIRTY_WORDS]; /* by server id */
+        bool announced;              /* a data server became dirty since the last question */
+        bool recovered;              /* dirty because we have just started: nobody knows since when */
+        uint64_t seen;               /* object_mark() of what was not settled in the last answer, added up */
         bool busy;
-        uint32_t pending; /* answers awaited */
-        bool failed;      /* one of them did not come */
-        bool exists;      /* an object does */
+        /* the question under way */
+        uint64_t asked[DIRTY_WORDS]; /* who was dirty when it began */
+        bool asked_announced;        /* announced, when it began */
+        uint32_t pending;            /* answers awaited */
+        bool failed;                 /* one of them did not come */
+        bool exists;                 /* an object does */
         uint64_t size, used;
         int64_t mtime;
-        struct list waiting; /* struct size_wait: for the answer being fetched */
-        struct list queued;  /* struct cut: truncations that wait their turn */
+        uint64_t mark, unsettled_mark; /* of who was asked for being dirty; of those who still are */
+        struct list waiting;           /* struct size_wait: for the answer being fetched */
+        struct list queued;            /* struct cut: truncations that wait their turn */
         struct sizes *sizes;
         struct task finish;
 };
@@ -32,9 +39,23 @@ struct sizes {
         struct slab slab;
 };
 
+static inline bool size_bit(const uint64_t words[DIRTY_WORDS], uint32_t server_id)
+{
+        return words[server_id / 64] >> (server_id % 64) & 1;
+}
+static inline bool size_any_dirty(const struct size_file *f)
+{
+        for (int i = 0; i < DIRTY_WORDS; i++)
+                if (f->dirty[i])
+                        return true;
+        return false;
+}
+
 struct size_file *size_file_find(const struct sizes *s,
                                  uint64_t fileid);                 /* NULL: nothing is under way or dirty */
 struct size_file *size_file_get(struct sizes *s, uint64_t fileid); /* made when new; NULL: too many */
+/* Begin to ask; f->waiting are told. */
+void size_file_ask(struct size_file *f);
 /* One of the answers awaited is there: with the last one, f->finish runs. */
 void size_file_answered(struct size_file *f);
 void size_file_finish(struct task *task); /* f->finish.run while asking */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asking the data servers of a file what they have (CTL_GETSIZES), and what the answers mean for its inode.
+ */
+#include "mds/pnfs/size_file.h"
+
+#include <string.h>
+
+/* Was something written since the last answer? Clocks of machines differ and users set times as they like, so
+ * times are compared only with earlier ones of the same data server, for equality: a data server was settled
+ * and has announced itself since, or it was not and its object looks different now. */
+static bool is_changed(const struct size_file *f, const struct inode *now)
+{
+        return f->asked_announced || f->mark != f->seen || f->size > now->size;
+}
+
+/* After a start of ours nobody knows what the last answer was. Caches must not survive (change rises), but a
+ * time that a user set shall: mtime moves only when something was written after the inode's last change. */
+static bool is_modified(const struct size_file *f, const struct inode *now)
+{
+        return !f->recovered || f->size > now->size || f->mtime > now->ctime;
+}
+
+/* Take what the data servers said, when it says more than we knew. New data takes set-id bits away. */
+static enum nfsstat4 store_answer(struct size_file *f)
+{
+        struct meta *meta = f->sizes->mds->meta;
+        const struct inode *now;
+        struct txn *t;
+        struct inode *inode;
+        uint64_t seq;
+        bool changed, modified;
+
+        if (meta_inode(meta, f->fileid, &now) < 0)
+                return NFS4ERR_STALE;
+        changed = f->recovered || is_changed(f, now);
+        modified = changed && is_modified(f, now);
+        if (!changed && f->used == now->used && (!f->exists || now->flags & INODE_DATA))
+                return NFS4_OK;
+        t = txn_begin(meta);
+        inode = txn_edit(t, f->fileid);
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        if (changed)
+                txn_touch(t, inode, modified);
+        if (modified)
+                inode->mode &= (uint16_t)~06000u;
+        if (f->size > inode->size)
+                inode->size = f->size;
+        inode->used = f->used;
+        if (f->exists)
+                inode->flags |= INODE_DATA;
+        return nfs4_status_from_errno(txn_commit(t, &seq));
+}
+
+/* The answers are all there. */
+static enum nfsstat4 take_answer(struct size_file *f)
+{
+        enum nfsstat4 status = f->failed ? NFS4ERR_DELAY : store_answer(f);
+
+        if (status == NFS4_OK) {
+                f->seen = f->unsettled_mark;
+                f->recovered = false;
+        } else {
+                f->announced |= f->asked_announced;
+        }
+        return status;
+}
+
+void size_file_finish(struct task *task)
+{
+        struct size_file *f = CONTAINER(task, struct size_file, finish);
+        enum nfsstat4 status = take_answer(f);
+        struct list done = LIST_INIT(done);
+
+        f->busy = false;
+        if (status == NFS4_OK && !size_any_dirty(f))
+                layout_records_settle(f->sizes->mds->layouts, f->fileid);
+        list_splice(&done, &f->waiting);
+        f->finish.run = size_file_finish;
+        for (struct list *node = list_pop(&done); node; node = list_pop(&done)) {
+                struct size_wait *w = CONTAINER(node, struct size_wait, node);
+
+                f->busy = true; /* keep the entry while others run */
+                w->done(w, status);
+                f->busy = false;
+        }
+        size_file_next(f);
+}
+
+void size_file_answered(struct size_file *f)
+{
+        if (--f->pending == 0)
+                env_defer(f->sizes->mds->env, &f->finish);
+}
+
+/* What the object of SERVER looks like, never 0. */
+static uint64_t object_mark(const struct server *server, const ctl_size *size)
+{
+        return hash_u64(hash_u64(hash_u64(size->mtime_ns) + size->size) + server->id) | 1;
+}
+
+static void got_sizes(void *arg, struct server *server, void *result)
+{
+        struct size_file *f = arg;
+        const ctl_getsizes_res *r = result;
+
+        if (!r || r->sizes.sizes_len != 1 ||
+            (r->sizes.sizes_val[0].status != CTL_OK && r->sizes.sizes_val[0].status != CTL_NOENT)) {
+                f->failed = true;
+        } else {
+                const ctl_size *size = &r->sizes.sizes_val[0];
+
+                if (size->size > f->size)
+                        f->size = size->size;
+                if ((int64_t)size->mtime_ns > f->mtime)
+                        f->mtime = (int64_t)size->mtime_ns;
+                f->used += size->used;
+                f->exists |= size->status == CTL_OK;
+                if (size_bit(f->asked, server->id))
+                        f->mark += object_mark(server, size);
+                if (size->settled)
+                        f->dirty[server->id / 64] &= ~(1ull << (server->id % 64));
+                else if (size_bit(f->dirty, server->id))
+                        f->unsettled_mark += object_mark(server, size);
+        }
+        size_file_answered(f);
+}
+
+ctl_object size_object(const struct inode *inode, uint32_t index)
+{
+        return (ctl_object){ .fileid = inode->fileid,
+                             .generation = inode->generation,
+                             .unit = inode->unit,
+                             .width = inode->width,
+                             .first = inode->first,
+                             .index = index };
+}
+
+static void ask_one(struct size_file *f, struct server *server, const struct inode *inode, uint32_t index)
+{
+        ctl_object object = size_object(inode, index);
+        ctl_getsizes_args args = { .objects.objects_len = 1, .objects.objects_val = &object };
+
+        f->pending++;
+        if (!server ||
+            ctl_call(server, CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args,
+                     (xdrproc_t)xdr_ctl_getsizes_res, sizeof(ctl_getsizes_res), got_sizes, f) < 0) {
+                f->failed = true;
+                f->pending--;
+        }
+}
+
+/* All data servers of the file are asked, so that `used` adds up; only the dirty ones must answer. */
+void size_file_ask(struct size_file *f)
+{
+        struct mds *mds = f->sizes->mds;
+        const struct inode *inode;
+
+        f->busy = true;
+        f->failed = f->exists = false;
+        f->pending = 1;
+        f->size = f->used = 0;
+        f->mtime = 0;
+        f->mark = f->unsettled_mark = 0;
+        memcpy(f->asked, f->dirty, sizeof(f->asked));
+        f->asked_announced = f->announced;
+        f->announced = false;
+        if (meta_inode(mds->meta, f->fileid, &inode) == 0) {
+                for (uint32_t i = 0; i < inode->width; i++) {
+                        struct server *server = fleet_file_server(mds->fleet, inode, i);
+
+                        if (!server || server->conn || size_bit(f->dirty, server->id))
+                                ask_one(f, server, inode, i);
+                }
+        }
+        size_file_answered(f);
+}
