@@ -15,7 +15,7 @@
 #include "base/sha256.h"
 #include "base/siphash.h"
 
-enum { WAIT_MS = 10000, CALL_SECONDS = 60 };
+enum { WAIT_MS = 20000, CALL_SECONDS = 60 };
 
 /* --- the loop */
 
@@ -61,6 +61,25 @@ static bool never(void *arg)
 void ds_lab_run(struct ds_lab *lab, uint32_t ms)
 {
         ds_lab_wait(lab, never, NULL, ms);
+}
+
+struct held {
+        const struct ds_lab *lab;
+        uint32_t count;
+};
+
+static bool holds(void *arg)
+{
+        const struct held *h = arg;
+
+        return fault_disk_held(h->lab->fault) == h->count;
+}
+
+void ds_lab_wait_held(struct ds_lab *lab, uint32_t count)
+{
+        struct held held = { lab, count };
+
+        CHECK(ds_lab_wait(lab, holds, &held, WAIT_MS));
 }
 
 bool ds_lab_joined(void *arg)

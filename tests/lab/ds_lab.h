@@ -56,6 +56,8 @@ void ds_lab_start_ds(struct ds_lab *lab);
 /* Run until CONDITION; false when it does not come in MS. */
 bool ds_lab_wait(struct ds_lab *lab, bool (*condition)(void *arg), void *arg, uint32_t ms);
 void ds_lab_run(struct ds_lab *lab, uint32_t ms);
+/* Wait until the disk holds COUNT requests back; abort when it does not come to that. */
+void ds_lab_wait_held(struct ds_lab *lab, uint32_t count);
 /* Is ::1 there, and not served by the worker of 127.0.0.1? */
 bool ds_lab_has_two_doors(struct ds_lab *lab);
 bool ds_lab_joined(void *arg); /* the lab: a condition */

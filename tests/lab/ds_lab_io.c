@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "tests/lab/ds_lab.h"
 
-enum { WAIT_MS = 10000, CALL_SECONDS = 60 };
+enum { WAIT_MS = 20000, CALL_SECONDS = 60 };
 
 /* --- clients */
 

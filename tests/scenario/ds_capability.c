@@ -36,7 +36,7 @@ static uint8_t buffer[100];
 static enum nfsstat4 run(struct lab_client *c, struct lab_io *io, const struct fh *fh)
 {
         lab_io_start(c, io, fh);
-        assert_true(lab_io_wait(io, 1000));
+        assert_true(lab_io_wait(io, 20000));
         assert_int_equal(io->result, RPC_DONE);
         return io->status;
 }

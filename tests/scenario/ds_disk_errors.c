@@ -76,7 +76,7 @@ static void a_bad_medium_takes_the_layout_and_the_mds_hears_of_it(void **state)
         assert_int_equal(lab_write(&client, &fh, 0, NULL, 1000, UNSTABLE4, NULL), NFS4_OK);
         fault_disk_fail(lab.fault, DISK_READ, -EIO);
         assert_int_equal(lab_read(&client, &fh, 0, buffer, 10, &got, &eof), NFS4ERR_PNFS_NO_LAYOUT);
-        assert_true(ds_lab_wait(&lab, is_failing, NULL, 1000));
+        assert_true(ds_lab_wait(&lab, is_failing, NULL, 20000));
         assert_int_equal(write_with(-EIO), NFS4ERR_PNFS_NO_LAYOUT);
         fault_disk_fail(lab.fault, DISK_OPEN, -EIO);
         fh.fileid++;
@@ -93,7 +93,7 @@ static void a_failed_sync_changes_the_verifier(void **state)
 
         (void)state;
         lab_io_start(&client, &write, &fh);
-        assert_true(lab_io_wait(&write, 1000));
+        assert_true(lab_io_wait(&write, 20000));
         assert_int_equal(lab_commit(&client, &fh, &verifier), NFS4_OK);
         assert_int_equal(verifier, write.verifier);
         fault_disk_fail(lab.fault, DISK_SYNC, -EIO);
@@ -115,12 +115,12 @@ static void a_write_that_began_before_the_failure_shows_the_old_verifier(void **
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
         fault_disk_hold(lab.fault, DISK_WRITE);
         lab_io_start(&client, &write, &fh);
-        ds_lab_run(&lab, 20);
+        ds_lab_wait_held(&lab, 1);
         fault_disk_fail(lab.fault, DISK_SYNC, -EIO);
         assert_int_equal(lab_commit(&client, &fh, NULL), NFS4ERR_PNFS_NO_LAYOUT);
         fault_disk_fail(lab.fault, DISK_SYNC, 0);
         fault_disk_let_go(lab.fault, false);
-        assert_true(lab_io_wait(&write, 1000));
+        assert_true(lab_io_wait(&write, 20000));
         assert_int_equal(lab_commit(&client, &fh, &verifier), NFS4_OK);
         assert_int_not_equal(verifier, write.verifier);
 }
@@ -145,7 +145,7 @@ static void below_the_reserve_it_says_full(void **state)
         (void)state;
         assert_false(is_full(NULL));
         lab.conf.reserve_bytes = UINT64_MAX;
-        assert_true(ds_lab_wait(&lab, is_full, NULL, 1000));
+        assert_true(ds_lab_wait(&lab, is_full, NULL, 20000));
 }
 
 #define TEST(function, how) \

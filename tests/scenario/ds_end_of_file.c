@@ -143,7 +143,7 @@ static void the_object_is_read_after_the_size_is_known(void **state)
         assert_int_equal(lab_write(&client, &fh, 0, "late", 4, FILE_SYNC4, NULL), NFS4_OK);
         fake_mds_release(&lab.mds);
         lab.mds.hold_eof = false;
-        assert_true(lab_io_wait(&read, 1000));
+        assert_true(lab_io_wait(&read, 20000));
         assert_int_equal(read.got, 4);
         assert_true(read.eof);
         assert_memory_equal(buffer, "late", 4);
@@ -168,7 +168,7 @@ static void what_another_worker_wrote_is_read(void **state)
         assert_int_equal(lab_write(&other, &theirs, 0, "late", 4, FILE_SYNC4, NULL), NFS4_OK);
         fake_mds_release(&lab.mds);
         lab.mds.hold_eof = false;
-        assert_true(lab_io_wait(&read, 1000));
+        assert_true(lab_io_wait(&read, 20000));
         assert_int_equal(read.got, 4);
         assert_memory_equal(buffer, "late", 4);
         check(&fh, 4, (struct expected){ 0, 100, 4, true, true });
@@ -208,7 +208,7 @@ static void asks_of_one_turn_share_a_call_and_a_lost_one_is_asked_again(void **s
         lab.mds.hold_eof = false;
         fake_mds_hang_up(&lab.mds);
         for (uint32_t i = 0; i < 8; i++) {
-                assert_true(lab_io_wait(&reads[i], 5000));
+                assert_true(lab_io_wait(&reads[i], 20000));
                 assert_int_equal(reads[i].status, NFS4_OK);
                 assert_int_equal(reads[i].got, 50);
         }

@@ -71,26 +71,25 @@ static void a_fence_waits_for_the_writes_that_are_under_way(void **state)
         assert_int_equal(lab_write(&client, &other, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
         fault_disk_hold(lab.fault, DISK_WRITE);
         lab_io_start(&client, &foreign, &other);
-        ds_lab_run(&lab, 20);
-        assert_int_equal(fault_disk_held(lab.fault), 1);
+        ds_lab_wait_held(&lab, 1);
 
         fence.fileid = 12345; /* nothing under way there */
         fake_mds_call(&lab.mds, &call, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args,
                       (xdrproc_t)xdr_ctl_result, &result);
-        assert_true(lab_fake_call_wait(&lab, &call, 1000));
+        assert_true(lab_fake_call_wait(&lab, &call, 20000));
 
         lab_io_start(&client, &old, &fh);
-        ds_lab_run(&lab, 20);
+        ds_lab_wait_held(&lab, 2);
         fence.fileid = LAB_FILE;
         fake_mds_call(&lab.mds, &call, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args,
                       (xdrproc_t)xdr_ctl_result, &result);
         assert_false(lab_fake_call_wait(&lab, &call, 200));
         fault_disk_let_go(lab.fault, true);
-        assert_true(lab_fake_call_wait(&lab, &call, 1000));
+        assert_true(lab_fake_call_wait(&lab, &call, 20000));
         assert_int_equal(result.status, CTL_OK);
-        assert_true(lab_io_wait(&old, 1000)); /* it landed before the fence was acknowledged */
+        assert_true(lab_io_wait(&old, 20000)); /* it landed before the fence was acknowledged */
         assert_int_equal(old.status, NFS4_OK);
-        assert_true(lab_io_wait(&foreign, 1000));
+        assert_true(lab_io_wait(&foreign, 20000));
 }
 
 /* It was let in, but had not begun when the fence came. */
@@ -102,11 +101,10 @@ static void a_write_that_waits_for_its_object_is_checked_again(void **state)
         (void)state;
         fault_disk_hold(lab.fault, DISK_OPEN);
         lab_io_start(&client, &io, &fh);
-        ds_lab_run(&lab, 20);
-        assert_int_equal(fault_disk_held(lab.fault), 1);
+        ds_lab_wait_held(&lab, 1);
         assert_int_equal(lab_fence(&lab, LAB_FILE, 0, 6, false), CTL_OK);
         fault_disk_let_go(lab.fault, false);
-        assert_true(lab_io_wait(&io, 1000));
+        assert_true(lab_io_wait(&io, 20000));
         assert_int_equal(io.status, NFS4ERR_BAD_STATEID);
         assert_int_equal(fault_disk_count(lab.fault, DISK_WRITE), 3); /* uuid, format, cluster */
 }
@@ -121,7 +119,7 @@ static void the_floor_refuses_everything_below(void **state)
         (void)state;
         fake_mds_call(&lab.mds, &call, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args,
                       (xdrproc_t)xdr_ctl_result, &result);
-        assert_true(lab_fake_call_wait(&lab, &call, 1000));
+        assert_true(lab_fake_call_wait(&lab, &call, 20000));
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4ERR_PNFS_NO_LAYOUT);
         fh.epoch = 6;
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
@@ -144,7 +142,7 @@ static void a_new_hello_brings_the_whole_table(void **state)
         lab.mds.hello.fences.fences_len = 1;
         lab.mds.heartbeats = 0;
         fake_mds_hang_up(&lab.mds);
-        assert_true(ds_lab_wait(&lab, has_rejoined, NULL, 5000));
+        assert_true(ds_lab_wait(&lab, has_rejoined, NULL, 20000));
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL),
                          NFS4_OK); /* no longer in force */
         fh.fileid = LAB_FILE + 1;

@@ -62,7 +62,7 @@ static void a_store_of_another_cluster_is_not_served(void **state)
         (void)state;
         lab.mds.hello.fsid[0] ^= 1;
         fake_mds_hang_up(&lab.mds);
-        assert_true(ds_lab_wait(&lab, has_problem, (void *)(uintptr_t) "another cluster", 3000));
+        assert_true(ds_lab_wait(&lab, has_problem, (void *)(uintptr_t) "another cluster", 20000));
         ds_lab_stop_ds(&lab);
         lab.how.no_mds = true;
         ds_lab_start_ds(&lab);
@@ -79,7 +79,7 @@ static void two_of_one_directory_are_one_too_many(void **state)
         lab.ds_addr.port = 0;
         lab.how.no_mds = true;
         ds_lab_start_ds(&lab);
-        assert_true(ds_lab_wait(&lab, has_ended, NULL, 1000));
+        assert_true(ds_lab_wait(&lab, has_ended, NULL, 20000));
         assert_non_null(strstr(lab.problem, "in use"));
         ds_free(lab.ds);
         lab.ds = first;
@@ -99,7 +99,7 @@ static void a_store_of_another_version_is_refused(void **state)
         fclose(f);
         lab.how.no_mds = true;
         ds_lab_start_ds(&lab);
-        assert_true(ds_lab_wait(&lab, has_ended, NULL, 1000));
+        assert_true(ds_lab_wait(&lab, has_ended, NULL, 20000));
         assert_non_null(strstr(lab.problem, "nacre-ds 99"));
         assert_non_null(strstr(lab.problem, "nacre-ds 1"));
         ds_free(lab.ds);
@@ -123,9 +123,9 @@ static void clients_wait_for_the_first_hello(void **state)
         assert_false(lab_client_wait_up(&client, 300));
         assert_non_null(ds_health(lab.ds));
         fake_mds_start(&lab.mds, lab.env, &lab.mds_addr, lab.conf.cluster_key);
-        assert_true(ds_lab_wait(&lab, is_held, NULL, 3000));
+        assert_true(ds_lab_wait(&lab, is_held, NULL, 20000));
         assert_null(ds_health(lab.ds));
-        assert_true(lab_client_wait_up(&client, 5000));
+        assert_true(lab_client_wait_up(&client, 20000));
         fh = lab_fh(&client);
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
         lab_client_stop(&client);
@@ -176,7 +176,7 @@ static void it_stops_with_io_under_way(void **state)
         ds_lab_run(&lab, 1);
         ds_lab_stop_ds(&lab);
         for (uint32_t i = 0; i < 40; i++)
-                assert_true(lab_io_wait(&io[i], 1000));
+                assert_true(lab_io_wait(&io[i], 20000));
         lab.mds.hold_push = lab.mds.hold_eof = false;
         fake_mds_release(&lab.mds);
         lab_client_stop(&client);

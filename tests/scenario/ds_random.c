@@ -198,7 +198,7 @@ static void call_ds(uint32_t proc, xdrproc_t args_xdr, void *args)
         fake_mds_call(&lab.mds, &call, proc, args_xdr, args, (xdrproc_t)xdr_ctl_result, &result);
         if (!lab_fake_call_wait(&lab, &call, 2))
                 let_disk_go();
-        assert_true(lab_fake_call_wait(&lab, &call, 5000));
+        assert_true(lab_fake_call_wait(&lab, &call, 20000));
         assert_int_equal(result.status, CTL_OK);
 }
 
@@ -261,13 +261,13 @@ static void hang_up(bool restart)
         lab.mds.hello.fences.fences_len = FILES;
         fake_mds_hang_up(&lab.mds);
         let_disk_go();
-        assert_true(ds_lab_wait(&lab, is_trusted, NULL, 5000));
+        assert_true(ds_lab_wait(&lab, is_trusted, NULL, 20000));
 }
 
 static void check_sizes(void)
 {
         let_disk_go();
-        assert_true(ds_lab_wait(&lab, all_done, NULL, 10000));
+        assert_true(ds_lab_wait(&lab, all_done, NULL, 20000));
         collect();
         for (uint32_t i = 0; i < FILES; i++) {
                 struct fake_file *known = fake_file(&lab.mds, files[i].id);

@@ -129,10 +129,10 @@ static void the_answer_waits_for_the_announcement(void **state)
         assert_false(lab_getsize(&lab, &fh).settled);
         lab.mds.hold_push = false;
         fake_mds_release(&lab.mds);
-        assert_true(lab_io_wait(&first, 1000) && lab_io_wait(&second, 1000));
+        assert_true(lab_io_wait(&first, 20000) && lab_io_wait(&second, 20000));
         assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 1);
         lab_io_start(&client, &third, &fh);
-        assert_true(lab_io_wait(&third, 1000));
+        assert_true(lab_io_wait(&third, 20000));
         assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 1);
 }
 
@@ -157,7 +157,7 @@ static void an_announcement_overtakes_an_answer_that_is_being_made(void **state)
         assert_int_equal(lab_write(&client, &second, 1, "x", 1, UNSTABLE4, NULL), NFS4_OK);
         assert_int_equal(fake_pushes(&lab.mds, LAB_FILE + 1, NULL), 2);
         fault_disk_let_go(lab.fault, false);
-        assert_true(lab_fake_call_wait(&lab, &call, 1000));
+        assert_true(lab_fake_call_wait(&lab, &call, 20000));
         assert_true(res.sizes.sizes_val[0].settled);
         assert_false(res.sizes.sizes_val[1].settled);
         xdr_free((xdrproc_t)xdr_ctl_getsizes_res, (char *)&res);
@@ -178,7 +178,7 @@ static void a_push_outlives_the_connection(void **state)
         assert_false(sync.done || unstable.done);
         lab.mds.hold_push = false;
         fake_mds_hang_up(&lab.mds);
-        assert_true(lab_io_wait(&sync, 3000) && lab_io_wait(&unstable, 3000));
+        assert_true(lab_io_wait(&sync, 20000) && lab_io_wait(&unstable, 20000));
         assert_int_equal(sync.status, NFS4_OK);
         assert_int_equal(unstable.status, NFS4_OK);
         assert_int_equal(fake_file(&lab.mds, LAB_FILE)->size, 5);
@@ -200,7 +200,7 @@ static void an_mds_that_has_restarted_is_told_again(void **state)
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
         lab.mds.hello.mds_boot++;
         fake_mds_hang_up(&lab.mds);
-        assert_true(ds_lab_wait(&lab, has_new_boot, NULL, 3000));
+        assert_true(ds_lab_wait(&lab, has_new_boot, NULL, 20000));
         ds_lab_run(&lab, 50);
         assert_int_equal(lab_write(&client, &fh, 0, "x", 1, UNSTABLE4, NULL), NFS4_OK);
         assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, NULL), 2);

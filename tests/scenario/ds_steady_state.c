@@ -59,13 +59,19 @@ static struct lab_client client;
 static struct lab_io io[DEPTH];
 static uint8_t buffer[MIB];
 
+static bool has_rejoined(void *arg)
+{
+        (void)arg;
+        return lab.mds.hellos == 2 && lab.ds->ctl && !lab.ds->hello && lab.mds.conn;
+}
+
 static int setup(void **state)
 {
         ds_lab_start(&lab, *state);
         lab.mds.hello.heartbeat_ms = 60000; /* TLS and XDR may allocate */
         lab.mds.hello.trust_ms = 120000;
         fake_mds_hang_up(&lab.mds);
-        ds_lab_run(&lab, 200);
+        assert_true(ds_lab_wait(&lab, has_rejoined, NULL, 20000));
         lab_client_start(&client, &lab, "client 1");
         return 0;
 }
@@ -87,7 +93,7 @@ static void round_of(uint32_t opnum, uint32_t size)
                 lab_io_start(&client, &io[i], &fh);
         }
         for (uint32_t i = 0; i < DEPTH; i++) {
-                assert_true(lab_io_wait(&io[i], 5000));
+                assert_true(lab_io_wait(&io[i], 20000));
                 assert_int_equal(io[i].status, NFS4_OK);
         }
 }

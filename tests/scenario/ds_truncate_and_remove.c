@@ -69,7 +69,7 @@ static void a_write_during_a_truncate_comes_after_it(void **state)
         assert_int_equal(lab_write(&client, &fh, 0, NULL, 5000, UNSTABLE4, NULL), NFS4_OK);
         fault_disk_hold(lab.fault, DISK_WRITE);
         lab_io_start(&client, &old, &fh);
-        ds_lab_run(&lab, 50);
+        ds_lab_wait_held(&lab, 1);
         fake_mds_call(&lab.mds, &call, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args,
                       (xdrproc_t)xdr_ctl_result, &result);
         assert_false(lab_fake_call_wait(&lab, &call, 50));
@@ -78,8 +78,8 @@ static void a_write_during_a_truncate_comes_after_it(void **state)
         assert_int_equal(fault_disk_held(lab.fault), 1); /* the late one is held by us */
         assert_int_equal(fault_disk_count(lab.fault, DISK_TRUNCATE), 0);
         fault_disk_let_go(lab.fault, false);
-        assert_true(lab_io_wait(&old, 1000) && lab_fake_call_wait(&lab, &call, 1000) &&
-                    lab_io_wait(&late, 1000));
+        assert_true(lab_io_wait(&old, 20000) && lab_fake_call_wait(&lab, &call, 20000) &&
+                    lab_io_wait(&late, 20000));
         assert_int_equal(result.status, CTL_OK);
         assert_int_equal(lab_getsize(&lab, &fh).size, 8005);
         assert_int_equal(lab_truncate(&lab, &fh, 1000), CTL_OK);
@@ -117,7 +117,7 @@ static void a_remove_waits_for_those_who_use_the_object(void **state)
         assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, UNSTABLE4, NULL), NFS4_OK);
         fault_disk_hold(lab.fault, DISK_READ);
         lab_io_start(&client, &read, &fh);
-        ds_lab_run(&lab, 50);
+        ds_lab_wait_held(&lab, 1);
         fake_mds_call(&lab.mds, &first, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
                       (xdrproc_t)xdr_ctl_statuses, &first_result);
         fake_mds_call(&lab.mds, &second, CTL_REMOVE, (xdrproc_t)xdr_ctl_remove_args, &args,
@@ -125,9 +125,9 @@ static void a_remove_waits_for_those_who_use_the_object(void **state)
         assert_false(lab_fake_call_wait(&lab, &first, 50));
         assert_int_equal(fault_disk_count(lab.fault, DISK_UNLINK), 0);
         fault_disk_let_go(lab.fault, false);
-        assert_true(lab_io_wait(&read, 1000));
+        assert_true(lab_io_wait(&read, 20000));
         assert_int_equal(read.got, 100);
-        assert_true(lab_fake_call_wait(&lab, &first, 1000) && lab_fake_call_wait(&lab, &second, 1000));
+        assert_true(lab_fake_call_wait(&lab, &first, 1000) && lab_fake_call_wait(&lab, &second, 20000));
         assert_int_equal(first_result.statuses.statuses_val[0], CTL_OK);
         assert_int_equal(second_result.statuses.statuses_val[0], CTL_OK);
         xdr_free((xdrproc_t)xdr_ctl_statuses, (char *)&first_result);

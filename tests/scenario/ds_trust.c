@@ -13,19 +13,27 @@
 #include "ds/ctl_client.h"
 #include "tests/lab/ds_lab.h"
 
-enum { PARK_MS = 600 };
+enum { PARK_MS = 1500 };
 
 static struct ds_lab lab;
 static struct lab_client client;
+
+/* The second HELLO was taken: heartbeats go on. */
+static bool is_beating(void *arg)
+{
+        (void)arg;
+        return lab.mds.hellos == 2 && lab.mds.heartbeats > 0 && !lab.ds->hello;
+}
 
 static int setup(void **state)
 {
         ds_lab_start(&lab, *state);
         lab.ds->trust.park_ns = PARK_MS * 1000000ull;
-        lab.mds.hello.trust_ms = 400; /* from the next HELLO on */
+        lab.mds.hello.trust_ms = 800; /* from the next HELLO on */
         lab.mds.hello.heartbeat_ms = 50;
+        lab.mds.heartbeats = 0;
         fake_mds_hang_up(&lab.mds);
-        ds_lab_run(&lab, 200);
+        assert_true(ds_lab_wait(&lab, is_beating, NULL, 20000));
         lab_client_start(&client, &lab, "client 1");
         return 0;
 }
@@ -56,12 +64,24 @@ static bool is_closed(void *arg)
         return lab.ds->trust.state == TRUST_CLOSED;
 }
 
+static bool are_three_busy(void *arg)
+{
+        (void)arg;
+        return lab.ds->workers[0]->busy == 3;
+}
+
+static bool is_idle(void *arg)
+{
+        (void)arg;
+        return lab.ds->workers[0]->busy == 0;
+}
+
 static uint8_t buffer[100];
 
 static void stop_mds(void)
 {
         fake_mds_stop(&lab.mds);
-        assert_true(ds_lab_wait(&lab, is_lost, NULL, 2000));
+        assert_true(ds_lab_wait(&lab, is_lost, NULL, 20000));
 }
 
 static void start_mds(void)
@@ -84,7 +104,7 @@ static void io_waits_for_an_mds_that_is_back_soon(void **state)
         ds_lab_run(&lab, 100);
         assert_false(write.done || read.done || commit.done);
         start_mds();
-        assert_true(lab_io_wait(&write, 2000) && lab_io_wait(&read, 2000) && lab_io_wait(&commit, 2000));
+        assert_true(lab_io_wait(&write, 20000) && lab_io_wait(&read, 20000) && lab_io_wait(&commit, 20000));
         assert_int_equal(write.status, NFS4_OK);
         assert_int_equal(read.status, NFS4_OK);
         assert_int_equal(commit.status, NFS4_OK);
@@ -103,7 +123,7 @@ static void parked_io_meets_the_fences_that_came_meanwhile(void **state)
         lab.mds.hello.mds_boot = 2;
         lab.mds.hello.floor = 6;
         start_mds();
-        assert_true(lab_io_wait(&write, 2000));
+        assert_true(lab_io_wait(&write, 20000));
         assert_int_equal(write.status, NFS4ERR_PNFS_NO_LAYOUT);
 }
 
@@ -116,7 +136,7 @@ static void clients_are_closed_when_it_takes_long_and_served_again_later(void **
         (void)state;
         stop_mds();
         lab_io_start(&client, &write, &fh);
-        assert_true(lab_io_wait(&write, PARK_MS + 1000));
+        assert_true(lab_io_wait(&write, 20000));
         assert_int_equal(write.result, RPC_LOST);
         assert_true(is_closed(NULL));
         assert_false(client.up);
@@ -126,9 +146,9 @@ static void clients_are_closed_when_it_takes_long_and_served_again_later(void **
         ds_lab_run(&lab, 300);
         assert_false(second.up);
         start_mds();
-        assert_true(ds_lab_wait(&lab, is_held, NULL, 3000));
-        assert_true(lab_client_wait_up(&second, 5000));
-        assert_true(lab_client_wait_up(&client, 5000));
+        assert_true(ds_lab_wait(&lab, is_held, NULL, 20000));
+        assert_true(lab_client_wait_up(&second, 20000));
+        assert_true(lab_client_wait_up(&client, 20000));
         assert_int_equal(lab_write(&client, &fh, 0, "back", 4, FILE_SYNC4, NULL), NFS4_OK);
         lab_client_stop(&second);
 }
@@ -139,11 +159,11 @@ static void an_mds_that_answers_wrongly_is_no_ground_for_trust(void **state)
         (void)state;
         lab.mds.mute = true;
         lab.mds.hello_status = CTL_REFUSED;
-        assert_true(ds_lab_wait(&lab, is_lost, NULL, 2000));
+        assert_true(ds_lab_wait(&lab, is_lost, NULL, 20000));
         assert_non_null(strstr(ctl_client_problem(lab.ds->ctl), "refuses"));
         lab.mds.mute = false;
         lab.mds.hello_status = CTL_OK;
-        assert_true(ds_lab_wait(&lab, is_held, NULL, 3000));
+        assert_true(ds_lab_wait(&lab, is_held, NULL, 20000));
 }
 
 static void a_write_that_waits_for_the_mds_ends_when_clients_are_closed(void **state)
@@ -158,17 +178,14 @@ static void a_write_that_waits_for_the_mds_ends_when_clients_are_closed(void **s
         lab_io_start(&client, &sync, &fh);
         lab_io_start(&client, &unstable, &fh);
         lab_io_start(&client, &read, &fh);
-        ds_lab_run(&lab, 100);
-        assert_int_equal(lab.ds->workers[0]->busy, 3);
+        assert_true(ds_lab_wait(&lab, are_three_busy, NULL, 20000));
         stop_mds();
-        assert_true(lab_io_wait(&sync, PARK_MS + 1000) && lab_io_wait(&unstable, 100) &&
-                    lab_io_wait(&read, 100));
+        assert_true(lab_io_wait(&sync, 20000) && lab_io_wait(&unstable, 20000) && lab_io_wait(&read, 20000));
         assert_int_equal(sync.result, RPC_LOST);
-        ds_lab_run(&lab, 50);
-        assert_int_equal(lab.ds->workers[0]->busy, 0);
+        assert_true(ds_lab_wait(&lab, is_idle, NULL, 20000));
         lab.mds.hold_push = lab.mds.hold_eof = false;
         start_mds();
-        assert_true(lab_client_wait_up(&client, 5000));
+        assert_true(lab_client_wait_up(&client, 20000));
         assert_int_equal(lab_write(&client, &fh, 0, "back", 4, UNSTABLE4, NULL), NFS4_OK);
 }
 
