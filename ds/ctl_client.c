@@ -122,7 +122,7 @@ static void on_close(void *arg, struct conn *conn)
                 return;
         c->conn = NULL;
         timer_stop(&c->beat);
-        if (c->up || c->problem[0] == '\0')
+        if (!c->leaving && (c->up || c->problem[0] == '\0'))
                 set_problem(c, "the control connection broke");
         c->up = false;
         redial_later(c);
@@ -214,15 +214,6 @@ static void taken(struct hello *h)
         ctl_serve_go_on(c->ds);
 }
 
-static const char *refusal(ctl_status status)
-{
-        switch (status) {
-        case CTL_VERSION: return "the MDS speaks another version of the control protocol";
-        case CTL_REFUSED: return "the MDS refuses this data server: its name is taken, or there is no room";
-        default: return "the MDS cannot take data servers now";
-        }
-}
-
 static void hello_answered(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *results)
 {
         struct ctl_client *c = CONTAINER(rpc, struct ctl_client, hello);
@@ -235,7 +226,7 @@ static void hello_answered(struct rpc_req *rpc, enum rpc_result result, struct x
                 hello_forget(h);
                 ctl_client_reset(c, "HELLO was not answered");
         } else if (h->res.status != CTL_OK) {
-                ctl_client_reset(c, refusal(h->res.status));
+                ctl_client_reset(c, hello_refusal(h->res.status));
         } else {
                 h->done = taken;
                 h->forget_announced = h->res.ctl_hello_res_u.ok.mds_boot != c->mds_boot;

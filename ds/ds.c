@@ -31,7 +31,7 @@ void ds_fail(struct ds *ds, const char *format, ...)
 
 static void trust_at_worker(struct leg *leg)
 {
-        worker_trust(leg->worker, leg->visit->ds->trust.state);
+        worker_trust(leg->worker, leg->visit->ds->trust_told);
         leg_done(leg);
 }
 
@@ -42,6 +42,7 @@ static void tell_workers(struct ds *ds)
                 return;
         }
         ds->trust_changed = false;
+        ds->trust_told = ds->trust.state;
         visit_start(ds->trust_visit);
 }
 

@@ -97,7 +97,8 @@ struct ds {
         struct disk *given_disk; /* the simulator's */
         int root_fd;             /* locked while we run; -1 in the simulator */
         struct visit *trust_visit;
-        bool trust_changed;
+        enum trust_state trust_told; /* what that visit brings */
+        bool trust_changed;          /* since it left */
         /* the end */
         bool opening, stopping, workers_idle;
         char problem[256]; /* why it ended, "" = it was asked to */

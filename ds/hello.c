@@ -25,6 +25,15 @@ void hello_say(struct ds *ds, struct hello_words *words, ctl_hello_args *ret)
         ret->addrs.addrs_val = words->addrs;
 }
 
+const char *hello_refusal(ctl_status status)
+{
+        switch (status) {
+        case CTL_VERSION: return "the MDS speaks another version of the control protocol";
+        case CTL_REFUSED: return "the MDS refuses this data server: its name is taken, or there is no room";
+        default: return "the MDS cannot take data servers now";
+        }
+}
+
 static const ctl_hello_ok *answer_of(const struct hello *h)
 {
         return &h->res.ctl_hello_res_u.ok;

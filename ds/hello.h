@@ -26,5 +26,7 @@ struct hello {
 /* DONE runs, perhaps at once, when every worker has the table and no older write that it forbids is under
  * way. Until hello_forget() ds->hello is H, and calls of the MDS wait. */
 void hello_take(struct hello *h, struct ds *ds);
+/* What a status other than CTL_OK means, for people. */
+const char *hello_refusal(ctl_status status);
 /* Frees res. */
 void hello_forget(struct hello *h);
