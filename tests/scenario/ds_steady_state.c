@@ -111,8 +111,8 @@ static void check(uint32_t opnum, enum disk_op op, uint32_t size)
         requests = fault_disk_count(lab.fault, op) - requests;
         allocated = allocations - allocated;
         assert_int_equal(requests, ROUNDS * DEPTH);
-        /* None is made for an operation. On a loaded machine more operations than before may be under way at a
-         * time, and the pools grow by that once. */
+        /* None is made for an operation. On a loaded machine more operations than before may be under way at
+         * a time, and the pools grow by that once. */
         if (COUNTS_ALLOCATIONS)
                 assert_true(allocated * 10 < requests);
 }
