@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Local files without blocking the loop: six calls, done by io_uring (disk_uring.c), by threads where
+/* Local files without blocking the loop: seven calls, done by io_uring (disk_uring.c), by threads where
  * io_uring is refused (disk_threads.c), or by the simulator's disk. Requests are members of whoever waits;
  * done() runs on the loop, never from inside disk_submit(). Requests on one fd may complete in any order. */
 #pragma once
@@ -13,8 +13,9 @@ enum disk_op {
         DISK_READ,  /* fd, data, length, offset -> bytes (short only at end of file) */
         DISK_WRITE, /* fd, data, length, offset -> bytes (short only on error: then result is the -errno) */
         DISK_SYNC,  /* fd: fdatasync */
-        DISK_TRUNCATE, /* fd, offset = new length */
-        DISK_UNLINK,   /* path */
+        DISK_SYNC_FOLDER, /* fd of a folder: fsync, since fdatasync may leave out the names that it got */
+        DISK_TRUNCATE,    /* fd, offset = new length */
+        DISK_UNLINK,      /* path */
 };
 
 struct disk_req {

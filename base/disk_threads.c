@@ -50,6 +50,7 @@ static int64_t perform(struct disk_req *r, int root_fd)
         case DISK_READ:
         case DISK_WRITE: return transfer(r);
         case DISK_SYNC: return negative_errno(fdatasync(r->fd));
+        case DISK_SYNC_FOLDER: return negative_errno(fsync(r->fd));
         case DISK_TRUNCATE: return negative_errno(ftruncate(r->fd, (off_t)r->offset));
         case DISK_UNLINK: return negative_errno(unlinkat(root_fd, r->path, 0));
         }

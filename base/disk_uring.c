@@ -44,6 +44,7 @@ static void prepare(struct uring_disk *d, struct io_uring_sqe *sqe, struct disk_
         case DISK_READ: io_uring_prep_read(sqe, r->fd, data, left, at); break;
         case DISK_WRITE: io_uring_prep_write(sqe, r->fd, data, left, at); break;
         case DISK_SYNC: io_uring_prep_fsync(sqe, r->fd, IORING_FSYNC_DATASYNC); break;
+        case DISK_SYNC_FOLDER: io_uring_prep_fsync(sqe, r->fd, 0); break;
         case DISK_UNLINK: io_uring_prep_unlinkat(sqe, d->root_fd, r->path, 0); break;
         case DISK_TRUNCATE: break; /* goes to a thread: uring_submit() */
         }

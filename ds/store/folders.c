@@ -102,7 +102,7 @@ static void sync_folder(struct folder *one)
                 one->req.done = opened;
         } else {
                 one->target = atomic_load(&one->all->marks->changed[number_of(one)]);
-                one->req.op = DISK_SYNC;
+                one->req.op = DISK_SYNC_FOLDER;
                 one->req.done = synced;
         }
         disk_submit(one->all->disk, &one->req);

@@ -82,7 +82,7 @@ static void folder_opened(struct disk_req *r)
                 return;
         }
         f->fd = (int)r->result;
-        submit(f, DISK_SYNC, folder_synced);
+        submit(f, DISK_SYNC_FOLDER, folder_synced);
 }
 
 static void file_synced(struct disk_req *r)

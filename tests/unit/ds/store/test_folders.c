@@ -85,11 +85,11 @@ static void the_first_sync_is_always_done(void **state)
         loop_run(loop);
         assert_int_equal(last_error, 0);
         assert_true(sync_seven(&w));
-        assert_int_equal(fault_disk_count(fault, DISK_SYNC), 1);
+        assert_int_equal(fault_disk_count(fault, DISK_SYNC_FOLDER), 1);
         folder_changed(&folders, 7);
         assert_false(sync_seven(&w));
         loop_run(loop);
-        assert_int_equal(fault_disk_count(fault, DISK_SYNC), 2);
+        assert_int_equal(fault_disk_count(fault, DISK_SYNC_FOLDER), 2);
 }
 
 static void who_waits_together_shares_a_sync(void **state)
@@ -103,7 +103,7 @@ static void who_waits_together_shares_a_sync(void **state)
         }
         loop_run(loop);
         assert_int_equal(waiting, 0);
-        assert_in_range(fault_disk_count(fault, DISK_SYNC), 1, 2);
+        assert_in_range(fault_disk_count(fault, DISK_SYNC_FOLDER), 1, 2);
 }
 
 /* A change that came after a sync began is not covered by it. */
@@ -115,13 +115,13 @@ static void a_later_change_needs_a_later_sync(void **state)
         assert_false(sync_seven(&first));
         loop_run(loop);
         folder_changed(&folders, 7);
-        fault_disk_hold(fault, DISK_SYNC);
+        fault_disk_hold(fault, DISK_SYNC_FOLDER);
         assert_false(sync_seven(&first));
         folder_changed(&folders, 7);
         assert_false(sync_seven(&second));
         fault_disk_let_go(fault, false);
         loop_run(loop);
-        assert_int_equal(fault_disk_count(fault, DISK_SYNC), 3);
+        assert_int_equal(fault_disk_count(fault, DISK_SYNC_FOLDER), 3);
 }
 
 static void an_error_is_everybodys_and_is_not_forgotten(void **state)
@@ -129,11 +129,11 @@ static void an_error_is_everybodys_and_is_not_forgotten(void **state)
         struct folder_wait w;
 
         (void)state;
-        fault_disk_fail(fault, DISK_SYNC, -EIO);
+        fault_disk_fail(fault, DISK_SYNC_FOLDER, -EIO);
         assert_false(sync_seven(&w));
         loop_run(loop);
         assert_int_equal(last_error, -EIO);
-        fault_disk_fail(fault, DISK_SYNC, 0);
+        fault_disk_fail(fault, DISK_SYNC_FOLDER, 0);
         assert_false(sync_seven(&w));
         loop_run(loop);
         assert_int_equal(last_error, 0);
