@@ -24,6 +24,7 @@ struct pending {
         struct task task;
         struct fence_wait *wait;
         struct server *server;
+        struct conn *told_over; /* compared, never used: it may be gone */
         struct fleet *fleet;
 };
 
@@ -132,12 +133,18 @@ static void trust_ran_out(struct timer *t)
         settle(CONTAINER(t, struct pending, trust));
 }
 
-/* It cannot be told now: what it serves ends with its trust, and when it comes back HELLO tells it first. */
+/* It could not be told: what it serves ends with its trust, and when it comes back HELLO tells it first. The
+ * connection that did not carry the fence is closed, or the heartbeats on it would go on renewing the trust.
+ */
 static void await_trust(struct pending *p)
 {
         struct env *env = p->fleet->mds->env;
         uint64_t now = env_now(env), until = p->server->trusted_until_ns;
 
+        if (p->server->conn && p->server->conn == p->told_over) {
+                log_warn("fence-not-acknowledged", "name=%s", p->server->name);
+                conn_close(p->told_over);
+        }
         p->trust.fire = trust_ran_out;
         timer_start(env, &p->trust, until > now ? until - now : 0);
 }
@@ -165,6 +172,7 @@ static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct
         list_init(&p->task.node);
         p->wait = wait;
         p->server = s;
+        p->told_over = s->conn;
         p->fleet = f;
         wait->pending++;
         if (ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result,

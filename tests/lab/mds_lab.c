@@ -120,7 +120,18 @@ static void serve(void *service, struct call *call)
         case CTL_REMOVE: serve_remove(ds, call); break;
         default: ds->fences++; put_result(call, (xdrproc_t)xdr_ctl_result, &ok);
         }
-        call_reply(call);
+        if (ds->deaf && call->header.proc == CTL_FENCE)
+                ds->unanswered = call;
+        else
+                call_reply(call);
+}
+
+static void ds_gone(void *arg, struct conn *conn)
+{
+        struct server *server = arg;
+
+        (void)conn;
+        server->conn = NULL;
 }
 
 static void start_ds(struct mds_lab *lab, int i)
@@ -145,6 +156,7 @@ static void start_ds(struct mds_lab *lab, int i)
         if (!ds->server)
                 ds->server = fleet_add(lab->mds.fleet, name, uuid);
         ds->server->conn = rpc_server_adopt(lab->dialler, ends[1]);
+        conn_on_close(ds->server->conn, ds_gone, ds->server);
         ds->server->up = true;
         ds->server->space_total = 1000000;
         ds->server->space_free = 600000;
@@ -225,7 +237,9 @@ static void stop_mds(struct mds_lab *lab)
         rpc_server_free(lab->dialler);
         rpc_server_free(lab->server);
         for (int i = 0; i < LAB_DATA_SERVERS; i++) {
-                lab->ds[i].server->conn = NULL;
+                if (lab->ds[i].unanswered)
+                        call_reply(lab->ds[i].unanswered);
+                lab->ds[i].unanswered = NULL;
                 rpc_server_free(lab->ds[i].rpc);
         }
         nfs4_server_destroy(&mds->nfs);

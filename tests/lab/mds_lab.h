@@ -25,6 +25,8 @@ struct lab_ds {
         uint32_t getsizes, truncates, removes, fences; /* calls seen */
         uint64_t truncated_to;
         bool broken; /* answers CTL_IO */
+        bool deaf;   /* does not answer a FENCE */
+        struct call *unanswered;
 };
 
 struct mds_lab {

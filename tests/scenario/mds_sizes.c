@@ -147,6 +147,50 @@ static void a_cut_fences_other_writers(void **state)
         assert_int_equal(lab.ds[0].truncates, 1);
 }
 
+/* Heartbeats would go on for as long as there is a connection. */
+static void run_with_heartbeats(struct server *server, uint32_t seconds)
+{
+        for (uint32_t i = 0; i < seconds; i++) {
+                if (server->conn)
+                        server->trusted_until_ns = env_now(&lab.v.env) + 5000000000;
+                mds_lab_run_ms(&lab, 1000);
+        }
+}
+
+static void send_set_size(struct user *who, uint64_t size)
+{
+        struct attr_set set = { .size = size };
+        struct xdr_out *x;
+
+        bitmap_set(&set.mask, FATTR4_SIZE);
+        user_begin(who);
+        user_putfh(who, &o.fh);
+        x = user_op(who, OP_SETATTR);
+        put_stateid(x, &(struct stateid){ 0 });
+        user_put_attrs(x, &set);
+        user_send(who);
+}
+
+static void a_fence_that_is_not_answered_ends_the_trust_first(void **state)
+{
+        struct lab_ds *ds = &lab.ds[1];
+
+        (void)state;
+        ds->deaf = true;
+        send_set_size(&other, 1000);
+        run_with_heartbeats(ds->server, 29);
+        assert_non_null(ds->unanswered);
+        assert_false(user_ended(&other));
+        assert_non_null(ds->server->conn);
+        run_with_heartbeats(ds->server, 2); /* the call has timed out */
+        assert_null(ds->server->conn);
+        assert_false(user_ended(&other));
+        assert_true(env_now(&lab.v.env) < ds->server->trusted_until_ns);
+        run_with_heartbeats(ds->server, 5);
+        assert_true(user_ended(&other));
+        assert_int_equal(other.status, NFS4ERR_DELAY); /* its object could not be cut */
+}
+
 static void a_cut_that_fails_changes_nothing(void **state)
 {
         struct user_attrs before, after;
@@ -263,6 +307,7 @@ int main(void)
                 TEST(verify_asks_too),
                 TEST(a_cut_reaches_every_object_first),
                 TEST(a_cut_fences_other_writers),
+                TEST(a_fence_that_is_not_answered_ends_the_trust_first),
                 TEST(a_cut_that_fails_changes_nothing),
                 TEST(longer_asks_nobody),
                 TEST(open_with_size_zero_cuts_the_objects),
