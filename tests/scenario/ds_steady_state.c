@@ -8,49 +8,8 @@
 
 #include <cmocka.h>
 
-#include "base/poison.h"
 #include "tests/lab/ds_lab.h"
-
-#ifdef POISON_ACTIVE
-#define SANITIZED
-#elif defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-static uint64_t allocations;
-
-#ifdef SANITIZED
-enum { COUNTS_ALLOCATIONS = 0 };
-#else
-enum { COUNTS_ALLOCATIONS = 1 };
-
-/* Count what the C library hands out, to us, to the client, to anybody. */
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *old, size_t bytes);
-
-void *malloc(size_t bytes)
-{
-        allocations++;
-        return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-        allocations++;
-        return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *old, size_t bytes)
-{
-        allocations++;
-        return __libc_realloc(old, bytes);
-}
-#endif
+#include "tests/lab/heap_count.h"
 
 enum { ROUNDS = 50, DEPTH = 16, MIB = 1024 * 1024 };
 
@@ -104,16 +63,16 @@ static void check(uint32_t opnum, enum disk_op op, uint32_t size)
 
         for (int i = 0; i < ROUNDS; i++)
                 round_of(opnum, size); /* pools grow to what is in flight */
-        allocated = allocations;
+        allocated = heap_count_all();
         requests = fault_disk_count(lab.fault, op);
         for (int i = 0; i < ROUNDS; i++)
                 round_of(opnum, size);
         requests = fault_disk_count(lab.fault, op) - requests;
-        allocated = allocations - allocated;
+        allocated = heap_count_all() - allocated;
         assert_int_equal(requests, ROUNDS * DEPTH);
         /* None is made for an operation. On a loaded machine more operations than before may be under way at
          * a time, and the pools grow by that once. */
-        if (COUNTS_ALLOCATIONS)
+        if (heap_is_counted())
                 assert_true(allocated * 10 < requests);
 }
 

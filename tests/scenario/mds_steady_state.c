@@ -9,48 +9,8 @@
 
 #include <cmocka.h>
 
-#include "base/poison.h"
+#include "tests/lab/heap_count.h"
 #include "tests/lab/mds_lab.h"
-
-#ifdef POISON_ACTIVE
-#define SANITIZED
-#elif defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-static uint64_t allocations;
-
-#ifdef SANITIZED
-enum { COUNTS_ALLOCATIONS = 0 };
-#else
-enum { COUNTS_ALLOCATIONS = 1 };
-
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *old, size_t bytes);
-
-void *malloc(size_t bytes)
-{
-        allocations++;
-        return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-        allocations++;
-        return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *old, size_t bytes)
-{
-        allocations++;
-        return __libc_realloc(old, bytes);
-}
-#endif
 
 enum { ROUNDS = 1000 };
 
@@ -81,11 +41,11 @@ static void check(void (*operation)(void))
 
         for (int i = 0; i < 10; i++)
                 operation();
-        before = allocations;
+        before = heap_count();
         for (int i = 0; i < ROUNDS; i++)
                 operation();
-        if (COUNTS_ALLOCATIONS)
-                assert_int_equal(allocations - before, 0);
+        if (heap_is_counted())
+                assert_int_equal(heap_count() - before, 0);
 }
 
 static void one_getattr(void)

@@ -10,49 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/poison.h"
 #include "tests/lab/cluster_lab.h"
-
-#ifdef POISON_ACTIVE
-#define SANITIZED
-#elif defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-/* Of the loop's thread: the store has threads of its own that do what they like. */
-static _Thread_local uint64_t allocations;
-
-#ifdef SANITIZED
-enum { COUNTS_ALLOCATIONS = 0 };
-#else
-enum { COUNTS_ALLOCATIONS = 1 };
-
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *old, size_t bytes);
-
-void *malloc(size_t bytes)
-{
-        allocations++;
-        return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-        allocations++;
-        return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *old, size_t bytes)
-{
-        allocations++;
-        return __libc_realloc(old, bytes);
-}
-#endif
+#include "tests/lab/heap_count.h"
 
 enum { WARM = 100, ROUNDS = 2000, MIB = 1 << 20 };
 
@@ -166,11 +125,11 @@ static void check(struct peer *peer)
 
         for (int i = 0; i < WARM; i++)
                 assert_int_equal(cluster_run(&k, peer), NFS4_OK);
-        before = allocations;
+        before = heap_count();
         for (int i = 0; i < ROUNDS; i++)
                 assert_int_equal(cluster_run(&k, peer), NFS4_OK);
-        if (COUNTS_ALLOCATIONS)
-                assert_in_range(allocations - before, 0, ROUNDS / 10);
+        if (heap_is_counted())
+                assert_in_range(heap_count() - before, 0, ROUNDS / 100);
 }
 
 static void getattr(void **state)

@@ -10,50 +10,9 @@
 #include <cmocka.h>
 
 #include "base/loop.h"
-#include "base/poison.h"
 #include "rpc/tls.h"
+#include "tests/lab/heap_count.h"
 #include "tests/lab/rpc_lab.h"
-
-#ifdef POISON_ACTIVE
-#define SANITIZED
-#elif defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-static uint64_t allocations;
-
-#ifdef SANITIZED
-enum { COUNTS_ALLOCATIONS = 0 };
-#else
-enum { COUNTS_ALLOCATIONS = 1 };
-
-/* Count what the C library hands out. */
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *old, size_t bytes);
-
-void *malloc(size_t bytes)
-{
-        allocations++;
-        return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-        allocations++;
-        return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *old, size_t bytes)
-{
-        allocations++;
-        return __libc_realloc(old, bytes);
-}
-#endif
 
 /* --- a stream that counts */
 
@@ -270,10 +229,10 @@ static void steady_state_allocates_nothing(void **state)
         for (int i = 0; i < 4; i++)
                 run_calls(&c, 1, 32, 50, mix[i].proc, mix[i].arg); /* warm */
         for (int i = 0; i < 4; i++) {
-                uint64_t before = allocations;
+                uint64_t before = heap_count();
 
                 run_calls(&c, 1, 32, 50, mix[i].proc, mix[i].arg);
-                assert_int_equal(allocations - before, COUNTS_ALLOCATIONS); /* run_calls' own */
+                assert_int_equal(heap_count() - before, heap_is_counted()); /* run_calls' own */
         }
 }
 
