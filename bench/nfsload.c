@@ -24,6 +24,7 @@ static const char usage_text[] =
         "  --clients N       each with a connection and a session (4)\n"
         "  --slots N         operations under way of each client (16)\n"
         "  --files N         files to create, stat, open and unlink (20000); data files with --op read and write (16)\n"
+        "  --directories N   that the files lie in (16)\n"
         "  --size BYTES      of a data file (64M); K, M and G are powers of 1024\n"
         "  --block BYTES     of a READ or WRITE (1M)\n"
         "  --random          blocks in random order\n"
@@ -75,6 +76,7 @@ static void take_option(struct load_options *o, int choice)
         case 'c': o->clients = (uint32_t)number("--clients", optarg, 1, LOAD_MAX_CLIENTS); break;
         case 'l': o->slots = (uint32_t)number("--slots", optarg, 1, SESSION_MAX_SLOTS); break;
         case 'f': o->files = (uint32_t)number("--files", optarg, 1, LOAD_MAX_FILES); break;
+        case 'd': o->directories = (uint32_t)number("--directories", optarg, 1, LOAD_MAX_DIRECTORIES); break;
         case 'z': o->size = number("--size", optarg, 1, 1ull << 50); break;
         case 'b': o->block = (uint32_t)number("--block", optarg, 1, LOAD_MAX_BLOCK); break;
         case 't': o->seconds = (uint32_t)number("--seconds", optarg, 1, 86400); break;
@@ -94,6 +96,7 @@ static void parse(int argc, char **argv, struct load_options *o)
                                                { "clients", required_argument, NULL, 'c' },
                                                { "slots", required_argument, NULL, 'l' },
                                                { "files", required_argument, NULL, 'f' },
+                                               { "directories", required_argument, NULL, 'd' },
                                                { "size", required_argument, NULL, 'z' },
                                                { "block", required_argument, NULL, 'b' },
                                                { "seconds", required_argument, NULL, 't' },
@@ -205,6 +208,7 @@ int main(int argc, char **argv)
                                     .op = -1,
                                     .clients = 4,
                                     .slots = 16,
+                                    .directories = 16,
                                     .size = 64 << 20,
                                     .block = 1 << 20,
                                     .seconds = 10,

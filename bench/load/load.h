@@ -9,7 +9,7 @@
 #include "nfs4/peer.h"
 
 enum {
-        LOAD_DIRECTORIES = 16, /* under the path, so that neighbours in time are not in one directory */
+        LOAD_MAX_DIRECTORIES = 100,
         LOAD_MAX_CLIENTS = 256,
         LOAD_MAX_FILES = 10000000,
         LOAD_MAX_DATA_FILES = 1024,
@@ -26,7 +26,8 @@ struct load_options {
         const char *path; /* of the directory, from the server's root */
         int op;           /* enum load_op; -1: one after the other */
         uint32_t clients, slots, files, data_files, block, seconds, minor;
-        uint64_t size; /* of a data file */
+        uint32_t directories; /* the files lie in these, one after the other */
+        uint64_t size;        /* of a data file */
         bool random, pnfs, csv;
 };
 
@@ -81,7 +82,7 @@ struct load {
         struct rpc_server *rpc;
         uint8_t verifier[NFS4_VERIFIER_SIZE];
         struct load_client *clients;
-        struct load_fh directory[LOAD_DIRECTORIES], data_directory;
+        struct load_fh directory[LOAD_MAX_DIRECTORIES], data_directory;
         struct load_file *data; /* data_files; file i is client i % clients' */
         struct load_device *devices;
         uint32_t device_count;

@@ -84,7 +84,7 @@ static void put_file(struct worker *w, struct load_ops *o)
                 return;
         }
         load_file_name(w->file, name);
-        put_fh(o, &w->phase->load->directory[w->file % LOAD_DIRECTORIES]);
+        put_fh(o, &w->phase->load->directory[w->file % w->phase->load->o.directories]);
         switch (w->phase->op) {
         case LOAD_CREATE:
         case LOAD_OPEN_CLOSE: put_open_ops(w, o, name); break;

@@ -247,7 +247,7 @@ bool load_prepare(struct load *l)
                 status = find_or_make(l, &dir, part, &next);
                 dir = next;
         }
-        for (uint32_t i = 0; status == NFS4_OK && i < LOAD_DIRECTORIES; i++) {
+        for (uint32_t i = 0; status == NFS4_OK && i < l->o.directories; i++) {
                 snprintf(name, sizeof(name), "d%02u", i);
                 status = find_or_make(l, &dir, name, &l->directory[i]);
         }
@@ -269,5 +269,5 @@ bool load_files_are_there(struct load *l)
         load_file_name(0, first);
         load_file_name(l->o.files - 1, last);
         return look_up(l, &l->directory[0], first, &fh) == NFS4_OK &&
-               look_up(l, &l->directory[(l->o.files - 1) % LOAD_DIRECTORIES], last, &fh) == NFS4_OK;
+               look_up(l, &l->directory[(l->o.files - 1) % l->o.directories], last, &fh) == NFS4_OK;
 }
