@@ -7,6 +7,7 @@
 #include "mds/mds.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 
 static void print_server(const struct server *s, uint64_t now, FILE *out)
 {
@@ -28,6 +29,7 @@ static int status(void *arg, const char *body, FILE *out)
         struct mds *mds = arg;
         uint64_t now = env_now(mds->env);
         const uint8_t *fsid = meta_fsid(mds->meta);
+        struct recovery_status grace = recovery_status(mds->recovery);
 
         (void)body;
         fprintf(out, "{\"version\":\"%s\",\"fsid\":\"", NACRE_VERSION);
@@ -40,9 +42,14 @@ static int status(void *arg, const char *body, FILE *out)
                 print_server(mds->fleet->servers[i], now, out);
         }
         fprintf(out,
-                "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"grace\":false,\"fenced_epoch\":%u}",
+                "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"fenced_epoch\":%u,",
                 mds->nfs.clients.count, opens_count(mds->opens), layouts_count(mds->layouts),
                 (unsigned long long)((now - mds->started_ns) / 1000000000), meta_epoch(mds->meta));
+        fprintf(out,
+                "\"grace\":%s,\"grace_waits_for\":%u,\"grace_left_seconds\":%llu,\"grace_took_ms\":%llu}",
+                grace.in_grace ? "true" : "false", grace.waits_for,
+                (unsigned long long)((grace.left_ns + 999999999) / 1000000000),
+                (unsigned long long)(grace.took_ns / 1000000));
         return 200;
 }
 

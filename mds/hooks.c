@@ -6,8 +6,10 @@
 #include "mds/durable.h"
 #include "mds/fleet/fences.h"
 #include "mds/ns/subject.h"
+#include "mds/state/client.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 
 /* --- handles */
 
@@ -105,57 +107,9 @@ static void op_end(struct compound *c, enum nfsstat4 status)
 
 /* --- clients */
 
-enum { CLIENT_RECORD_VERSION = 1, CLIENT_RECORD_BYTES = 64 };
-
-static struct slice encode_client(uint8_t out[CLIENT_RECORD_BYTES], const struct client *client)
-{
-        struct xdr_out x;
-
-        xdr_out_init(&x, out, CLIENT_RECORD_BYTES);
-        xdr_put_u32(&x, CLIENT_RECORD_VERSION << 24); /* the version is the first byte */
-        xdr_put_fixed(&x, client->verifier, NFS4_VERIFIER_SIZE);
-        xdr_put_u32(&x, client->tag);
-        xdr_put_u32(&x, client->flavor);
-        xdr_put_u32(&x, client->uid);
-        CHECK(!x.full);
-        return slice_of(out, xdr_head_length(&x));
-}
-
-/* A confirmed client is a durable record: its owner, its verifier and its tag, for reclaim after our restart.
- */
 static enum nfsstat4 client_confirm(struct compound *c, struct client *client, struct client *old)
 {
-        struct txn *t = txn_begin(mds_of(c)->meta);
-        uint8_t key[KEY_MAX], value[CLIENT_RECORD_BYTES];
-        uint64_t seq;
-        int r;
-
-        (void)old; /* the same owner: its record is the one that is overwritten */
-        txn_put(t, key_client(key, slice_of(client->owner, client->owner_length)),
-                encode_client(value, client));
-        r = txn_commit(t, &seq);
-        if (r == 0 && seq > c->commit_seq)
-                c->commit_seq = seq;
-        return nfs4_status_from_errno(r);
-}
-
-/* The record goes with the client, unless a new incarnation has taken it over already, or only we go. */
-static void forget_record(struct mds *mds, const struct client *client)
-{
-        uint8_t key_bytes[KEY_MAX], value[RECORD_MAX], expected[CLIENT_RECORD_BYTES];
-        struct slice key = key_client(key_bytes, slice_of(client->owner, client->owner_length));
-        uint32_t length;
-        uint64_t seq;
-        struct txn *t;
-
-        if (mds->stopping || !client->confirmed ||
-            meta_get(mds->meta, key, value, sizeof(value), &length) < 0 ||
-            !slice_equal(slice_of(value, length), encode_client(expected, client)))
-                return;
-        t = txn_begin(mds->meta);
-        txn_delete(t, key);
-        if (txn_commit(t, &seq) < 0)
-                log_warn("client-record-kept", "clientid=%016llx", (unsigned long long)client->clientid);
+        return recovery_confirm(c, client, old);
 }
 
 static void fenced(struct fence_wait *wait)
@@ -190,7 +144,8 @@ static void client_gone(struct nfs4_server *s, struct client *client)
                 layouts_each(mds->layouts, client, fence_writer, mds);
         layouts_drop_client(mds->layouts, client);
         opens_drop_client(mds->opens, client);
-        forget_record(mds, client);
+        recovery_client_gone(mds->recovery, client);
+        mds_client_free(client);
 }
 
 static bool found_one(void *arg, struct layout_state *state)
@@ -208,6 +163,17 @@ static bool client_has_state(struct nfs4_server *s, const struct client *client)
         if (!found)
                 layouts_each(mds->layouts, client, found_one, &found);
         return found;
+}
+
+static enum nfsstat4 reclaim_complete(struct compound *c, struct client *client)
+{
+        return recovery_complete(c, client_has_state(c->server, client));
+}
+
+static uint32_t status_flags(struct nfs4_server *s, const struct client *client)
+{
+        (void)s;
+        return recovery_may_reclaim(client) ? SEQ4_STATUS_RESTART_RECLAIM_NEEDED : 0;
 }
 
 /* --- stateids */
@@ -242,6 +208,8 @@ const struct nfs4_hooks mds_hooks = {
         .client_confirm = client_confirm,
         .client_gone = client_gone,
         .client_has_state = client_has_state,
+        .reclaim_complete = reclaim_complete,
+        .status_flags = status_flags,
         .test_stateid = test_stateid,
         .free_stateid = free_stateid,
         .flavors = flavors,

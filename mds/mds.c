@@ -19,6 +19,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 
 enum { ERROR_BYTES = 512, STORE_CACHE_SHARE = 4 };
 
@@ -105,8 +106,9 @@ static bool start_engine(struct mds *mds)
 static bool start_parts(struct mds *mds)
 {
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-               (mds->layouts = layouts_new(mds)) && (mds->sizes = sizes_new(mds)) &&
-               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
+               (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
+               (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -214,6 +216,7 @@ void mds_stop(struct mds *mds)
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
         opens_free(mds->opens);
+        recovery_free(mds->recovery);
         fleet_free(mds->fleet);
         names_free(mds->names);
         if (mds->exports)

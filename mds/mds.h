@@ -9,12 +9,13 @@
 #include "mds/store/txn.h"
 #include "nfs4/server.h"
 
-struct fleet;   /* fleet/fleet.h: data servers, pools, fences */
-struct opens;   /* state/open.h */
-struct layouts; /* state/layout.h */
-struct sizes;   /* pnfs/size.h */
-struct proxy;   /* pnfs/proxy.h */
-struct reaper;  /* fleet/reaper.h */
+struct fleet;    /* fleet/fleet.h: data servers, pools, fences */
+struct opens;    /* state/open.h */
+struct layouts;  /* state/layout.h */
+struct recovery; /* state/recovery.h */
+struct sizes;    /* pnfs/size.h */
+struct proxy;    /* pnfs/proxy.h */
+struct reaper;   /* fleet/reaper.h */
 struct ctl_server;
 
 struct mds {
@@ -31,6 +32,7 @@ struct mds {
         struct fleet *fleet;
         struct opens *opens;
         struct layouts *layouts;
+        struct recovery *recovery;
         struct sizes *sizes;
         struct proxy *proxy;
         struct reaper *reaper;

@@ -13,6 +13,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 
 static struct orphan_record record_of(const struct inode *inode, bool open)
 {
@@ -48,11 +49,17 @@ static void bury(struct mds *mds, struct txn *t, struct inode *inode, bool was_o
         txn_delete_inode(t, inode->fileid);
 }
 
+/* In the grace period any file may be one that a client has open and has not reclaimed yet. */
+static bool may_be_open(const struct mds *mds, uint64_t fileid)
+{
+        return recovery_in_grace(mds->recovery) || opens_file_is_open(mds->opens, fileid);
+}
+
 void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct orphan *ret)
 {
         *ret = (struct orphan){ .fileid = inode->fileid };
         CHECK(inode->nlink == 0);
-        if (!opens_file_is_open(mds->opens, inode->fileid)) {
+        if (!may_be_open(mds, inode->fileid)) {
                 bury(mds, t, inode, false, ret);
                 return;
         }
@@ -95,16 +102,16 @@ void orphan_closed(struct mds *mds, uint64_t fileid)
         const struct inode *inode;
         int r;
 
-        if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 ||
-            opens_file_is_open(mds->opens, fileid))
+        if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 || may_be_open(mds, fileid))
                 return;
         r = bury_orphan(mds, fileid);
         if (r < 0) /* the record stays: the next start finds it */
                 log_error("orphan-kept", "fileid=%" PRIu64 " error=%d", fileid, r);
 }
 
-/* Records are collected before anything is changed, a handful at a time. */
+/* Records are collected before anything is changed, a handful at a time, in the order of their numbers. */
 struct sweep {
+        uint64_t last; /* already looked at, up to here */
         uint64_t fileids[256];
         unsigned count;
 };
@@ -113,9 +120,10 @@ static bool collect(void *arg, struct slice key, struct slice value)
 {
         struct sweep *s = arg;
         struct orphan_record o;
+        uint64_t fileid;
 
-        if (orphan_decode(value, &o) && o.open && key_parse_u64(key, 'o', &s->fileids[s->count]))
-                s->count++;
+        if (orphan_decode(value, &o) && o.open && key_parse_u64(key, 'o', &fileid) && fileid > s->last)
+                s->fileids[s->count++] = fileid;
         return s->count < sizeof(s->fileids) / sizeof(s->fileids[0]);
 }
 
@@ -135,6 +143,8 @@ static int recover_one(struct mds *mds, uint64_t fileid)
         const struct inode *inode;
         int r = meta_inode(mds->meta, fileid, &inode);
 
+        if (r == 0 && may_be_open(mds, fileid))
+                return 0;
         if (r == 0 && inode->nlink == 0)
                 return bury_orphan(mds, fileid);
         return r < 0 && r != -ENOENT ? r : drop_record(mds, fileid);
@@ -142,21 +152,23 @@ static int recover_one(struct mds *mds, uint64_t fileid)
 
 int orphans_recover(struct mds *mds)
 {
-        struct sweep s;
+        struct sweep s = { 0 };
         uint8_t key[KEY_MAX];
         uint64_t total = 0;
-        int r;
+        int r = 0;
 
+        if (recovery_in_grace(mds->recovery))
+                return 0;
         do {
                 s.count = 0;
                 r = meta_scan(mds->meta, key_kind(key, 'o'), collect, &s);
                 for (unsigned i = 0; r == 0 && i < s.count; i++)
-                        r = recover_one(mds, s.fileids[i]);
+                        r = recover_one(mds, s.last = s.fileids[i]);
                 total += s.count;
         } while (r == 0 && s.count > 0);
         if (r < 0)
                 log_error("orphans-not-recovered", "error=%d", r);
         else if (total > 0)
-                log_info("orphans-recovered", "files=%" PRIu64, total);
+                log_info("orphans-recovered", "looked_at=%" PRIu64, total);
         return r;
 }

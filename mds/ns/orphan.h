@@ -20,5 +20,6 @@ void orphan_finish(struct mds *mds, const struct orphan *o);
 /* The last open of FILEID is gone (by CLOSE or with its client): delete it if it has no name. A transaction
  * of its own. */
 void orphan_closed(struct mds *mds, uint64_t fileid);
-/* At start: nobody has anything open, so what was kept for openers goes. 0 or -errno with a log line. */
+/* At start, and again at the end of the grace period if there is one: what was kept for openers that nobody
+ * has open goes. 0 or -errno with a log line. */
 int orphans_recover(struct mds *mds);

@@ -2,6 +2,7 @@
 #include "mds/op/io.h"
 
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 
 static enum nfsstat4 check_permission(const struct compound *c, const struct inode *file, uint32_t access)
 {
@@ -57,5 +58,7 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
                 return NFS4ERR_BAD_STATEID;
         if (stateid_is_bypass(stateid) && access == OPEN4_SHARE_ACCESS_READ)
                 return NFS4_OK;
+        if (recovery_in_grace(mds->recovery))
+                return NFS4ERR_GRACE; /* who denies this may not have reclaimed it yet (§8.4.2.1) */
         return open_conflicts(mds->opens, c->fh.fileid, NULL, (uint8_t)access, 0) ? NFS4ERR_LOCKED : NFS4_OK;
 }

@@ -7,11 +7,14 @@
  * or after it has set the times: taken for true, a truncated file would grow back, and cp -p would lose its
  * times. It may also send it with a stateid that is old, during a recall, or never: nothing depends on it. A
  * data server that is away is no reason to refuse: the record of the write layout lasts until it has been
- * heard. */
+ * heard. After a restart of ours (§12.7.4) a client that may reclaim may also say this of a layout that it
+ * had; one that says it in the grace period of the layout itself gets GRACE, which Linux takes for done, as
+ * it is. */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
+#include "mds/state/recovery.h"
 #include "nfs4/codec.h"
 
 struct layoutcommit_args {
@@ -52,11 +55,13 @@ static enum nfsstat4 check(struct compound *c, struct layoutcommit_args *a)
         if (a->has_last && a->last == NFS4_UINT64_MAX)
                 return NFS4ERR_INVAL;
         if (a->reclaim)
-                return NFS4ERR_NO_GRACE; /* sizes were recovered from the data servers at start */
+                return recovery_reclaim(c); /* the stateid means nothing */
         status = compound_stateid(c, &a->stateid);
         if (status != NFS4_OK)
                 return status;
         status = layout_find(mds_of(c)->layouts, c->client, &a->stateid, &state);
+        if (status == NFS4ERR_BAD_STATEID && recovery_in_grace(mds_of(c)->recovery))
+                return NFS4ERR_GRACE;
         if (status != NFS4_OK)
                 return status;
         if (state->fileid != c->fh.fileid)

@@ -13,6 +13,7 @@
 #include "mds/pnfs/files.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 #include "nfs4/codec.h"
 
 struct layoutget_args {
@@ -143,6 +144,9 @@ static enum nfsstat4 execute(struct compound *c)
         struct layout_state *state;
         enum nfsstat4 status = check_args(a);
 
+        if (status == NFS4_OK && recovery_in_grace(mds->recovery))
+                status = NFS4ERR_GRACE; /* layouts are not reclaimed, and others may want this file (§12.7.4)
+                                         */
         if (status != NFS4_OK)
                 return status;
         if (meta_inode(mds->meta, c->fh.fileid, &file) < 0)

@@ -2,12 +2,12 @@
 /* OPEN, RFC 8881 §18.16.
  *
  * The RFC: looks a regular file up, makes it when asked, and gives an open stateid with a share reservation;
- * UNCHECKED takes what is there (and cuts it when the size asked is 0), GUARDED and the exclusive ways want a
- * new file, the exclusive ways know their own retry by a verifier. We: the verifier has a place of its own in
- * the inode, so that no attribute is spoiled and suppattr_exclcreat is all that can be set. CLAIM_NULL and
- * CLAIM_FH; no delegations, and who wishes for one is told why not. OPEN4_RESULT_PRESERVE_UNLINKED is not
- * promised: an unlinked file outlives its openers' use of it, but not a restart of ours, so Linux keeps
- * renaming open files that it removes. */
+ * UNCHECKED takes what is there (and cuts it when the size asked is 0), GUARDED and the exclusive ways want
+ * a new file, the exclusive ways know their own retry by a verifier. We: the verifier has a place of its own
+ * in the inode, so that no attribute is spoiled and suppattr_exclcreat is all that can be set. CLAIM_NULL,
+ * CLAIM_FH, and CLAIM_PREVIOUS after a restart of ours (mds/state/recovery.h); no delegations, and who
+ * wishes for one is told why not. OPEN4_RESULT_PRESERVE_UNLINKED is not promised: an unlinked file outlives
+ * a restart of ours only when it is reclaimed in time, so Linux keeps renaming open files that it removes. */
 #include "mds/op/open.h"
 
 #include "mds/ops.h"

@@ -31,7 +31,7 @@ struct open_target {
 
 /* open_args.c. Decode; values that make no sense: INVAL and what the RFC has for claims. */
 void open_decode(struct compound *c, struct xdr_in *x);
-enum nfsstat4 open_check_args(const struct compound *c, const struct open_args *a);
+enum nfsstat4 open_check_args(struct compound *c, const struct open_args *a);
 static inline bool open_is_exclusive(const struct open_args *a)
 {
         return a->create && (a->how == EXCLUSIVE4 || a->how == EXCLUSIVE4_1);

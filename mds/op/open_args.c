@@ -2,6 +2,8 @@
 /* The arguments of OPEN, RFC 8881 §18.16.1. */
 #include "mds/op/open.h"
 
+#include "mds/state/recovery.h"
+
 enum {
         WANT_CANCEL = 0x0500, /* the last of the wishes in the mask */
         WANT_SIGNALS =
@@ -68,25 +70,23 @@ void open_decode(struct compound *c, struct xdr_in *x)
         get_claim(a, x, &c->decode_status);
 }
 
-/* There is no grace period and there are no delegations. */
-static enum nfsstat4 check_claim(const struct compound *c, const struct open_args *a)
+/* There are no delegations: none that a stateid could name, and none that outlive their client (§10.2.1: the
+ * PREV claims are for those). */
+static enum nfsstat4 check_claim(struct compound *c, const struct open_args *a)
 {
+        if (a->create && (a->claim == CLAIM_FH || a->claim == CLAIM_PREVIOUS))
+                return NFS4ERR_INVAL;
         switch (a->claim) {
-        case CLAIM_NULL: break;
-        case CLAIM_FH:
-                if (a->create)
-                        return NFS4ERR_INVAL;
-                break;
-        case CLAIM_PREVIOUS: return NFS4ERR_NO_GRACE;
+        case CLAIM_NULL:
+        case CLAIM_FH: return recovery_admit(c);
+        case CLAIM_PREVIOUS: return recovery_reclaim(c);
         case CLAIM_DELEGATE_CUR:
         case CLAIM_DELEG_CUR_FH: return NFS4ERR_BAD_STATEID;
         default: return NFS4ERR_NOTSUPP;
         }
-        /* §18.51.3: what comes before RECLAIM_COMPLETE may only reclaim. */
-        return c->client->reclaim_complete ? NFS4_OK : NFS4ERR_GRACE;
 }
 
-enum nfsstat4 open_check_args(const struct compound *c, const struct open_args *a)
+enum nfsstat4 open_check_args(struct compound *c, const struct open_args *a)
 {
         if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH ||
             a->deny > OPEN4_SHARE_DENY_BOTH)

@@ -4,6 +4,7 @@
 #include "mds/op/resize.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 
 static void succeed(struct compound *c, const struct open_state *state, const struct fh *fh)
 {
@@ -51,6 +52,9 @@ enum nfsstat4 open_new(struct compound *c, const struct open_target *target)
 
         if (status != NFS4_OK)
                 return status;
+        status = recovery_record(c);
+        if (status != NFS4_OK)
+                return status;
         t = txn_begin(mds->meta);
         status = make(c, t, &target->dir, &state);
         if (status != NFS4_OK) {
@@ -90,6 +94,8 @@ static enum nfsstat4 check_mode(const struct open_args *a, const struct subject 
 
         if (writes && file->who.rule->access != EXPORT_RW)
                 return NFS4ERR_ROFS;
+        if (a->claim == CLAIM_PREVIOUS && perm_owner(&file->who, inode))
+                return NFS4_OK; /* it was looked at by the first OPEN; the owner may have changed it since */
         if ((writes || a->deny & OPEN4_SHARE_DENY_READ) && !perm_ok(&file->who, inode, PERM_W))
                 return NFS4ERR_ACCESS;
         if (a->access & OPEN4_SHARE_ACCESS_READ && !perm_ok(&file->who, inode, PERM_R) &&
@@ -117,7 +123,7 @@ static enum nfsstat4 check_existing(struct compound *c, const struct subject *fi
         return open_conflicts(opens, file->inode->fileid,
                               open_of(opens, c->client, a->owner, file->inode->fileid), (uint8_t)a->access,
                               (uint8_t)a->deny)
-                       ? NFS4ERR_SHARE_DENIED
+                       ? (a->claim == CLAIM_PREVIOUS ? NFS4ERR_RECLAIM_CONFLICT : NFS4ERR_SHARE_DENIED)
                        : NFS4_OK;
 }
 
@@ -126,9 +132,11 @@ static enum nfsstat4 finish(struct compound *c)
         const struct open_args *a = OP_ARGS(c, struct open_args);
         const struct fh *fh = &OP_RES(c, struct open_res)->fh;
         struct open_state *state;
-        enum nfsstat4 status = open_add(mds_of(c)->opens, c->client, a->owner, fh->fileid, fh->export_id,
-                                        (uint8_t)a->access, (uint8_t)a->deny, &state);
+        enum nfsstat4 status = recovery_record(c);
 
+        if (status == NFS4_OK)
+                status = open_add(mds_of(c)->opens, c->client, a->owner, fh->fileid, fh->export_id,
+                                  (uint8_t)a->access, (uint8_t)a->deny, &state);
         if (status == NFS4_OK)
                 succeed(c, state, fh);
         return status;

@@ -8,6 +8,7 @@
 #include "base/siphash.h"
 #include "base/slab.h"
 #include "mds/ns/orphan.h"
+#include "mds/state/client.h"
 #include "mds/state/share.h"
 
 enum { OPENS_MAX = 1 << 20, OWNER_SHORT = 64 };
@@ -19,11 +20,6 @@ struct open_owner {
         uint32_t length;
         uint8_t *name; /* short_name, or malloc'd when longer */
         uint8_t short_name[OWNER_SHORT];
-};
-
-/* client->role: what one client has open. */
-struct client_opens {
-        struct list opens; /* open_state.in_client */
 };
 
 struct opens {
@@ -170,21 +166,10 @@ struct open_state *open_of(struct opens *o, const struct client *client, struct 
         return file ? find_in_file(file, client, owner) : NULL;
 }
 
-static struct client_opens *opens_of(struct client *client)
-{
-        struct client_opens *all = client->role;
-
-        if (all || !(all = malloc(sizeof(*all))))
-                return all;
-        list_init(&all->opens);
-        client->role = all;
-        return all;
-}
-
 static struct open_state *new_state(struct opens *o, struct client *client, struct slice owner_name,
                                     struct file_state *file)
 {
-        struct client_opens *all = opens_of(client);
+        struct mds_client *all = mds_client_of(client);
         struct open_owner *owner = all ? get_owner(o, client, owner_name) : NULL;
         struct open_state *state = owner ? slab_get(&o->state_slab) : NULL;
 
@@ -302,7 +287,7 @@ bool open_close(struct opens *o, struct open_state *state)
 
 void opens_drop_client(struct opens *o, struct client *client)
 {
-        struct client_opens *all = client->role;
+        struct mds_client *all = client->role;
 
         if (!all)
                 return;
@@ -313,13 +298,11 @@ void opens_drop_client(struct opens *o, struct client *client)
                 if (open_close(o, state))
                         orphan_closed(o->mds, fileid);
         }
-        client->role = NULL;
-        free(all);
 }
 
 bool opens_client_has_any(const struct client *client)
 {
-        const struct client_opens *all = client->role;
+        const struct mds_client *all = client->role;
 
         return all && !list_empty(&all->opens);
 }

@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1 };
+enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1, CLIENT_VERSION = 2 };
 enum { MODE_BITS = 07777, INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET };
 
 /* --- writing: OUT is known to be large enough */
@@ -342,5 +342,29 @@ bool orphan_decode(struct slice value, struct orphan_record *ret)
         if (!whole(&r) || open > 1)
                 return false;
         *ret = o;
+        return true;
+}
+
+/* --- client */
+
+struct slice client_encode(uint8_t *out, const struct client_record *c)
+{
+        uint8_t *at = put_bytes(put(out, CLIENT_VERSION, 1), c->verifier, NFS4_VERIFIER_SIZE);
+
+        return written(out, put(put(put(at, c->flavor, 4), c->uid, 4), c->lease_seconds, 4));
+}
+
+bool client_decode(struct slice value, struct client_record *ret)
+{
+        struct reader r = read_value(value, CLIENT_VERSION);
+        struct client_record c = { 0 };
+
+        take_bytes(&r, c.verifier, NFS4_VERIFIER_SIZE);
+        c.flavor = (uint32_t)take(&r, 4);
+        c.uid = (uint32_t)take(&r, 4);
+        c.lease_seconds = (uint32_t)take(&r, 4);
+        if (!whole(&r))
+                return false;
+        *ret = c;
         return true;
 }

@@ -8,7 +8,7 @@
  *                                 8 bits counting collisions; it is the READDIR cookie. One removed from the
  *                                 middle of a collision run stays as a hole (type 0).
  *   l fileid client-tag           a write layout is out: epoch it was granted under
- *   c client-owner                client that may reclaim: verifier, tag, principal
+ *   c client-owner                client that has or had state: verifier, principal, lease
  *   o fileid                      orphan (unlinked, still open) or objects to be removed from data servers
  *   s server-id                   data server: name, uuid, state, last addresses
  *   p generation                  pool generation: the server ids in order
@@ -66,6 +66,13 @@ struct orphan_record {
         uint8_t first, start;
 };
 
+/* Who may reclaim after a restart of ours (mds/state/recovery.h). */
+struct client_record {
+        uint8_t verifier[NFS4_VERIFIER_SIZE];
+        uint32_t flavor, uid;   /* principal */
+        uint32_t lease_seconds; /* it was promised */
+};
+
 /* Keys: write into OUT (KEY_MAX) and return the slice of it. */
 struct slice key_inode(uint8_t *out, uint64_t fileid);
 struct slice key_symlink(uint8_t *out, uint64_t fileid);
@@ -91,3 +98,5 @@ struct slice dirent_encode(uint8_t *out, const struct dirent_record *d);
 bool dirent_decode(struct slice value, struct dirent_record *ret);
 struct slice orphan_encode(uint8_t *out, const struct orphan_record *o);
 bool orphan_decode(struct slice value, struct orphan_record *ret);
+struct slice client_encode(uint8_t *out, const struct client_record *c);
+bool client_decode(struct slice value, struct client_record *ret);

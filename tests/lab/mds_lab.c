@@ -13,6 +13,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 #include "mds/store/fsck.h"
 #include "tests/lab/stream_pair.h"
 
@@ -180,7 +181,7 @@ static void start_engine(struct mds_lab *lab)
                                    .owner_major = "lab",
                                    .scope = "lab",
                                    .boot = meta_boot(lab->mds.meta),
-                                   .lease_seconds = 90 };
+                                   .lease_seconds = LAB_LEASE_SECONDS };
         CHECK(nfs4_server_init(s, &lab->mds.metrics) == 0);
 }
 
@@ -204,7 +205,7 @@ static void start_mds(struct mds_lab *lab)
         }
         start_engine(lab);
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-              (mds->layouts = layouts_new(mds)));
+              (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)));
         CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
               (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
@@ -247,6 +248,7 @@ static void stop_mds(struct mds_lab *lab)
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
         opens_free(mds->opens);
+        recovery_free(mds->recovery);
         fleet_free(mds->fleet);
         exports_free(mds->exports);
         list_remove(&mds->durable_task.node);
@@ -257,7 +259,7 @@ void mds_lab_start(struct mds_lab *lab, const char *exports)
 {
         *lab = (struct mds_lab){
                 .exports = exports ? exports : open_to_all,
-                .conf = { .stripe_unit = 1 << 20, .cache_inodes = 4096, .lease_seconds = 90 }
+                .conf = { .stripe_unit = 1 << 20, .cache_inodes = 4096, .lease_seconds = LAB_LEASE_SECONDS }
         };
         log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
         virtual_env_init(&lab->v, 1);

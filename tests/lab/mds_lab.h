@@ -9,7 +9,7 @@
 #include "rpc/client.h"
 #include "tests/lab/virtual_env.h"
 
-enum { LAB_DATA_SERVERS = 4, LAB_OBJECTS = 64 };
+enum { LAB_DATA_SERVERS = 4, LAB_OBJECTS = 64, LAB_LEASE_SECONDS = 90 };
 
 /* What a data server has; as include/ctl.x asks for it. */
 struct lab_object {
@@ -62,10 +62,11 @@ struct user {
         struct conn *conn;
         struct rpc_cred cred;
         const char *owner;
-        uint64_t clientid;
+        uint64_t verifier, clientid;
         uint8_t session[NFS4_SESSIONID_SIZE];
         uint32_t seqid; /* of slot 0 */
         uint32_t minor;
+        uint32_t status_flags; /* of the last SEQUENCE */
         bool cache_this;
         /* the compound in hand */
         struct rpc_req req;
@@ -82,6 +83,12 @@ struct user {
 /* A client OWNER with a session and RECLAIM_COMPLETE done, from 192.0.2.HOST, as UID and GID. */
 void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
                 uint32_t gid);
+/* The same in steps: as an instance VERIFIER of the client, without RECLAIM_COMPLETE. Status of
+ * CREATE_SESSION. */
+enum nfsstat4 user_connect(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
+                           uint64_t verifier);
+enum nfsstat4 user_reclaim_complete(struct user *u);
+enum nfsstat4 user_renew(struct user *u); /* a compound of SEQUENCE alone */
 /* Start a compound with SEQUENCE; add operations; run it: its status. */
 void user_begin(struct user *u);
 struct xdr_out *user_op(struct user *u, uint32_t opnum);
@@ -112,7 +119,7 @@ struct user_open {
         const char *verifier; /* exclusive: 8 bytes */
         int32_t mode;         /* -1: none given */
         int64_t size;         /* -1: none given */
-        uint32_t claim;       /* CLAIM_NULL or CLAIM_FH */
+        uint32_t claim;       /* CLAIM_NULL, CLAIM_FH or CLAIM_PREVIOUS */
         /* out */
         struct stateid stateid;
         struct user_fh fh;
@@ -131,7 +138,7 @@ struct user_open {
         { \
                 .mode = -1, .size = -1, __VA_ARGS__ \
         }
-/* NAME in DIR; with CLAIM_FH, DIR is the file. */
+/* NAME in DIR; with the other claims, DIR is the file. */
 enum nfsstat4 user_open(struct user *u, const struct user_fh *dir, const char *name, struct user_open *o);
 enum nfsstat4 user_close(struct user *u, const struct user_fh *fh, const struct stateid *s);
 /* OPEN creating, CLOSE; the handle. */

@@ -68,7 +68,8 @@ enum nfsstat4 user_call(struct user *u)
                 enum nfsstat4 status = user_result(u, OP_SEQUENCE);
 
                 CHECK(status == NFS4_OK);
-                xdr_get_bytes(&u->in, NFS4_SESSIONID_SIZE + 5 * 4);
+                xdr_get_bytes(&u->in, NFS4_SESSIONID_SIZE + 4 * 4);
+                u->status_flags = xdr_get_u32(&u->in);
         }
         return u->status;
 }
@@ -103,7 +104,7 @@ static void exchange_id(struct user *u)
 {
         begin_bare(u);
         user_op(u, OP_EXCHANGE_ID);
-        xdr_put_u64(u->x, 0x1122334455667788);
+        xdr_put_u64(u->x, u->verifier);
         xdr_put_string(u->x, u->owner);
         xdr_put_u32(u->x, EXCHGID4_FLAG_USE_PNFS_MDS);
         xdr_put_u32(u->x, SP4_NONE);
@@ -124,7 +125,7 @@ static void put_channel(struct xdr_out *x, uint32_t bytes, uint32_t ops, uint32_
         xdr_put_u32(x, 0);
 }
 
-static void create_session(struct user *u)
+static enum nfsstat4 create_session(struct user *u)
 {
         begin_bare(u);
         user_op(u, OP_CREATE_SESSION);
@@ -135,13 +136,14 @@ static void create_session(struct user *u)
         put_channel(u->x, 4096, 2, 4);
         xdr_put_u32(u->x, 0x40000000);
         xdr_put_u32(u->x, 0);
-        CHECK(user_call(u) == NFS4_OK);
-        CHECK(user_result(u, OP_CREATE_SESSION) == NFS4_OK);
+        if (user_call(u) != NFS4_OK)
+                return u->status;
+        user_result(u, OP_CREATE_SESSION);
         xdr_get_fixed(&u->in, u->session, NFS4_SESSIONID_SIZE);
+        return NFS4_OK;
 }
 
-void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
-                uint32_t gid)
+static void connect_user(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host)
 {
         struct stream_pair_conf conf = { .seed = 1000 + (uint64_t)host };
         struct stream *ends[2];
@@ -150,14 +152,39 @@ void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t 
         u->lab = lab;
         u->minor = 2;
         u->owner = owner;
-        u->cred = (struct rpc_cred){ .flavor = RPC_AUTH_SYS, .uid = uid, .gid = gid };
         stream_pair_new(&lab->v.env, &conf, ends);
         ends[1]->peer = (struct netaddr){ .family = 4, .port = 700, .bytes = { 192, 0, 2, host } };
         rpc_server_accept(lab->server, ends[1]);
         u->conn = rpc_server_adopt(lab->dialler, ends[0]);
+}
+
+enum nfsstat4 user_connect(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
+                           uint64_t verifier)
+{
+        connect_user(u, lab, owner, host);
+        u->cred = (struct rpc_cred){ .flavor = RPC_AUTH_SYS, .uid = uid };
+        u->verifier = verifier;
         exchange_id(u);
-        create_session(u);
+        return create_session(u);
+}
+
+enum nfsstat4 user_reclaim_complete(struct user *u)
+{
         user_begin(u);
         xdr_put_bool(user_op(u, OP_RECLAIM_COMPLETE), false);
-        CHECK(user_call(u) == NFS4_OK);
+        return user_call(u);
+}
+
+enum nfsstat4 user_renew(struct user *u)
+{
+        user_begin(u);
+        return user_call(u);
+}
+
+void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
+                uint32_t gid)
+{
+        CHECK(user_connect(u, lab, owner, host, uid, 0x1122334455667788) == NFS4_OK);
+        u->cred.gid = gid;
+        CHECK(user_reclaim_complete(u) == NFS4_OK);
 }

@@ -197,6 +197,8 @@ enum nfsstat4 user_open(struct user *u, const struct user_fh *dir, const char *n
         xdr_put_u32(u->x, o->claim);
         if (o->claim == CLAIM_NULL)
                 xdr_put_string(u->x, name);
+        if (o->claim == CLAIM_PREVIOUS)
+                xdr_put_u32(u->x, OPEN_DELEGATE_NONE);
         user_op(u, OP_GETFH);
         status = user_call(u);
         if (status == NFS4_OK)

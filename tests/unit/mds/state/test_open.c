@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "mds/state/client.h"
 #include "mds/state/open.h"
 #include "tests/lab/mds_lab.h"
 
@@ -29,6 +30,8 @@ static int teardown(void **state)
         (void)state;
         opens_drop_client(opens, &a);
         opens_drop_client(opens, &b);
+        mds_client_free(&a);
+        mds_client_free(&b);
         assert_int_equal(opens_count(opens), 0);
         mds_lab_stop(&lab);
         return 0;

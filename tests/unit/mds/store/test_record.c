@@ -127,6 +127,25 @@ static void orphans(void **state)
         assert_false(orphan_decode(value, &out));
 }
 
+static void clients(void **state)
+{
+        struct client_record in = { "verifie", 1, UINT32_MAX, 45 }, out;
+        uint8_t bytes[RECORD_MAX];
+        struct slice value = client_encode(bytes, &in);
+
+        (void)state;
+        assert_true(client_decode(value, &out));
+        assert_memory_equal(out.verifier, in.verifier, NFS4_VERIFIER_SIZE);
+        assert_int_equal(out.flavor, 1);
+        assert_int_equal(out.uid, UINT32_MAX);
+        assert_int_equal(out.lease_seconds, 45);
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(client_decode(slice_of(bytes, cut), &out));
+        assert_false(client_decode(slice_of(bytes, value.length + 1), &out));
+        bytes[0] = 1; /* of before there was anything to reclaim */
+        assert_false(client_decode(value, &out));
+}
+
 static void keys_sort_and_parse(void **state)
 {
         uint8_t a[KEY_MAX], b[KEY_MAX];
@@ -158,6 +177,7 @@ int main(void)
                 cmocka_unit_test(inodes_that_make_no_sense),
                 cmocka_unit_test(entries),
                 cmocka_unit_test(orphans),
+                cmocka_unit_test(clients),
                 cmocka_unit_test(keys_sort_and_parse),
         };
 

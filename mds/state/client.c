@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/state/client.h"
+
+#include <stdlib.h>
+
+struct mds_client *mds_client_of(struct client *client)
+{
+        struct mds_client *m = client->role;
+
+        if (m || !(m = calloc(1, sizeof(*m))))
+                return m;
+        list_init(&m->opens);
+        client->role = m;
+        return m;
+}
+
+void mds_client_free(struct client *client)
+{
+        const struct mds_client *m = client->role;
+
+        CHECK(!m || (list_empty(&m->opens) && !m->survivor));
+        free(client->role);
+        client->role = NULL;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the MDS keeps of a client: struct client.role. Made when there is first something to keep. */
+#pragma once
+
+#include "mds/mds.h"
+
+struct survivor; /* state/recovery.c */
+
+struct mds_client {
+        struct list opens;         /* open_state.in_client */
+        struct survivor *survivor; /* it held state before our restart and may reclaim; NULL: it may not */
+        bool recorded;             /* its record is in the store … */
+        uint64_t record_seq;       /* … durable up to here: what gives it state waits for that */
+};
+
+/* NULL: out of memory. */
+struct mds_client *mds_client_of(struct client *client);
+/* Everything in it is gone. */
+void mds_client_free(struct client *client);
