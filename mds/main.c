@@ -112,7 +112,7 @@ static void on_signal(void *arg, int signum)
 static int serve(const struct mds_conf *conf)
 {
         struct loop *loop = loop_new();
-        struct mds *mds = loop ? mds_start(loop, conf) : NULL;
+        struct mds *mds = loop ? mds_start(conf, loop_env(loop), loop, NULL) : NULL;
 
         if (!mds)
                 return EXIT_FAILURE;

@@ -28,8 +28,10 @@ static bool open_store(struct mds *mds)
         const struct mds_conf *conf = mds->conf;
         char error[ERROR_BYTES];
 
-        mds->store = store_rocks_open(conf->store, false, mds->loop,
-                                      conf->limits.memory_bytes / STORE_CACHE_SHARE, error, sizeof(error));
+        if (!mds->store)
+                mds->store =
+                        store_rocks_open(conf->store, false, mds->loop,
+                                         conf->limits.memory_bytes / STORE_CACHE_SHARE, error, sizeof(error));
         if (!mds->store) {
                 log_error("store-not-opened", "reason=%s", error);
                 return false;
@@ -145,6 +147,8 @@ static bool start_admin(struct mds *mds)
         const struct mds_conf *conf = mds->conf;
         int r = 0;
 
+        if (!mds->loop)
+                return true;
         mds->admin = admin_new(mds->loop, &mds->metrics);
         if (!mds->admin)
                 return false;
@@ -165,20 +169,22 @@ static bool start_admin(struct mds *mds)
 static bool start(struct mds *mds)
 {
         mds->pool = bufpool_new(mds->conf->limits.memory_bytes);
-        mds->names = names_new(mds->loop, NULL);
-        return mds->pool && mds->names && open_store(mds) && load_exports(mds) && start_engine(mds) &&
-               start_parts(mds) && orphans_recover(mds) == 0 && exports_prepare(mds) == 0 &&
-               start_network(mds) && start_admin(mds);
+        if (mds->loop)
+                mds->names = names_new(mds->loop, NULL);
+        return mds->pool && (mds->names || !mds->loop) && open_store(mds) && load_exports(mds) &&
+               start_engine(mds) && start_parts(mds) && orphans_recover(mds) == 0 &&
+               exports_prepare(mds) == 0 && start_network(mds) && start_admin(mds);
 }
 
-struct mds *mds_start(struct loop *loop, const struct mds_conf *conf)
+struct mds *mds_start(const struct mds_conf *conf, struct env *env, struct loop *loop, struct store *store)
 {
         struct mds *mds = calloc(1, sizeof(*mds));
 
         if (!mds)
                 return NULL;
         mds->loop = loop;
-        mds->env = loop_env(loop);
+        mds->env = env;
+        mds->store = store;
         mds->conf = conf;
         memcpy(mds->cluster_key, conf->cluster_key, sizeof(mds->cluster_key));
         mds->started_ns = env_now(mds->env);

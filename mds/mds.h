@@ -67,8 +67,10 @@ struct durable_wait {
 };
 void mds_when_durable(struct mds *mds, struct durable_wait *w);
 
-/* Start everything in order / stop it in the opposite one. NULL, with the reason logged. */
-struct mds *mds_start(struct loop *loop, const struct mds_conf *conf);
+/* Start everything in order / stop it in the opposite one, in ENV (LOOP: its loop; NULL in the simulator,
+ * where nobody administers) on STORE, which it takes; NULL: RocksDB in conf->store. NULL, with the reason
+ * logged. */
+struct mds *mds_start(const struct mds_conf *conf, struct env *env, struct loop *loop, struct store *store);
 void mds_stop(struct mds *mds);
 /* Read the exports file again; the old policy stays when it is not right: -1 with a message. */
 int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes);

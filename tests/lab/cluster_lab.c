@@ -85,7 +85,7 @@ static void start_mds(struct cluster_lab *lab)
                 abort();
         }
         memset(lab->mds_conf.cluster_key, 0x5a, sizeof(lab->mds_conf.cluster_key));
-        lab->mds = mds_start(lab->loop, &lab->mds_conf);
+        lab->mds = mds_start(&lab->mds_conf, lab->env, lab->loop, NULL);
         CHECK(lab->mds != NULL);
 }
 
