@@ -14,6 +14,13 @@ struct mds_client *mds_client_of(struct client *client)
         return m;
 }
 
+bool mds_client_holds(const struct client *client)
+{
+        const struct mds_client *m = client->role;
+
+        return m && !list_empty(&m->opens);
+}
+
 void mds_client_free(struct client *client)
 {
         const struct mds_client *m = client->role;

@@ -9,11 +9,14 @@ struct survivor; /* state/recovery.c */
 struct mds_client {
         struct list opens;         /* open_state.in_client */
         struct survivor *survivor; /* it held state before our restart and may reclaim; NULL: it may not */
+        bool idle;                 /* it had nothing to reclaim when that was looked at last */
         bool recorded;             /* its record is in the store … */
         uint64_t record_seq;       /* … durable up to here: what gives it state waits for that */
 };
 
 /* NULL: out of memory. */
 struct mds_client *mds_client_of(struct client *client);
+/* Has it state that it would reclaim after a restart of ours? Layouts are not reclaimed. */
+bool mds_client_holds(const struct client *client);
 /* Everything in it is gone. */
 void mds_client_free(struct client *client);

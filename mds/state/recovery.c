@@ -24,7 +24,8 @@ struct survivor {
 struct recovery {
         struct mds *mds;
         struct hashtab survivors;
-        struct timer timer;
+        struct timer timer; /* the end of the grace period */
+        struct timer idle_timer;
         bool in_grace;
         uint64_t started_ns, lease_ns, ended_ns, last_reclaim_ns;
         uint64_t seq; /* the last removal of a record: what is given to others waits for it */
@@ -147,6 +148,30 @@ static void on_timer(struct timer *t)
         end_grace(r);
 }
 
+/* --- clients that have nothing any more */
+
+static void look_at(struct recovery *r, const struct client *client, struct mds_client *m)
+{
+        bool was_idle = m->idle;
+
+        m->idle = !mds_client_holds(client);
+        if (was_idle && m->idle && m->recorded && !m->survivor && delete_record(r, owner_of(client)) == 0)
+                m->recorded = false;
+}
+
+static void on_idle_timer(struct timer *t)
+{
+        struct recovery *r = CONTAINER(t, struct recovery, idle_timer);
+
+        LIST_FOR_EACH(node, &r->mds->nfs.clients.lru) {
+                const struct client *client = CONTAINER(node, struct client, in_lru);
+
+                if (client->role)
+                        look_at(r, client, client->role);
+        }
+        timer_start(r->mds->env, t, r->lease_ns / 2);
+}
+
 /* --- start and stop */
 
 struct loading {
@@ -188,6 +213,7 @@ struct recovery *recovery_new(struct mds *mds)
         }
         r->mds = mds;
         r->timer.fire = on_timer;
+        r->idle_timer.fire = on_idle_timer;
         if (meta_scan(mds->meta, key_kind(key, 'c'), load, &l) < 0 || l.failed) {
                 recovery_free(r);
                 return NULL;
@@ -195,6 +221,7 @@ struct recovery *recovery_new(struct mds *mds)
         r->started_ns = r->ended_ns = env_now(mds->env);
         r->lease_ns = l.lease_seconds * (uint64_t)NS;
         r->in_grace = r->survivors.count > 0;
+        timer_start(mds->env, &r->idle_timer, r->lease_ns / 2);
         if (r->in_grace) {
                 timer_start(mds->env, &r->timer, r->lease_ns);
                 log_info("grace-began", "clients=%u seconds=%u", r->survivors.count, l.lease_seconds);
@@ -210,6 +237,7 @@ void recovery_free(struct recovery *r)
         if (!r)
                 return;
         timer_stop(&r->timer);
+        timer_stop(&r->idle_timer);
         next = hashtab_walk(&r->survivors, &bucket, NULL);
         while (next) {
                 struct survivor *s = CONTAINER(next, struct survivor, by_owner);
@@ -311,11 +339,11 @@ enum nfsstat4 recovery_confirm(struct compound *c, struct client *client, const 
 }
 
 /* One that was too late for the grace period lost its record; what it has reclaimed until then is its own. */
-enum nfsstat4 recovery_complete(struct compound *c, bool holds_state)
+enum nfsstat4 recovery_complete(struct compound *c)
 {
         struct recovery *r = mds_of(c)->recovery;
         const struct mds_client *m = c->client->role;
-        enum nfsstat4 status = holds_state ? recovery_record(c) : NFS4_OK;
+        enum nfsstat4 status = mds_client_holds(c->client) ? recovery_record(c) : NFS4_OK;
 
         if (status != NFS4_OK)
                 return status;

@@ -2,7 +2,9 @@
 /* Recovery of clients' state after a restart of ours (RFC 8881 §8.4.2, §8.4.3, §18.51).
  *
  * State is in memory; what survives is a record of each client that has had any ('c' in mds/store/record.h):
- * written with the first state it gets, once in its life, and gone before anybody can be given what it held.
+ * written with the first state it gets, and gone before anybody can be given what it held. It stays while the
+ * client comes and goes with its files; one that has had nothing for half a lease loses it, so that a mount
+ * that nobody uses makes nobody wait after a restart.
  * When we start and there are records, a grace period runs: those clients may reclaim, and nobody gets
  * anything new. It ends when each of them has sent RECLAIM_COMPLETE (or has gone, or has restarted itself),
  * and at the latest a lease after the start; a client that is reclaiming just then has a second lease.
@@ -38,7 +40,7 @@ enum nfsstat4 recovery_record(struct compound *c);
  * its name belongs to another principal that may; DELAY. */
 enum nfsstat4 recovery_confirm(struct compound *c, struct client *client, const struct client *old);
 /* CLIENT says RECLAIM_COMPLETE, for the first time. OK, or what the store said. */
-enum nfsstat4 recovery_complete(struct compound *c, bool holds_state);
+enum nfsstat4 recovery_complete(struct compound *c);
 /* CLIENT and its state go for good. */
 void recovery_client_gone(struct recovery *r, struct client *client);
 

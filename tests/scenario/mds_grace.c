@@ -406,7 +406,7 @@ static void a_file_that_is_removed_before_it_is_reclaimed(void **state)
         assert_int_equal(user_getattr(&u, &unclaimed, &a), NFS4ERR_STALE);
 }
 
-/* The record is one write in the life of a client. */
+/* The record is one write for as long as a client uses files. */
 static void opening_costs_no_further_writes(void **state)
 {
         struct user_open again = USER_OPEN();
@@ -420,6 +420,36 @@ static void opening_costs_no_further_writes(void **state)
         assert_int_equal(lab.store->stats.batches, before + 1);
         assert_int_equal(user_open(&other, &root, "f", &again), NFS4_OK);
         assert_int_equal(lab.store->stats.batches, before + 1);
+}
+
+static void run_leases(unsigned count)
+{
+        for (unsigned i = 0; i < 4 * count; i++) {
+                mds_lab_run_ms(&lab, LEASE_MS / 4);
+                assert_int_equal(user_renew(&u), NFS4_OK);
+        }
+}
+
+/* It stays while its client has something, and is written again when that comes back to open files. */
+static void a_mount_that_nobody_uses_has_no_record(void **state)
+{
+        (void)state;
+        run_leases(3);
+        mds_lab_restart(&lab, true);
+        assert_true(in_grace());
+        back();
+        assert_int_equal(reclaim(&u, &o.fh, &o), NFS4_OK);
+        assert_int_equal(user_reclaim_complete(&u), NFS4_OK);
+        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK);
+        run_leases(2);
+        assert_int_equal(open_f(&u, 0), NFS4_OK);
+        mds_lab_restart(&lab, true);
+        assert_true(in_grace());
+        back();
+        assert_int_equal(user_reclaim_complete(&u), NFS4_OK);
+        run_leases(2);
+        mds_lab_restart(&lab, false);
+        assert_false(in_grace());
 }
 
 /* While a record says that its client may reclaim, nobody else gets what it had. */
@@ -461,6 +491,7 @@ int main(void)
                 TEST(a_file_without_a_name_waits_for_who_had_it_open),
                 TEST(a_file_that_is_removed_before_it_is_reclaimed),
                 TEST(opening_costs_no_further_writes),
+                TEST(a_mount_that_nobody_uses_has_no_record),
                 TEST(a_store_that_refuses_keeps_the_grace_period),
         };
 
