@@ -1,22 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls on a session's back channel: CB_COMPOUND { CB_SEQUENCE, one operation } (RFC 8881 §2.10.3.1, §20).
- * One call at a time per slot; no thread waits. */
+/* Calls to clients: CB_COMPOUND { CB_SEQUENCE, one operation } on the back channel of a session (RFC 8881
+ * §2.10.3.1, §2.10.6, §20). No thread waits for one. Who calls says what and for how long to try; this part
+ * finds a session and a slot, and tries again: after a DELAY, on another connection when one breaks, on the
+ * client's next session when one ends. */
 #pragma once
 
 #include "nfs4/server.h"
 
-struct callback {
-        struct rpc_req rpc;
-        struct nfs4_server *server;
-        struct session *session; /* NULL: nothing under way */
-        struct list in_session;
-        uint32_t slot;
-        /* status: of the operation, or of CB_SEQUENCE; NFS4ERR_CB_PATH_DOWN: could not be sent or no answer.
-         */
-        void (*done)(struct callback *, enum nfsstat4 status);
+/* A request of the client whose answer the callback must not overtake (§2.10.6.3): the one that gave what is
+ * called back. seqid 0: none. */
+struct referring {
+        uint8_t session[NFS4_SESSIONID_SIZE];
+        uint32_t slot, seqid;
 };
 
-/* Send operation OPNUM with the arguments that ENCODE appends to CLIENT. 0; -ENOTCONN: no back channel;
- * -EBUSY: every slot is taken (try again later). CB belongs to the caller until done(). */
-int callback_send(struct nfs4_server *s, struct client *client, struct callback *cb, uint32_t opnum,
-                  void (*encode)(void *arg, struct xdr_out *x), void *arg);
+struct callback_what {
+        uint32_t opnum;
+        uint32_t seconds; /* give up after */
+        struct referring refers;
+        void *arg;
+        /* Appends the operation's arguments, at most 4,000 bytes; once for every try. */
+        void (*encode)(void *arg, struct xdr_out *x);
+        /* Exactly once, never from inside callback_send(). STATUS: of the operation; NFS4ERR_CB_PATH_DOWN: no
+         * answer in time, or the client is gone. RESULTS: what follows the status in the answer; NULL with
+         * CB_PATH_DOWN. */
+        void (*done)(void *arg, enum nfsstat4 status, struct xdr_in *results);
+};
+
+struct callback; /* one call, until done() or callback_forget() */
+
+/* Call CLIENT. NULL: out of memory, done() is not called. */
+struct callback *callback_send(struct nfs4_server *s, struct client *client,
+                               const struct callback_what *what);
+/* The answer is not wanted any more: done() and encode() are not called again. */
+void callback_forget(struct callback *cb);
+
+/* The present request of C, to refer to later. */
+struct referring referring_of(const struct compound *c);
+
+/* Did CLIENT ever ask for a back channel? Without one a call is never answered. */
+bool callback_possible(const struct client *client);
+/* SEQ4_STATUS_CB_PATH_DOWN and its like, for an answer on SESSION (§18.46.3). */
+uint32_t callback_status_flags(const struct session *session);
+
+/* From sessions and clients (session.c, client.c, op/): a session of CLIENT has a connection for callbacks
+ * (again), or is used for the first time; SESSION ends; CLIENT ends. */
+void callbacks_path_up(struct nfs4_server *s, struct client *client);
+void callbacks_session_gone(struct session *session);
+void callbacks_client_gone(struct client *client);

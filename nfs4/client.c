@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/siphash.h"
-#include "nfs4/server.h"
+#include "nfs4/callback.h"
 
 static uint64_t owner_hash(const struct nfs4_server *s, const void *owner, uint32_t length)
 {
@@ -75,6 +75,8 @@ struct client *client_new(struct nfs4_server *s, struct slice owner,
         c->address = *conn_peer(from->call.conn);
         c->create_seqid = 1;
         list_init(&c->sessions);
+        list_init(&c->callbacks);
+        list_init(&c->callbacks_task.node);
         hashtab_insert(&s->clients.by_id, &c->by_id, hash_u64(c->clientid));
         hashtab_insert(&s->clients.by_owner, &c->by_owner, owner_hash(s, c->owner, c->owner_length));
         c->renewed_ns = env_now(s->env);
@@ -119,6 +121,7 @@ void client_destroy(struct nfs4_server *s, struct client *c)
                 s->hooks->client_gone(s, c);
         LIST_FOR_EACH_SAFE(node, &c->sessions)
                 session_destroy(s, CONTAINER(node, struct session, in_client));
+        callbacks_client_gone(c);
         hashtab_remove(&s->clients.by_id, &c->by_id);
         hashtab_remove(&s->clients.by_owner, &c->by_owner);
         list_remove(&c->in_lru);

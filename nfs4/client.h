@@ -52,8 +52,9 @@ struct session {
         struct list conns; /* struct session_conn */
         uint32_t cb_program, cb_flavor, cb_uid, cb_gid;
         struct cb_slot cb_slots[SESSION_BACK_SLOTS];
-        struct list callbacks; /* struct callback: calls under way */
+        struct list callbacks; /* struct callback: those that own a slot */
         bool has_back_channel; /* asked for and granted */
+        bool used;             /* by a SEQUENCE: the client knows it */
         bool back_fault;
         uint32_t executing; /* compounds inside: the session is freed when it is 0 */
         bool destroyed;
@@ -88,6 +89,8 @@ struct client {
         uint64_t renewed_ns;
         struct netaddr address; /* of the connection that made it, for people */
         struct list sessions;
+        struct list callbacks; /* struct callback: those that wait for a slot */
+        struct task callbacks_task;
         uint32_t session_count;
         uint32_t references; /* its sessions, and compounds running */
         void *role;          /* MDS: its open, lock and layout state */
@@ -122,8 +125,6 @@ void client_destroy(struct nfs4_server *s, struct client *c);
 /* A session with these (already negotiated) attributes; NULL: out of memory or at the limit. */
 struct session *session_new(struct nfs4_server *s, struct client *client, const struct channel_attrs *fore,
                             const struct channel_attrs *back);
-void callbacks_session_gone(struct nfs4_server *s,
-                            struct session *session);                 /* callback.c: fail what waits on it */
 void session_release(struct nfs4_server *s, struct session *session); /* after executing-- */
 struct session *session_by_id(struct nfs4_server *s, const uint8_t id[NFS4_SESSIONID_SIZE]);
 void session_destroy(struct nfs4_server *s, struct session *session);
@@ -134,3 +135,5 @@ int session_bind(struct session *session, struct conn *conn, bool fore, bool bac
 void session_unbind(struct session *session, struct conn *conn);
 /* The back channel connection to use; NULL: path down. */
 struct conn *session_back_conn(const struct session *session);
+/* CONN is no good for callbacks on SESSION, until the client binds it again. */
+void session_back_down(struct session *session, struct conn *conn);

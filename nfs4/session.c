@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "nfs4/server.h"
+#include "nfs4/callback.h"
 
 static uint64_t id_hash(const uint8_t id[NFS4_SESSIONID_SIZE])
 {
@@ -109,7 +109,7 @@ void session_destroy(struct nfs4_server *s, struct session *session)
         session->destroyed = true;
         LIST_FOR_EACH_SAFE(node, &session->conns)
                 drop_binding(CONTAINER(node, struct session_conn, in_session));
-        callbacks_session_gone(s, session);
+        callbacks_session_gone(session);
         hashtab_remove(&s->clients.sessions, &session->by_id);
         list_remove(&session->in_client);
         client->session_count--;
@@ -169,4 +169,14 @@ struct conn *session_back_conn(const struct session *session)
                         return sc->conn;
         }
         return NULL;
+}
+
+void session_back_down(struct session *session, struct conn *conn)
+{
+        LIST_FOR_EACH(node, &session->conns) {
+                struct session_conn *sc = CONTAINER(node, struct session_conn, in_session);
+
+                if (sc->conn == conn)
+                        sc->back = false;
+        }
 }

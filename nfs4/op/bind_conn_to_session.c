@@ -3,6 +3,7 @@
  *
  * The RFC: the sole operation of its compound, without SEQUENCE. We: any direction that the session has is
  * granted; the DS has no back channel and answers FORE. RDMA mode is refused by answering false. */
+#include "nfs4/callback.h"
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
@@ -46,6 +47,8 @@ static enum nfsstat4 execute(struct compound *c)
         if (back) {
                 session->has_back_channel = true;
                 session->back_fault = false;
+                session->used = true;
+                callbacks_path_up(c->server, session->client);
         }
         client_renew(c->server, session->client);
         OP_RES(c, struct bind_res)->direction = (fore ? CDFS4_FORE : 0) | (back ? CDFS4_BACK : 0);

@@ -11,6 +11,7 @@
  * protection are associated by using them (§2.10.3.1): that is how nconnect works. */
 #include <stdlib.h>
 
+#include "nfs4/callback.h"
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
 #include "nfs4/server.h"
@@ -83,15 +84,10 @@ static enum nfsstat4 claim(struct compound *c, struct session *session, const st
 
 static uint32_t status_flags(const struct compound *c)
 {
-        const struct nfs4_server *s = c->server;
-        const struct session *session = c->session;
-        uint32_t flags = s->hooks->status_flags ? s->hooks->status_flags(c->server, c->client) : 0;
+        const struct nfs4_hooks *hooks = c->server->hooks;
 
-        if (session->has_back_channel && !session_back_conn(session))
-                flags |= SEQ4_STATUS_CB_PATH_DOWN_SESSION;
-        if (session->back_fault)
-                flags |= SEQ4_STATUS_BACKCHANNEL_FAULT;
-        return flags;
+        return callback_status_flags(c->session) |
+               (hooks->status_flags ? hooks->status_flags(c->server, c->client) : 0);
 }
 
 /* A client that uses its highest slot may have twice as many, up to the limit. */
@@ -144,6 +140,9 @@ static enum nfsstat4 execute(struct compound *c)
         c->slot = &session->slots[a->slot];
         c->cache_this = a->cache_this;
         session->executing++;
+        if (!session->used && session->has_back_channel)
+                callbacks_path_up(c->server, c->client);
+        session->used = true;
         client_hold(c->client);
         client_renew(c->server, c->client);
         grow_slots(c->server, session, a);
