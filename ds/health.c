@@ -41,7 +41,7 @@ ctl_space ds_space(struct ds *ds)
         made += ds->objects_at_start;
         return (ctl_space){ .total = total,
                             .free = free_bytes,
-                            .used_by_objects = total - free_bytes,
+                            .used = total - free_bytes,
                             .objects = made > removed ? made - removed : 0 };
 }
 

@@ -2,6 +2,9 @@
 /* What `nacre` asks the MDS over the admin socket, and the gauges of /metrics. */
 #include "base/admin.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "mds/fleet/fences.h"
 #include "mds/fleet/reaper.h"
 #include "mds/mds.h"
@@ -20,8 +23,28 @@ static void print_server(const struct server *s, uint64_t now, FILE *out)
                 fprintf(out, "%s\"%s\"", i > 0 ? "," : "", netaddr_format(&s->addrs[i], text));
         fprintf(out, "],\"total\":%llu,\"free\":%llu,\"used\":%llu,\"objects\":%llu,\"last_heard_ms\":%lld}",
                 (unsigned long long)s->space_total, (unsigned long long)s->space_free,
-                (unsigned long long)s->used_by_objects, (unsigned long long)s->objects,
+                (unsigned long long)s->used, (unsigned long long)s->objects,
                 s->last_heard_ns ? (long long)((now - s->last_heard_ns) / 1000000) : -1ll);
+}
+
+static int by_name(const void *a, const void *b)
+{
+        const struct server *const *x = a, *const *y = b;
+
+        return strverscmp((*x)->name, (*y)->name);
+}
+
+static void print_servers(const struct fleet *f, uint64_t now, FILE *out)
+{
+        struct server *sorted[FLEET_MAX];
+
+        memcpy(sorted, f->servers, f->count * sizeof(sorted[0]));
+        qsort(sorted, f->count, sizeof(sorted[0]), by_name);
+        for (uint32_t i = 0; i < f->count; i++) {
+                if (i > 0)
+                        fputc(',', out);
+                print_server(sorted[i], now, out);
+        }
 }
 
 static int status(void *arg, const char *body, FILE *out)
@@ -36,11 +59,7 @@ static int status(void *arg, const char *body, FILE *out)
         for (int i = 0; i < 16; i++)
                 fprintf(out, "%02x", fsid[i]);
         fprintf(out, "\",\"lease_seconds\":%u,\"data_servers\":[", mds->nfs.lease_seconds);
-        for (uint32_t i = 0; i < mds->fleet->count; i++) {
-                if (i > 0)
-                        fputc(',', out);
-                print_server(mds->fleet->servers[i], now, out);
-        }
+        print_servers(mds->fleet, now, out);
         fprintf(out,
                 "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"fenced_epoch\":%u,",
                 mds->nfs.clients.count, opens_count(mds->opens), layouts_count(mds->layouts),

@@ -79,7 +79,7 @@ static void heard(struct ctl_request *r, struct server *s, const ctl_space *spac
         s->trusted_until_ns = now + TRUST_MS * 1000000ull;
         s->space_total = space->total;
         s->space_free = space->free;
-        s->used_by_objects = space->used_by_objects;
+        s->used = space->used;
         s->objects = space->objects;
 }
 

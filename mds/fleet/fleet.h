@@ -24,7 +24,7 @@ struct server {      /* one data server */
         uint64_t
                 trusted_until_ns; /* it serves nothing by old fences after this if it does not hear from us */
         uint64_t last_heard_ns;   /* 0: never since we started */
-        uint64_t space_total, space_free, used_by_objects, objects;
+        uint64_t space_total, space_free, used, objects;
         struct ctl_queue queue; /* calls to it */
 };
 
