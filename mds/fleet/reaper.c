@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reaper: see reaper.h. A file's objects are removed by asking each of its data servers once; the 'o'
- * record goes when all have said that nothing is left. A data server that is away is asked again when it is
- * back (one timer). */
+ * record goes when all have said that nothing is left. Files of which a data server is away, or could not do
+ * it, wait for the timer, and do not hold up the others. */
 #include "mds/fleet/reaper.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "mds/fleet/fleet.h"
 
-enum { AT_ONCE = 64, RETRY_MS = 2000 };
+enum { AT_ONCE = 64, RETRY_MS = 2000, RETRY_AT_ONCE = 1024 };
 
 struct corpse {
         struct list node;
@@ -23,6 +23,7 @@ struct corpse {
 struct reaper {
         struct mds *mds;
         struct list queue; /* to be asked for */
+        struct list later; /* to be asked for again, while the timer does not run */
         uint64_t waiting, running;
         struct task task;
         struct timer retry;
@@ -43,10 +44,9 @@ static void forget(struct corpse *dead)
         uint64_t seq;
 
         txn_delete(t, key_orphan(key, dead->fileid));
-        if (txn_commit(t, &seq) < 0)
-                return; /* the record stays; after a restart the objects are not there, which is fine */
+        if (txn_commit(t, &seq) == 0) /* else it stays; after a restart the objects are not there: fine */
+                metric_add(&r->reaped, 1);
         r->waiting--;
-        metric_add(&r->reaped, 1);
         free(dead);
 }
 
@@ -57,13 +57,13 @@ static void one_less(struct corpse *dead)
         if (--dead->pending > 0)
                 return;
         r->running--;
-        if (dead->failed) {
-                list_push(&r->queue, &dead->node);
+        if (!dead->failed) {
+                forget(dead);
+        } else {
+                list_push(&r->later, &dead->node);
                 if (!timer_running(&r->retry))
                         timer_start(r->mds->env, &r->retry, RETRY_MS * 1000000ull);
-                return;
         }
-        forget(dead);
         kick(r);
 }
 
@@ -109,9 +109,10 @@ static void reap(struct reaper *r, struct corpse *dead)
 static void run(struct task *t)
 {
         struct reaper *r = CONTAINER(t, struct reaper, task);
+        bool may_retry = list_empty(&r->queue) && !timer_running(&r->retry);
 
-        if (timer_running(&r->retry))
-                return;
+        for (int i = 0; i < RETRY_AT_ONCE && may_retry && !list_empty(&r->later); i++)
+                list_push(&r->queue, list_pop(&r->later));
         while (r->running < AT_ONCE && !list_empty(&r->queue))
                 reap(r, CONTAINER(list_pop(&r->queue), struct corpse, node));
 }
@@ -166,6 +167,7 @@ struct reaper *reaper_new(struct mds *mds)
         r->retry.fire = retry;
         list_init(&r->task.node);
         list_init(&r->queue);
+        list_init(&r->later);
         r->reaped = (struct metric){ .name = "nacre_reaped_files_total",
                                      .help = "Deleted files whose objects are gone",
                                      .kind = METRIC_COUNTER };
@@ -187,6 +189,7 @@ void reaper_free(struct reaper *r)
                 return;
         timer_stop(&r->retry);
         list_remove(&r->task.node);
+        list_splice(&r->queue, &r->later);
         for (struct list *node = list_pop(&r->queue); node; node = list_pop(&r->queue))
                 free(CONTAINER(node, struct corpse, node));
         free(r);
