@@ -42,6 +42,8 @@ bool ds_lab_wait(struct ds_lab *lab, bool (*condition)(void *arg), void *arg, ui
 {
         if (condition(arg))
                 return true;
+        if (!lab->loop)
+                return virtual_env_run_until(&lab->v, ms * 1000000ull, condition, arg);
         lab->until = condition;
         lab->until_arg = arg;
         lab->met = false;
@@ -164,6 +166,8 @@ static struct disk *open_disk(struct ds_lab *lab)
 {
         int fd;
 
+        if (!lab->loop)
+                return memory_disk_new(lab->env, &lab->files);
         CHECK(mkdir(lab->store, 0700) == 0 || errno == EEXIST);
         fd = open(lab->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return lab->how.threads ? disk_threads_new(lab->loop, fd, 4) : disk_uring_new(lab->loop, fd, 64);
@@ -171,9 +175,11 @@ static struct disk *open_disk(struct ds_lab *lab)
 
 void ds_lab_start_ds(struct ds_lab *lab)
 {
+        struct disk *disk = lab->how.fault || !lab->loop ? open_disk(lab) : NULL;
+
         lab->ds_ended = false;
-        lab->fault = lab->how.fault ? fault_disk_new(lab->env, open_disk(lab)) : NULL;
-        lab->ds = ds_new(&lab->conf, lab->env, lab->loop, lab->fault ? fault_disk_disk(lab->fault) : NULL,
+        lab->fault = lab->how.fault ? fault_disk_new(lab->env, disk) : NULL;
+        lab->ds = ds_new(&lab->conf, lab->env, lab->loop, lab->fault ? fault_disk_disk(lab->fault) : disk,
                          ended, lab);
         CHECK(lab->ds != NULL);
         if (!lab->how.no_mds)
@@ -202,12 +208,18 @@ static void start_clients(struct ds_lab *lab)
         CHECK(lab->pool && lab->rpc);
 }
 
-void ds_lab_start(struct ds_lab *lab, const struct ds_lab_conf *how)
+static void start_virtual(struct ds_lab *lab)
 {
-        memset(lab, 0, sizeof(*lab));
-        if (how)
-                lab->how = *how;
-        log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
+        virtual_env_init(&lab->v, 1);
+        memory_files_init(&lab->files);
+        lab->env = &lab->v.env;
+        lab->store = strdup("memory");
+        lab->mds_addr = (struct netaddr){ .family = 4, .port = 2050, .bytes = { 192, 0, 2, 10 } };
+        lab->ds_addr = (struct netaddr){ .family = 4, .port = 2049, .bytes = { 192, 0, 2, 11 } };
+}
+
+static void start_real(struct ds_lab *lab)
+{
         lab->loop = loop_new();
         lab->env = loop_env(lab->loop);
         lab->watch.fn = look;
@@ -216,6 +228,18 @@ void ds_lab_start(struct ds_lab *lab, const struct ds_lab_conf *how)
         CHECK(mkdtemp(lab->dir) != NULL && asprintf(&lab->store, "%s/store", lab->dir) > 0);
         lab->mds_addr = free_address();
         lab->ds_addr = free_address();
+}
+
+void ds_lab_start(struct ds_lab *lab, const struct ds_lab_conf *how)
+{
+        memset(lab, 0, sizeof(*lab));
+        if (how)
+                lab->how = *how;
+        log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
+        if (lab->how.virtual_time)
+                start_virtual(lab);
+        else
+                start_real(lab);
         if (lab->how.two_doors && has_ipv6())
                 lab->ds_addr6 =
                         (struct netaddr){ .family = 6, .port = lab->ds_addr.port, .bytes = { [15] = 1 } };
@@ -229,19 +253,29 @@ void ds_lab_start(struct ds_lab *lab, const struct ds_lab_conf *how)
         ds_lab_start_ds(lab);
 }
 
-void ds_lab_stop(struct ds_lab *lab)
+static void stop_real(struct ds_lab *lab)
 {
         CLEANUP_FREE char *command = NULL;
 
+        list_remove(&lab->watch.node);
+        loop_free(lab->loop);
+        CHECK(asprintf(&command, "rm -rf %s", lab->dir) > 0 && system(command) == 0);
+}
+
+void ds_lab_stop(struct ds_lab *lab)
+{
         if (lab->ds)
                 ds_lab_stop_ds(lab);
         rpc_server_free(lab->rpc);
         if (lab->mds.rpc)
                 fake_mds_stop(&lab->mds);
         bufpool_free(lab->pool);
-        list_remove(&lab->watch.node);
-        loop_free(lab->loop);
         ds_conf_free(&lab->conf);
-        CHECK(asprintf(&command, "rm -rf %s", lab->dir) > 0 && system(command) == 0);
         free(lab->store);
+        if (lab->loop) {
+                stop_real(lab);
+        } else {
+                virtual_env_destroy(&lab->v);
+                memory_files_free(&lab->files);
+        }
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A data server with a fake MDS and scripted clients, all on one real loop (the data server's further workers
- * on theirs), over TCP on the loopback address and a directory of its own. Calls look synchronous: they run
- * the loop until done. */
+ * on theirs), over TCP on the loopback address and a directory of its own; or, with one worker, all on a
+ * virtual clock, with streams and files in memory. Calls look synchronous: they run the loop, or the clock,
+ * until done.
+ */
 #pragma once
 
 #include "ds/ds.h"
 #include "nfs4/peer.h"
 #include "tests/lab/fake_mds.h"
 #include "tests/lab/fault_disk.h"
+#include "tests/lab/memory_disk.h"
+#include "tests/lab/virtual_env.h"
 
 enum { LAB_UNIT = 65536, LAB_FILE = 77, LAB_GENERATION = 3 };
 
@@ -19,12 +23,15 @@ struct ds_lab_conf {
         bool no_mds;       /* it is started by the test */
         bool two_doors;    /* listen on ::1 too: clients there may meet another worker */
         bool fault;        /* the disk is lab->fault */
+        bool virtual_time; /* one worker, and lab->v */
 };
 
 struct ds_lab {
         struct ds_lab_conf how;
-        struct loop *loop;
+        struct loop *loop; /* NULL with virtual time */
         struct env *env;
+        struct virtual_env v;
+        struct memory_files files;
         struct netaddr mds_addr, ds_addr, ds_addr6;
         bool use_second_door; /* of clients that are started from now on */
         char dir[64];

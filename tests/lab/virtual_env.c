@@ -2,11 +2,20 @@
 #include "tests/lab/virtual_env.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/hashtab.h"
 
 #define EPOCH_NS 1700000000000000000u
+
+struct listener {
+        struct list node; /* in virtual_env.listeners */
+        struct netaddr addr;
+        accept_fn *fn;
+        void *arg;
+};
 
 uint64_t lab_random(uint64_t *state)
 {
@@ -40,36 +49,69 @@ static void virtual_random(struct env *env, void *out, uint32_t bytes)
         }
 }
 
-static int no_listen(struct env *env, const struct netaddr *addr, accept_fn *fn, void *arg,
-                     struct listener **ret)
+static struct listener *find_listener(struct virtual_env *v, const struct netaddr *addr)
 {
-        (void)env, (void)addr, (void)fn, (void)arg, (void)ret;
-        return -EOPNOTSUPP;
+        LIST_FOR_EACH(node, &v->listeners)
+                if (netaddr_equal(&CONTAINER(node, struct listener, node)->addr, addr))
+                        return CONTAINER(node, struct listener, node);
+        return NULL;
 }
 
-static void no_unlisten(struct env *env, struct listener *listener)
+static int virtual_listen(struct env *env, const struct netaddr *addr, accept_fn *fn, void *arg,
+                          struct listener **ret)
 {
-        (void)env, (void)listener;
+        struct virtual_env *v = CONTAINER(env, struct virtual_env, env);
+        struct listener *l;
+
+        if (find_listener(v, addr))
+                return -EADDRINUSE;
+        l = calloc(1, sizeof(*l));
+        CHECK(l != NULL);
+        *l = (struct listener){ .addr = *addr, .fn = fn, .arg = arg };
+        list_push(&v->listeners, &l->node);
+        *ret = l;
+        return 0;
 }
 
-static int no_connect(struct env *env, const struct netaddr *addr, struct stream **ret)
+static void virtual_unlisten(struct env *env, struct listener *l)
 {
-        (void)env, (void)addr, (void)ret;
-        return -EOPNOTSUPP;
+        (void)env;
+        list_remove(&l->node);
+        free(l);
+}
+
+static int virtual_connect(struct env *env, const struct netaddr *addr, struct stream **ret)
+{
+        struct virtual_env *v = CONTAINER(env, struct virtual_env, env);
+        struct listener *l = find_listener(v, addr);
+        struct stream *ends[2];
+
+        if (!l)
+                return -ECONNREFUSED;
+        v->net.seed++;
+        stream_pair_new(env, &v->net, ends);
+        ends[0]->peer = ends[1]->local = *addr;
+        ends[0]->local = ends[1]->peer = (struct netaddr){ .family = 4,
+                                                           .port = (uint16_t)(1024 + v->net.seed % 60000),
+                                                           .bytes = { 192, 0, 2, 1 } };
+        l->fn(l->arg, ends[1]);
+        *ret = ends[0];
+        return 0;
 }
 
 static const struct env_ops virtual_ops = {
         .now_ns = virtual_now,
         .wall_ns = virtual_wall,
         .random = virtual_random,
-        .listen = no_listen,
-        .unlisten = no_unlisten,
-        .connect = no_connect,
+        .listen = virtual_listen,
+        .unlisten = virtual_unlisten,
+        .connect = virtual_connect,
 };
 
 void virtual_env_init(struct virtual_env *v, uint64_t seed)
 {
         *v = (struct virtual_env){ .now = 1, .random = seed };
+        list_init(&v->listeners);
         env_init(&v->env, &virtual_ops);
 }
 

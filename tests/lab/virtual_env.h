@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An env whose clock moves only when the test moves it, with randomness from a seed. It has no network:
- * streams come from stream_pair.h. */
+/* An env whose clock moves only when the test moves it, with randomness from a seed. What listens in it can
+ * be connected to in it, over stream_pair.h; to all other addresses -ECONNREFUSED. */
 #pragma once
 
-#include "base/env.h"
+#include "tests/lab/stream_pair.h"
 
 struct virtual_env {
         struct env env; /* first */
         uint64_t now, random;
+        struct list listeners;
+        struct stream_pair_conf net; /* how connections made from now on behave */
 };
 
 void virtual_env_init(struct virtual_env *v, uint64_t seed);

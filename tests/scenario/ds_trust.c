@@ -196,7 +196,7 @@ static void a_write_that_waits_for_the_mds_ends_when_clients_are_closed(void **s
 
 int main(void)
 {
-        static struct ds_lab_conf one, three = { .workers = 3 };
+        static struct ds_lab_conf one = { .virtual_time = true }, three = { .workers = 3 };
         const struct CMUnitTest tests[] = {
                 TEST(io_waits_for_an_mds_that_is_back_soon, one),
                 TEST(io_waits_for_an_mds_that_is_back_soon, three),
