@@ -17,7 +17,6 @@ enum {
         CTL_POOL_BYTES = 64 * 1024 * 1024,
         CTL_SERVED_CALLS = 4096,
         FAREWELL_MS = 500,
-        CTL_RECORD_MAX = 512 * 1024,
         OTHER_CLUSTER_MS = 5000
 };
 
@@ -36,6 +35,7 @@ struct ctl_client {
         struct hello taking; /* what HELLO answered, on its way into the workers */
         uint32_t mds_boot;   /* of the MDS that knows what we announced; 0 = none */
         char problem[160];
+        const char *nonsense; /* what ctl_client_nonsense() logged last */
         void (*left)(void *arg);
         void *left_arg;
 };
@@ -62,6 +62,13 @@ __attribute__((format(printf, 2, 3))) static void set_problem(struct ctl_client 
         if (strcmp(text, c->problem) != 0)
                 log_warn("mds-away", "why=%s", text);
         memcpy(c->problem, text, sizeof(text));
+}
+
+void ctl_client_nonsense(struct ctl_client *c, const char *what)
+{
+        if (c->nonsense != what)
+                log_warn("mds-makes-no-sense", "what=%s", what);
+        c->nonsense = what;
 }
 
 /* --- calls */
@@ -203,6 +210,7 @@ static void taken(struct hello *h)
         c->beat_ms = ok->heartbeat_ms > 0 ? ok->heartbeat_ms : 1;
         c->redial_ms = CTL_REDIAL_FIRST_MS;
         c->problem[0] = '\0';
+        c->nonsense = NULL;
         c->up = true;
         log_info("joined", "server_id=%u mds_boot=%u floor=%u fences=%u", ok->server_id, ok->mds_boot,
                  ok->floor, ok->fences.fences_len);

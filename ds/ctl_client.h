@@ -27,6 +27,9 @@ void ctl_client_leave(struct ctl_client *c, void (*done)(void *arg), void *arg);
 /* Give up the connection: what the MDS believes of us and what we believe may differ. */
 void ctl_client_reset(struct ctl_client *c, const char *why);
 
+/* The MDS said WHAT (a literal), which cannot be: one log line until it is something else, or HELLO. */
+void ctl_client_nonsense(struct ctl_client *c, const char *what);
+
 /* A call to the MDS with ARGS, which are encoded before it returns. REQ->done must be set. 0; -ENOTCONN,
  * -ENOBUFS. */
 int ctl_client_call(struct ctl_client *c, struct rpc_req *req, uint32_t proc, xdrproc_t args_xdr, void *args,

@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "mds/durable.h"
 #include "mds/fleet/ctl_server.h"
+#include "mds/fleet/fleet.h"
 #include "mds/fleet/reaper.h"
 #include "mds/ns/names.h"
 #include "mds/ns/orphan.h"
@@ -210,10 +211,12 @@ void mds_stop(struct mds *mds)
                 rpc_server_stop_listening(mds->rpc);
         admin_free(mds->admin);
         proxy_free(mds->proxy);
-        ctl_server_free(mds->ctl);
+        if (mds->ctl)
+                ctl_server_close(mds->ctl);
         if (mds->rpc) {
                 env_run_tasks(mds->env); /* who waited for a data server goes on */
                 durable_finish(mds);
+                ctl_server_free(mds->ctl);
                 rpc_server_free(mds->rpc);
         }
         if (mds->nfs.op_metrics)

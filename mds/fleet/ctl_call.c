@@ -20,6 +20,8 @@ static void on_reply(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
 
                 xdrmem_create(&xdr, (char *)(uintptr_t)x->p, xdr_left(x), XDR_DECODE);
                 ok = call->result_xdr(&xdr, call->result) != 0;
+                if (!ok)
+                        server_makes_no_sense(call->server, "an answer that cannot be read");
         }
         call->done(call->arg, call->server, ok ? call->result : NULL);
         xdr_free(call->result_xdr, call->result);

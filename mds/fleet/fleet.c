@@ -61,6 +61,21 @@ bool fleet_file_is_up(const struct fleet *f, const struct inode *file)
         return file->width > 0;
 }
 
+bool fleet_file_is_on(const struct fleet *f, const struct inode *file, uint32_t server_id)
+{
+        const struct pool *p = fleet_pool(f, file->pool);
+        int position = p ? pool_position(p, server_id) : -1;
+
+        return position >= 0 && (position + p->count - file->start) % p->count < file->width;
+}
+
+void server_makes_no_sense(struct server *s, const char *what)
+{
+        if (s->nonsense != what)
+                log_warn("ds-makes-no-sense", "name=%s what=%s", s->name, what);
+        s->nonsense = what;
+}
+
 void fleet_space(const struct fleet *f, uint64_t *ret_total, uint64_t *ret_free)
 {
         *ret_total = *ret_free = 0;
@@ -81,8 +96,8 @@ bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file
                 return false;
         if (width == 0 || width > pool->count)
                 width = pool->count;
-        if (width > 64)
-                width = 64; /* what fits the layout that Linux takes */
+        if (width > DEVICE_WIDTH_MAX)
+                width = DEVICE_WIDTH_MAX;
         file->unit = policy && policy->unit ? policy->unit : (uint32_t)conf->stripe_unit;
         file->width = (uint16_t)width;
         file->pool = pool->generation;
@@ -149,13 +164,13 @@ static bool load_server(void *arg, struct slice key, struct slice value)
         struct fleet *f = arg;
         struct server *s = calloc(1, sizeof(*s));
 
-        if (!s || f->count == FLEET_MAX || key.length != 5 || !decode_server(value, s)) {
+        if (s && key.length == 5)
+                memcpy(&s->id, key.data + 1, 4);
+        if (!s || (s->id = be32toh(s->id)) == 0 || s->id > FLEET_MAX || !decode_server(value, s)) {
                 free(s);
                 log_error("server-record-damaged", "members=%u", f->count);
                 return true;
         }
-        memcpy(&s->id, key.data + 1, 4);
-        s->id = be32toh(s->id);
         list_init(&s->queue.calls);
         f->servers[f->count++] = s;
         return true;
@@ -211,9 +226,11 @@ struct server *fleet_add(struct fleet *f, const char *name, const uint8_t uuid[1
 {
         struct server *s;
 
-        if (f->count == FLEET_MAX || !(s = calloc(1, sizeof(*s))))
+        uint32_t id = f->count == 0 ? 1 : f->servers[f->count - 1]->id + 1;
+
+        if (id > FLEET_MAX || !(s = calloc(1, sizeof(*s))))
                 return NULL;
-        s->id = f->count == 0 ? 1 : f->servers[f->count - 1]->id + 1;
+        s->id = id;
         snprintf(s->name, sizeof(s->name), "%s", name);
         memcpy(s->uuid, uuid, 16);
         list_init(&s->queue.calls);
@@ -224,6 +241,22 @@ struct server *fleet_add(struct fleet *f, const char *name, const uint8_t uuid[1
         f->servers[f->count++] = s;
         metric_set(&f->joined, f->count);
         return s;
+}
+
+/* When no more pools can be made: the largest one that has no members but IDS. */
+static const struct pool *pool_within(const struct fleet *f, const uint32_t *ids, uint32_t count)
+{
+        const struct pool *best = NULL;
+
+        for (uint32_t i = 0; i < f->pool_count; i++) {
+                uint32_t inside = 0;
+
+                for (uint32_t k = 0; k < count; k++)
+                        inside += pool_position(f->pools[i], ids[k]) >= 0;
+                if (inside == f->pools[i]->count && (!best || inside > best->count))
+                        best = f->pools[i];
+        }
+        return best;
 }
 
 /* The pool whose members are exactly IDS, made and stored when new. */
@@ -237,7 +270,7 @@ static const struct pool *pool_of(struct fleet *f, const uint32_t *ids, uint32_t
                     memcmp(f->pools[i]->members, ids, count * sizeof(*ids)) == 0)
                         return f->pools[i];
         if (f->pool_count == POOLS_MAX || !(p = calloc(1, sizeof(*p))))
-                return NULL;
+                return pool_within(f, ids, count);
         p->generation = (uint16_t)(f->pool_count + 1);
         p->count = (uint16_t)count;
         memcpy(p->members, ids, count * sizeof(*ids));

@@ -11,7 +11,8 @@
 #include "mds/fleet/ctl_call.h"
 #include "mds/mds.h"
 
-enum { FLEET_MAX = 256, FLEET_MAX_ADDRS = 8, FLEET_NAME = 64, POOLS_MAX = 1024 };
+enum { FLEET_MAX = CTL_MAX_SERVERS, FLEET_MAX_ADDRS = 8, FLEET_NAME = 64, POOLS_MAX = CTL_MAX_POOLS };
+enum { DEVICE_WIDTH_MAX = 64 /* what fits the layout that Linux takes */ };
 
 struct server {      /* one data server */
         uint32_t id; /* 1.., for ever */
@@ -26,6 +27,7 @@ struct server {      /* one data server */
         uint64_t last_heard_ns;   /* 0: never since we started */
         uint64_t space_total, space_free, used, objects;
         struct ctl_queue queue; /* calls to it */
+        const char *nonsense;   /* what server_makes_no_sense() logged last */
 };
 
 struct pool {
@@ -43,6 +45,7 @@ struct fleet {
         uint16_t current; /* generation new files are placed in; 0: none */
         struct fences *fences;
         struct metric fence_count, joined;
+        char refused[FLEET_NAME + 64]; /* who was refused last, and why: for the log */
 };
 
 struct fleet *fleet_new(struct mds *mds); /* members and pools from the store; NULL with a log line */
@@ -66,10 +69,15 @@ static inline struct server *fleet_file_server(const struct fleet *f, const stru
         return fleet_device_server(f, file->pool, file->start, file->width, index);
 }
 bool fleet_file_is_up(const struct fleet *f, const struct inode *file);
+/* Is a part of FILE on SERVER_ID? */
+bool fleet_file_is_on(const struct fleet *f, const struct inode *file, uint32_t server_id);
 static inline struct stripe inode_stripe(const struct inode *file)
 {
         return (struct stripe){ file->unit, file->width, file->first };
 }
+/* S said WHAT (a literal), which cannot be: one log line until it says something else that cannot be, or
+ * HELLO. */
+void server_makes_no_sense(struct server *s, const char *what);
 /* Sums over members: for statfs. */
 void fleet_space(const struct fleet *f, uint64_t *ret_total, uint64_t *ret_free);
 /* Stripe geometry for a new file in a directory with POLICY (unit and width, 0 = configured): fills the

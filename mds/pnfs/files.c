@@ -3,6 +3,8 @@
 
 #include "base/siphash.h"
 
+enum { ADDR_BYTES = 60 /* of one netaddr4, at most */ };
+
 static uint16_t address_hash(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width)
 {
         static const uint8_t key[16] = { 0 };
@@ -53,7 +55,7 @@ bool device_parse(const struct fleet *f, const uint8_t id[NFS4_DEVICEID_SIZE], u
         memcpy(&width, id + 12, 2);
         pool = be16toh(pool);
         width = be16toh(width);
-        if (width == 0 || !fleet_device_server(f, pool, id[10], width, 0))
+        if (width == 0 || width > DEVICE_WIDTH_MAX || !fleet_device_server(f, pool, id[10], width, 0))
                 return false;
         device_id(f, pool, id[10], width, now);
         if (memcmp(now, id, NFS4_DEVICEID_SIZE) != 0)
@@ -69,6 +71,7 @@ uint32_t device_addr(const struct fleet *f, uint16_t pool, uint8_t start, uint16
 {
         struct xdr_out x;
         char text[NETADDR_TEXT];
+        uint32_t most = (capacity - 8 - 8u * width) / (width * ADDR_BYTES);
 
         xdr_out_init(&x, out, capacity);
         xdr_put_u32(&x, width);
@@ -77,9 +80,10 @@ uint32_t device_addr(const struct fleet *f, uint16_t pool, uint8_t start, uint16
         xdr_put_u32(&x, width);
         for (uint32_t i = 0; i < width; i++) {
                 const struct server *s = fleet_device_server(f, pool, start, width, i);
+                uint32_t count = !s ? 0 : s->addr_count < most ? s->addr_count : most;
 
-                xdr_put_u32(&x, s->addr_count);
-                for (uint32_t a = 0; a < s->addr_count; a++) {
+                xdr_put_u32(&x, count);
+                for (uint32_t a = 0; a < count; a++) {
                         xdr_put_string(&x, netaddr_netid(&s->addrs[a]));
                         xdr_put_string(&x, netaddr_universal(&s->addrs[a], text));
                 }

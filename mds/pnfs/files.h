@@ -13,8 +13,8 @@ void device_id(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t wid
 bool device_parse(const struct fleet *f, const uint8_t id[NFS4_DEVICEID_SIZE], uint16_t *ret_pool,
                   uint8_t *ret_start, uint16_t *ret_width);
 
-/* nfsv4_1_file_layout_ds_addr4: stripe indices 0..width-1 and one multipath list a data server. Bytes; 0:
- * does not fit. */
+/* nfsv4_1_file_layout_ds_addr4: stripe indices 0..width-1 and one multipath list a data server, as
+ * long as all fit. WIDTH <= DEVICE_WIDTH_MAX. Bytes; 0: does not fit. */
 uint32_t device_addr(const struct fleet *f, uint16_t pool, uint8_t start, uint16_t width, uint8_t *out,
                      uint32_t capacity);
 

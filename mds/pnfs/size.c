@@ -73,12 +73,12 @@ bool size_has_data(struct sizes *s, const struct inode *file)
         return file->flags & INODE_DATA || !size_is_current(s, file->fileid);
 }
 
-void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
+bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 {
         struct size_file *f = dirty ? size_file_get(s, fileid) : size_file_find(s, fileid);
 
         if (!f)
-                return;
+                return !dirty;
         if (dirty && !size_any_dirty(f))
                 note_data(s, fileid);
         if (dirty && !size_bit(f->dirty, server_id))
@@ -88,6 +88,7 @@ void size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
         else
                 f->dirty[server_id / 64] &= ~(1ull << (server_id % 64));
         put(f);
+        return true;
 }
 
 void size_forget(struct sizes *s, uint64_t fileid)

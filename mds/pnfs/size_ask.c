@@ -101,6 +101,12 @@ static uint64_t object_mark(const struct server *server, const ctl_size *size)
         return hash_u64(hash_u64(hash_u64(size->mtime_ns) + size->size) + server->id) | 1;
 }
 
+/* Could a data server know this of one object? */
+static bool is_sane(const ctl_size *size)
+{
+        return size->size <= INT64_MAX && size->used <= INT64_MAX / FLEET_MAX;
+}
+
 static void got_sizes(void *arg, struct server *server, void *result)
 {
         struct size_file *f = arg;
@@ -108,6 +114,9 @@ static void got_sizes(void *arg, struct server *server, void *result)
 
         if (!r || r->sizes.sizes_len != 1 ||
             (r->sizes.sizes_val[0].status != CTL_OK && r->sizes.sizes_val[0].status != CTL_NOENT)) {
+                f->failed = true;
+        } else if (!is_sane(&r->sizes.sizes_val[0])) {
+                server_makes_no_sense(server, "the size of an object");
                 f->failed = true;
         } else {
                 const ctl_size *size = &r->sizes.sizes_val[0];

@@ -6,7 +6,7 @@
 
 #include "base/sha256.h"
 
-enum { POOL_BYTES = 64 * 1024 * 1024, CALL_SECONDS = 20 };
+enum { POOL_BYTES = 64 * 1024 * 1024 };
 
 struct fake_request {
         struct call call; /* first */
@@ -47,31 +47,12 @@ uint32_t fake_pushes(const struct fake_mds *m, uint64_t fileid, const ctl_push *
         return count;
 }
 
-static void decode(struct call *call, xdrproc_t proc, void *args)
-{
-        XDR xdr;
-
-        xdrmem_create(&xdr, (char *)(uintptr_t)call->args.p, xdr_left(&call->args), XDR_DECODE);
-        CHECK(proc(&xdr, args));
-}
-
-static void answer(struct call *call, xdrproc_t proc, void *result)
-{
-        struct xdr_out *x = &call->out;
-        XDR xdr;
-
-        xdrmem_create(&xdr, (char *)x->p, xdr_room(x), XDR_ENCODE);
-        CHECK(proc(&xdr, result));
-        x->p += xdr_getpos(&xdr);
-        call_reply(call);
-}
-
 static void answer_hello(struct fake_mds *m, struct call *call)
 {
         ctl_hello_args args = { 0 };
         ctl_hello_res res = { .status = m->hello_status };
 
-        decode(call, (xdrproc_t)xdr_ctl_hello_args, &args);
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_hello_args, &args);
         m->hellos++;
         memcpy(m->uuid, args.uuid, sizeof(m->uuid));
         memcpy(m->boot, args.boot, sizeof(m->boot));
@@ -85,7 +66,7 @@ static void answer_hello(struct fake_mds *m, struct call *call)
                 res.ctl_hello_res_u.ok = m->hello;
         }
         xdr_free((xdrproc_t)xdr_ctl_hello_args, (char *)&args);
-        answer(call, (xdrproc_t)xdr_ctl_hello_res, &res);
+        ctl_lab_answer(call, (xdrproc_t)xdr_ctl_hello_res, &res);
 }
 
 static void answer_heartbeat(struct fake_mds *m, struct call *call)
@@ -93,14 +74,14 @@ static void answer_heartbeat(struct fake_mds *m, struct call *call)
         ctl_heartbeat_args args = { .flags = 0 };
         ctl_result res = { .status = m->conn == call->conn ? CTL_OK : CTL_UNKNOWN };
 
-        decode(call, (xdrproc_t)xdr_ctl_heartbeat_args, &args);
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_heartbeat_args, &args);
         m->heartbeats++;
         m->flags = args.flags;
         m->space = args.space;
         if (m->mute)
                 call_reply_error(call, RPC_SYSTEM_ERR);
         else
-                answer(call, (xdrproc_t)xdr_ctl_result, &res);
+                ctl_lab_answer(call, (xdrproc_t)xdr_ctl_result, &res);
 }
 
 static void answer_push(struct fake_mds *m, struct fake_request *r)
@@ -125,7 +106,7 @@ static void answer_push(struct fake_mds *m, struct fake_request *r)
                         f->size = p->size;
         }
         xdr_free((xdrproc_t)xdr_ctl_push_args, (char *)&r->args.push);
-        answer(&r->call, (xdrproc_t)xdr_ctl_push_res, &res);
+        ctl_lab_answer(&r->call, (xdrproc_t)xdr_ctl_push_res, &res);
 }
 
 static void sizes_known(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *x)
@@ -145,7 +126,7 @@ static void sizes_known(struct rpc_req *rpc, enum rpc_result result, struct xdr_
                 res = (ctl_eof_res){ .status = CTL_OK, .size = f->size };
         }
         xdr_free((xdrproc_t)xdr_ctl_getsizes_res, (char *)&r->sizes);
-        answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
+        ctl_lab_answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
 }
 
 static void ask_then_answer(struct fake_mds *m, struct fake_request *r)
@@ -170,7 +151,7 @@ static void answer_eof(struct fake_mds *m, struct fake_request *r)
                 ask_then_answer(m, r);
                 return;
         }
-        answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
+        ctl_lab_answer(&r->call, (xdrproc_t)xdr_ctl_eof_res, &res);
 }
 
 void fake_mds_release(struct fake_mds *m)
@@ -193,6 +174,8 @@ static void dispatch(void *service, struct call *call)
         struct fake_mds *m = service;
         struct fake_request *r = CONTAINER(call, struct fake_request, call);
 
+        if (m->intercept && m->intercept(m->intercept_arg, call))
+                return;
         r->proc = call->header.proc;
         memset(&r->args, 0, sizeof(r->args));
         switch (r->proc) {
@@ -200,7 +183,7 @@ static void dispatch(void *service, struct call *call)
         case CTL_HEARTBEAT: answer_heartbeat(m, call); return;
         case CTL_PUSH:
                 m->push_calls++;
-                decode(call, (xdrproc_t)xdr_ctl_push_args, &r->args.push);
+                ctl_lab_args(call, (xdrproc_t)xdr_ctl_push_args, &r->args.push);
                 if (m->hold_push)
                         list_push(&m->held, &r->held);
                 else
@@ -208,7 +191,7 @@ static void dispatch(void *service, struct call *call)
                 return;
         case CTL_EOF:
                 m->eofs++;
-                decode(call, (xdrproc_t)xdr_ctl_eof_args, &r->args.eof);
+                ctl_lab_args(call, (xdrproc_t)xdr_ctl_eof_args, &r->args.eof);
                 if (m->hold_eof)
                         list_push(&m->held, &r->held);
                 else
@@ -290,28 +273,9 @@ void fake_mds_stop(struct fake_mds *m)
         m->rpc = NULL;
 }
 
-static void called(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *x)
-{
-        struct fake_call *call = CONTAINER(rpc, struct fake_call, rpc);
-        XDR xdr;
-
-        call->done = true;
-        if (result != RPC_DONE)
-                return;
-        xdrmem_create(&xdr, (char *)(uintptr_t)x->p, xdr_left(x), XDR_DECODE);
-        call->ok = call->result_xdr(&xdr, call->result);
-}
-
 void fake_mds_call(struct fake_mds *m, struct fake_call *call, uint32_t proc, xdrproc_t args_xdr, void *args,
                    xdrproc_t result_xdr, void *result)
 {
-        XDR xdr;
-
-        *call = (struct fake_call){ .rpc.done = called, .result_xdr = result_xdr, .result = result };
         CHECK(m->conn != NULL);
-        CHECK(rpc_req_begin(&call->rpc, m->conn, NACRE_CTL_DS, NACRE_CTL_DS_V1, proc, NULL, true) == 0);
-        xdrmem_create(&xdr, (char *)call->rpc.out.p, xdr_room(&call->rpc.out), XDR_ENCODE);
-        CHECK(args_xdr(&xdr, args));
-        call->rpc.out.p += xdr_getpos(&xdr);
-        rpc_req_send(&call->rpc, CALL_SECONDS * 1000000000ull);
+        ctl_lab_call(m->conn, call, NACRE_CTL_DS, proc, args_xdr, args, result_xdr, result);
 }

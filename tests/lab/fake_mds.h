@@ -3,11 +3,8 @@
  * What it answers is set by the test, what it was told can be looked at. */
 #pragma once
 
-#include <ctl.h>
-
-#include "base/env.h"
-#include "rpc/client.h"
 #include "rpc/tls.h"
+#include "tests/lab/ctl_lab.h"
 
 enum { FAKE_FILES = 256, FAKE_PUSHES = 4096, FAKE_FENCES = 64, FAKE_POOLS = 16 };
 
@@ -40,7 +37,9 @@ struct fake_mds {
                       geometry */
         ctl_object object;
         ctl_status push_status, eof_status;
-        uint32_t epoch; /* for fence_new() */
+        bool (*intercept)(void *arg,
+                          struct call *call); /* NULL, or sees every call first; true: it answers */
+        void *intercept_arg;
 
         /* what it saw */
         uint32_t hellos, heartbeats, push_calls, eofs, losses;
@@ -70,13 +69,6 @@ uint32_t fake_pushes(const struct fake_mds *m, uint64_t fileid, const ctl_push *
 /* Close the control connection. */
 void fake_mds_hang_up(struct fake_mds *m);
 
-/* A call to the data server; a member of whoever waits. */
-struct fake_call {
-        struct rpc_req rpc;
-        xdrproc_t result_xdr;
-        void *result;
-        bool done, ok;
-};
-/* RESULT (zeroed by the caller, freed with xdr_free) is filled in when call->done. */
+/* A call to the data server, as ctl_lab_call(). */
 void fake_mds_call(struct fake_mds *m, struct fake_call *call, uint32_t proc, xdrproc_t args_xdr, void *args,
                    xdrproc_t result_xdr, void *result);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "mds/durable.h"
+#include "mds/fleet/ctl_server.h"
 #include "mds/fleet/fleet.h"
 #include "mds/fleet/reaper.h"
 #include "mds/ns/orphan.h"
@@ -15,7 +16,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/store/fsck.h"
-#include "tests/lab/stream_pair.h"
+#include "tests/lab/ctl_lab.h"
 
 static const char open_to_all[] =
         "exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: rw\n        squash: none\n";
@@ -42,14 +43,6 @@ struct lab_object *lab_ds_object(struct lab_ds *ds, uint64_t fileid)
         abort();
 }
 
-static void get_args(struct call *call, xdrproc_t proc, void *args)
-{
-        XDR xdr;
-
-        xdrmem_create(&xdr, (char *)(uintptr_t)call->args.p, xdr_left(&call->args), XDR_DECODE);
-        CHECK(proc(&xdr, args));
-}
-
 static void put_result(struct call *call, xdrproc_t proc, void *result)
 {
         XDR xdr;
@@ -67,7 +60,7 @@ static void serve_getsizes(struct lab_ds *ds, struct call *call)
         struct lab_object *o;
 
         ds->getsizes++;
-        get_args(call, (xdrproc_t)xdr_ctl_getsizes_args, &args);
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_getsizes_args, &args);
         CHECK(args.objects.objects_len == 1);
         o = lab_ds_object(ds, args.objects.objects_val[0].fileid);
         size.status = ds->broken ? CTL_IO : o->there ? CTL_OK : CTL_NOENT;
@@ -88,7 +81,7 @@ static void serve_truncate(struct lab_ds *ds, struct call *call)
         struct lab_object *o;
 
         ds->truncates++;
-        get_args(call, (xdrproc_t)xdr_ctl_truncate_args, &args);
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_truncate_args, &args);
         o = lab_ds_object(ds, args.object.fileid);
         if (o->size > args.size)
                 o->size = args.size;
@@ -103,7 +96,7 @@ static void serve_remove(struct lab_ds *ds, struct call *call)
         ctl_statuses res = { .statuses.statuses_len = 1, .statuses.statuses_val = &status };
 
         ds->removes++;
-        get_args(call, (xdrproc_t)xdr_ctl_remove_args, &args);
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_remove_args, &args);
         CHECK(args.objects.objects_len == 1);
         lab_ds_object(ds, args.objects.objects_val[0].fileid)->there = false;
         xdr_free((xdrproc_t)xdr_ctl_remove_args, &args);
@@ -135,11 +128,21 @@ static void ds_gone(void *arg, struct conn *conn)
         server->conn = NULL;
 }
 
+void lab_ds_connect(struct lab_ds *ds)
+{
+        struct mds_lab *lab = ds->lab;
+        struct stream_pair_conf conf = { .seed = 100 + (uint64_t)(ds - lab->ds) };
+        struct stream *ends[2];
+
+        stream_pair_new(&lab->v.env, &conf, ends);
+        rpc_server_accept(ds->rpc, ends[0]);
+        ds->server->conn = rpc_server_adopt(lab->dialler, ends[1]);
+        conn_on_close(ds->server->conn, ds_gone, ds->server);
+}
+
 static void start_ds(struct mds_lab *lab, int i)
 {
         struct lab_ds *ds = &lab->ds[i];
-        struct stream_pair_conf conf = { .seed = 100 + (uint64_t)i };
-        struct stream *ends[2];
         uint8_t uuid[16] = { 1, (uint8_t)i };
         char name[16];
 
@@ -151,13 +154,10 @@ static void start_ds(struct mds_lab *lab, int i)
                                                 .dispatch = serve,
                                                 .service = ds };
         ds->rpc = rpc_server_new(&lab->v.env, lab->pool, ds->programs, &limits);
-        stream_pair_new(&lab->v.env, &conf, ends);
-        rpc_server_accept(ds->rpc, ends[0]);
         ds->server = fleet_by_uuid(lab->mds.fleet, uuid);
         if (!ds->server)
                 ds->server = fleet_add(lab->mds.fleet, name, uuid);
-        ds->server->conn = rpc_server_adopt(lab->dialler, ends[1]);
-        conn_on_close(ds->server->conn, ds_gone, ds->server);
+        lab_ds_connect(ds);
         ds->server->up = true;
         ds->server->space_total = 1000000;
         ds->server->space_free = 600000;
@@ -213,6 +213,9 @@ static void start_mds(struct mds_lab *lab)
         lab->server = rpc_server_new(mds->env, lab->pool, lab->programs, &limits);
         lab->dialler = rpc_server_new(mds->env, lab->pool, lab->nothing, &limits);
         CHECK(lab->server && lab->dialler);
+        mds->rpc = lab->server;
+        if (lab->conf.control.family != 0)
+                CHECK((mds->ctl = ctl_server_new(mds)) != NULL);
         for (int i = 0; i < LAB_DATA_SERVERS; i++)
                 start_ds(lab, i);
         mds_lab_run_ms(lab, 1);
@@ -229,12 +232,17 @@ static void stop_mds(struct mds_lab *lab)
         struct mds *mds = &lab->mds;
 
         mds->stopping = true;
+        if (mds->ctl)
+                ctl_server_close(mds->ctl);
         rpc_server_each_conn(lab->server, close_conn, NULL);
         rpc_server_each_conn(lab->dialler, close_conn, NULL);
         mds_lab_run_ms(lab, 1);
         proxy_free(mds->proxy);
         while (!list_empty(&mds->committing)) /* their replies go nowhere */
                 compound_committed(CONTAINER(list_pop(&mds->committing), struct compound, commit_node));
+        for (struct list *node; (node = list_pop(&mds->durable_waits));)
+                CONTAINER(node, struct durable_wait, node)->done(CONTAINER(node, struct durable_wait, node));
+        ctl_server_free(mds->ctl);
         rpc_server_free(lab->dialler);
         rpc_server_free(lab->server);
         for (int i = 0; i < LAB_DATA_SERVERS; i++) {
@@ -267,6 +275,12 @@ void mds_lab_start(struct mds_lab *lab, const char *exports)
         lab->pool = bufpool_new(256 << 20);
         CHECK(lab->store && lab->pool);
         start_mds(lab);
+}
+
+void mds_lab_listen(struct mds_lab *lab)
+{
+        lab->conf.control = (struct netaddr){ .family = 4, .port = 2050, .bytes = { 192, 0, 2, 10 } };
+        CHECK((lab->mds.ctl = ctl_server_new(&lab->mds)) != NULL);
 }
 
 void mds_lab_run_ms(struct mds_lab *lab, uint64_t ms)

@@ -43,12 +43,15 @@ struct mds_lab {
 
 /* EXPORTS: YAML; NULL: "/" read-write for all, root not squashed. */
 void mds_lab_start(struct mds_lab *lab, const char *exports);
+/* The control server too, on lab->conf.control: for data servers beside the lab's own, which need none. */
+void mds_lab_listen(struct mds_lab *lab);
 /* Also runs fsck: a problem fails the test. */
 void mds_lab_stop(struct mds_lab *lab);
 /* The MDS stops and starts again on the same store; with CRASH, what was not durable is lost. Users must
  * start again. */
 void mds_lab_restart(struct mds_lab *lab, bool crash);
 void mds_lab_run_ms(struct mds_lab *lab, uint64_t ms);
+void lab_ds_connect(struct lab_ds *ds); /* when its connection, ds->server->conn, was closed */
 struct lab_object *lab_ds_object(struct lab_ds *ds, uint64_t fileid); /* made when new */
 
 /* --- a client with a session */

@@ -5,6 +5,8 @@
 #include "tests/lab/mds_lab.h"
 #include "tests/lab/stream_pair.h"
 
+#define PATIENCE_NS 600000000000u /* longer than any wait for a data server that does not answer */
+
 static void on_done(struct rpc_req *req, enum rpc_result result, struct xdr_in *results)
 {
         struct user *u = CONTAINER(req, struct user, req);
@@ -58,12 +60,15 @@ bool user_ended(struct user *u)
         return u->ended;
 }
 
+static bool has_ended(void *arg)
+{
+        return ((struct user *)arg)->ended;
+}
+
 enum nfsstat4 user_call(struct user *u)
 {
         user_send(u);
-        for (int i = 0; i < 1000 && !u->ended; i++)
-                mds_lab_run_ms(u->lab, 10);
-        CHECK(u->ended && u->result == RPC_DONE);
+        CHECK(virtual_env_run_until(&u->lab->v, PATIENCE_NS, has_ended, u) && u->result == RPC_DONE);
         if (u->seqid > 0) {
                 enum nfsstat4 status = user_result(u, OP_SEQUENCE);
 

@@ -279,7 +279,7 @@ enum nfsstat4 user_getattr(struct user *u, const struct user_fh *fh, struct user
         user_result(u, OP_PUTFH);
         user_result(u, OP_GETATTR);
         get_bitmap(&u->in, &got);
-        CHECK(memcmp(&got, &mask, sizeof(got)) == 0);
+        CHECK(memcmp(got.word, mask.word, sizeof(got.word)) == 0);
         xdr_get_u32(&u->in);
         ret->type = xdr_get_u32(&u->in);
         ret->change = xdr_get_u64(&u->in);

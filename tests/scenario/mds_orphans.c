@@ -109,6 +109,26 @@ static void the_last_of_several_opens(void **state)
         assert_int_equal(stat_of(&o.fh, &a), NFS4ERR_STALE);
 }
 
+/* The metadata server tries again now and then, and serves its clients meanwhile. */
+static void while_no_data_server_is_there(void **state)
+{
+        struct user_attrs a;
+
+        (void)state;
+        for (int i = 0; i < LAB_DATA_SERVERS; i++)
+                conn_close(lab.ds[i].server->conn);
+        assert_int_equal(user_remove(&u, &root, "f"), NFS4_OK);
+        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK);
+        mds_lab_run_ms(&lab, 10000);
+        assert_int_equal(stat_of(&root, &a), NFS4_OK);
+        assert_int_equal(reaper_waiting(lab.mds.reaper), 1);
+        for (int i = 0; i < LAB_DATA_SERVERS; i++)
+                lab_ds_connect(&lab.ds[i]);
+        mds_lab_run_ms(&lab, 5000);
+        assert_int_equal(reaper_waiting(lab.mds.reaper), 0);
+        assert_int_equal(removes(), 1);
+}
+
 static void with_another_link_nothing_is_lost(void **state)
 {
         struct user_attrs a;
@@ -170,6 +190,7 @@ int main(void)
                 TEST(removed_while_open),
                 TEST(renamed_over_while_open),
                 TEST(the_last_of_several_opens),
+                TEST(while_no_data_server_is_there),
                 TEST(with_another_link_nothing_is_lost),
                 TEST(an_opener_who_vanishes),
                 TEST(a_crash_leaves_nothing_for_ever),

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data servers join over the control connection (include/ctl.x), fall silent, come back; what one of them
+ * says that cannot be is answered with an error and changes nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mds/fleet/ctl_serve.h"
+#include "mds/pnfs/size.h"
+#include "tests/lab/fake_ds.h"
+#include "tests/lab/mds_lab.h"
+
+static struct mds_lab lab;
+static struct fake_ds ds, second;
+static struct user u;
+static struct user_fh root, file;
+static uint64_t fileid;
+static uint32_t generation;
+
+static bool is_done(void *arg)
+{
+        return ((struct fake_call *)arg)->done;
+}
+
+static void call(struct fake_ds *d, uint32_t proc, xdrproc_t args_xdr, void *args, xdrproc_t result_xdr,
+                 void *result)
+{
+        struct fake_call k;
+
+        fake_ds_call(d, &k, proc, args_xdr, args, result_xdr, result);
+        assert_true(virtual_env_run_until(&lab.v, 30000000000, is_done, &k) && k.ok);
+}
+
+static ctl_status hello(struct fake_ds *d, ctl_hello_ok *ret)
+{
+        ctl_hello_res res = { .status = CTL_OK };
+        ctl_status status;
+
+        call(d, CTL_HELLO, (xdrproc_t)xdr_ctl_hello_args, &d->hello, (xdrproc_t)xdr_ctl_hello_res, &res);
+        status = res.status;
+        if (ret && status == CTL_OK)
+                *ret = res.ctl_hello_res_u.ok; /* what it points to is gone */
+        xdr_free((xdrproc_t)xdr_ctl_hello_res, (char *)&res);
+        return status;
+}
+
+static ctl_status beat(struct fake_ds *d, const ctl_space *space)
+{
+        ctl_heartbeat_args args = { .space = *space };
+        ctl_result res = { .status = CTL_OK };
+
+        call(d, CTL_HEARTBEAT, (xdrproc_t)xdr_ctl_heartbeat_args, &args, (xdrproc_t)xdr_ctl_result, &res);
+        return res.status;
+}
+
+static ctl_status push(struct fake_ds *d, ctl_push p)
+{
+        ctl_push_args args = { .files.files_len = 1, .files.files_val = &p };
+        ctl_status status;
+        ctl_push_res res = { .statuses.statuses_len = 0 };
+
+        call(d, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &args, (xdrproc_t)xdr_ctl_push_res, &res);
+        assert_int_equal(res.statuses.statuses_len, 1);
+        status = res.statuses.statuses_val[0];
+        xdr_free((xdrproc_t)xdr_ctl_push_res, (char *)&res);
+        return status;
+}
+
+static ctl_eof_res ask_eof(struct fake_ds *d)
+{
+        ctl_eof_args args = { .fileid = fileid, .generation = generation };
+        ctl_eof_res res = { .status = CTL_IO };
+
+        call(d, CTL_EOF, (xdrproc_t)xdr_ctl_eof_args, &args, (xdrproc_t)xdr_ctl_eof_res, &res);
+        return res;
+}
+
+static struct server *server_of(const struct fake_ds *d)
+{
+        return fleet_by_uuid(lab.mds.fleet, (const uint8_t *)d->hello.uuid);
+}
+
+static uint64_t size_of_file(void)
+{
+        const struct inode *inode;
+
+        assert_int_equal(meta_inode(lab.mds.meta, fileid, &inode), 0);
+        return inode->size;
+}
+
+/* DS has joined, and "f" is on it and on the lab's own. */
+static int setup(void **state)
+{
+        const struct inode *inode;
+        struct user_attrs attrs;
+
+        (void)state;
+        mds_lab_start(&lab, NULL);
+        mds_lab_listen(&lab);
+        fake_ds_start(&ds, &lab.v.env, &lab.conf.control, lab.mds.cluster_key, 1);
+        fake_ds_start(&second, &lab.v.env, &lab.conf.control, lab.mds.cluster_key, 2);
+        fake_ds_dial(&ds);
+        fake_ds_dial(&second);
+        assert_int_equal(hello(&ds, NULL), CTL_OK);
+        user_start(&u, &lab, "client", 1, 0, 0);
+        root = user_root(&u);
+        assert_int_equal(user_touch(&u, &root, "f", 0644, &file), NFS4_OK);
+        assert_int_equal(user_getattr(&u, &file, &attrs), NFS4_OK);
+        fileid = attrs.fileid;
+        assert_int_equal(meta_inode(lab.mds.meta, fileid, &inode), 0);
+        generation = inode->generation;
+        assert_true(fleet_file_is_on(lab.mds.fleet, inode, server_of(&ds)->id));
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        fake_ds_stop(&ds);
+        fake_ds_stop(&second);
+        mds_lab_stop(&lab);
+        return 0;
+}
+
+/* --- members */
+
+static void a_new_one_is_given_a_number_for_ever(void **state)
+{
+        ctl_hello_ok ok;
+
+        (void)state;
+        assert_int_equal(hello(&second, &ok), CTL_OK);
+        assert_int_equal(ok.server_id, LAB_DATA_SERVERS + 2);
+        assert_true(ok.heartbeat_ms < ok.trust_ms && ok.pools.pools_len == 1);
+        fake_ds_dial(&second);
+        assert_int_equal(hello(&second, &ok), CTL_OK);
+        assert_int_equal(ok.server_id, LAB_DATA_SERVERS + 2);
+        assert_int_equal(lab.mds.fleet->count, LAB_DATA_SERVERS + 2);
+}
+
+/* It dials again before we have noticed that the old connection is dead. */
+static void one_that_comes_back_replaces_its_connection(void **state)
+{
+        struct conn *old = server_of(&ds)->conn;
+        uint32_t pools = lab.mds.fleet->pool_count;
+
+        (void)state;
+        memcpy(second.hello.uuid, ds.hello.uuid, sizeof(ds.hello.uuid));
+        second.hello.name = ds.hello.name;
+        assert_int_equal(hello(&second, NULL), CTL_OK);
+        mds_lab_run_ms(&lab, 10);
+        assert_null(ds.conn);
+        assert_ptr_not_equal(server_of(&second)->conn, old);
+        assert_true(server_of(&second)->up);
+        assert_int_equal(lab.mds.fleet->pool_count, pools);
+        fake_ds_hang_up(&second);
+        mds_lab_run_ms(&lab, 10);
+        assert_null(server_of(&ds)->conn);
+}
+
+static void a_silent_one_gets_no_new_files_and_is_closed_later(void **state)
+{
+        const struct server *s = server_of(&ds);
+
+        (void)state;
+        mds_lab_run_ms(&lab, TRUST_MS - 1000);
+        assert_true(s->up);
+        mds_lab_run_ms(&lab, 3000);
+        assert_false(s->up);
+        assert_non_null(ds.conn);
+        assert_int_equal(beat(&ds, &ds.hello.space), CTL_OK);
+        assert_true(s->up);
+        mds_lab_run_ms(&lab, 5 * TRUST_MS);
+        assert_null(ds.conn);
+        assert_null(s->conn);
+}
+
+static void a_connection_has_one_owner(void **state)
+{
+        uint8_t uuid[16];
+
+        (void)state;
+        memcpy(uuid, ds.hello.uuid, sizeof(uuid));
+        memcpy(ds.hello.uuid, second.hello.uuid, sizeof(uuid));
+        assert_int_equal(hello(&ds, NULL), CTL_INVAL);
+        assert_null(server_of(&second));
+        memcpy(ds.hello.uuid, uuid, sizeof(uuid));
+        assert_int_equal(hello(&ds, NULL), CTL_OK);
+        fake_ds_hang_up(&ds);
+        mds_lab_run_ms(&lab, 10);
+        assert_null(server_of(&ds)->conn);
+}
+
+static void a_name_is_taken_while_its_owner_is_here(void **state)
+{
+        (void)state;
+        second.hello.name = ds.hello.name;
+        assert_int_equal(hello(&second, NULL), CTL_REFUSED);
+        assert_null(server_of(&second));
+        fake_ds_hang_up(&ds);
+        mds_lab_run_ms(&lab, 10);
+        assert_int_equal(hello(&second, NULL), CTL_OK);
+}
+
+/* --- what cannot be */
+
+static void a_hello_that_makes_no_sense(void **state)
+{
+        static char empty[] = "", nowhere[] = "0.0.0.0.8.1", no_port[] = "192.0.2.7.0.0",
+                    words[] = "over there";
+        char *uaddrs[] = { nowhere, no_port, words }, *name = second.hello.name;
+        ctl_space space = second.hello.space;
+
+        (void)state;
+        second.hello.protocol = 2;
+        assert_int_equal(hello(&second, NULL), CTL_VERSION);
+        second.hello.protocol = CTL_VERSION_NUMBER;
+        second.hello.name = empty;
+        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        second.hello.name = name;
+        for (int i = 0; i < 3; i++) {
+                second.addr.uaddr = uaddrs[i];
+                assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        }
+        second.hello.addrs.addrs_len = 0;
+        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        second.hello.addrs.addrs_len = 1;
+        second.addr.uaddr = second.uaddr;
+        second.hello.space = (ctl_space){ .total = 10, .free = 11 };
+        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        second.hello.space = (ctl_space){ .total = UINT64_MAX };
+        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        assert_null(server_of(&second));
+        second.hello.space = space;
+        assert_int_equal(hello(&second, NULL), CTL_OK);
+}
+
+static void a_heartbeat_that_makes_no_sense_is_none(void **state)
+{
+        const ctl_space wrong = { .total = 5, .free = 6 };
+        uint64_t heard = server_of(&ds)->last_heard_ns, total, free_bytes, before;
+
+        (void)state;
+        fleet_space(lab.mds.fleet, &before, &free_bytes);
+        mds_lab_run_ms(&lab, 100);
+        assert_int_equal(beat(&ds, &wrong), CTL_INVAL);
+        assert_int_equal(server_of(&ds)->last_heard_ns, heard);
+        fleet_space(lab.mds.fleet, &total, &free_bytes);
+        assert_int_equal(total, before);
+}
+
+static void a_push_that_makes_no_sense_changes_nothing(void **state)
+{
+        const ctl_push good = { .fileid = fileid, .generation = generation, .size = 1000 };
+        ctl_push p;
+
+        (void)state;
+        assert_int_equal(push(&second, good), CTL_UNKNOWN); /* HELLO first */
+        assert_int_equal(ask_eof(&second).status, CTL_UNKNOWN);
+        assert_int_equal(beat(&second, &second.hello.space), CTL_UNKNOWN);
+        assert_int_equal(hello(&second, NULL), CTL_OK);
+        assert_int_equal(push(&second, good), CTL_INVAL); /* the file is older than SECOND */
+        p = good;
+        p.fileid += 1000;
+        p.dirty = true;
+        assert_int_equal(push(&ds, p), CTL_NOENT);
+        p = good;
+        p.generation++;
+        assert_int_equal(push(&ds, p), CTL_NOENT);
+        p = good;
+        p.size = 1ull << 63;
+        assert_int_equal(push(&ds, p), CTL_TOOBIG);
+        assert_int_equal(size_of_file(), 0);
+        assert_true(size_is_current(lab.mds.sizes, fileid));
+        assert_int_equal(push(&ds, good), CTL_OK);
+        assert_int_equal(size_of_file(), 1000);
+}
+
+/* --- answers that cannot be */
+
+static ctl_size said;
+static uint32_t sizes_said;
+
+static bool on_call(void *arg, struct call *c)
+{
+        ctl_getsizes_res res = { .sizes.sizes_len = sizes_said, .sizes.sizes_val = &said };
+
+        (void)arg;
+        if (c->header.proc != CTL_GETSIZES)
+                return false;
+        ctl_lab_answer(c, (xdrproc_t)xdr_ctl_getsizes_res, &res);
+        return true;
+}
+
+static enum nfsstat4 stat_with(uint32_t count, ctl_size size)
+{
+        struct user_attrs attrs;
+
+        said = size;
+        sizes_said = count;
+        return user_getattr(&u, &file, &attrs);
+}
+
+static void a_size_that_cannot_be_is_no_answer(void **state)
+{
+        (void)state;
+        ds.intercept = on_call;
+        assert_int_equal(push(&ds, (ctl_push){ .fileid = fileid, .generation = generation, .dirty = true }),
+                         CTL_OK);
+        assert_int_equal(stat_with(1, (ctl_size){ .size = 1ull << 63, .settled = true }), NFS4ERR_DELAY);
+        assert_int_equal(stat_with(1, (ctl_size){ .used = UINT64_MAX, .settled = true }), NFS4ERR_DELAY);
+        assert_int_equal(stat_with(1, (ctl_size){ .status = CTL_INVAL, .settled = true }), NFS4ERR_DELAY);
+        assert_int_equal(stat_with(0, said), NFS4ERR_DELAY);
+        assert_int_equal(size_of_file(), 0);
+        assert_int_equal(stat_with(1, (ctl_size){ .size = 77, .used = 4096, .settled = true }), NFS4_OK);
+        assert_int_equal(size_of_file(), 77);
+}
+
+/* A data server that does not answer costs the client a while, not for ever. */
+static void one_that_does_not_answer(void **state)
+{
+        struct user_attrs attrs;
+
+        (void)state;
+        assert_int_equal(push(&ds, (ctl_push){ .fileid = fileid, .generation = generation, .dirty = true }),
+                         CTL_OK);
+        ds.hold = true;
+        assert_int_equal(user_getattr(&u, &file, &attrs), NFS4ERR_DELAY);
+        assert_int_equal(ds.calls > 0, true);
+}
+
+/* --- the end */
+
+/* An EOF that waits for another data server, a PUSH that waits for the store: both go with the server. */
+static void stopping_while_calls_wait(void **state)
+{
+        ctl_push p = { .fileid = fileid, .generation = generation, .dirty = true };
+        ctl_push_args pushed = { .files.files_len = 1, .files.files_val = &p };
+        ctl_eof_args asked = { .fileid = fileid, .generation = generation };
+        ctl_push_res push_res = { .statuses.statuses_len = 0 };
+        ctl_eof_res eof_res = { .status = CTL_IO };
+        struct fake_call eof, size;
+
+        (void)state;
+        assert_int_equal(push(&ds, p), CTL_OK);
+        ds.hold = true;
+        fake_ds_call(&ds, &eof, CTL_EOF, (xdrproc_t)xdr_ctl_eof_args, &asked, (xdrproc_t)xdr_ctl_eof_res,
+                     &eof_res);
+        mds_lab_run_ms(&lab, 10);
+        p.size = 5;
+        fake_ds_call(&ds, &size, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &pushed, (xdrproc_t)xdr_ctl_push_res,
+                     &push_res);
+        virtual_env_run(&lab.v, 1000); /* it is taken, and not durable yet */
+        mds_lab_restart(&lab, false);
+        assert_true(eof.done && !eof.ok);
+        assert_true(size.done);
+        xdr_free((xdrproc_t)xdr_ctl_push_res, (char *)&push_res);
+        fake_ds_dial(&ds);
+        assert_int_equal(hello(&ds, NULL), CTL_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_new_one_is_given_a_number_for_ever),
+                TEST(one_that_comes_back_replaces_its_connection),
+                TEST(a_silent_one_gets_no_new_files_and_is_closed_later),
+                TEST(a_connection_has_one_owner),
+                TEST(a_name_is_taken_while_its_owner_is_here),
+                TEST(a_hello_that_makes_no_sense),
+                TEST(a_heartbeat_that_makes_no_sense_is_none),
+                TEST(a_push_that_makes_no_sense_changes_nothing),
+                TEST(a_size_that_cannot_be_is_no_answer),
+                TEST(one_that_does_not_answer),
+                TEST(stopping_while_calls_wait),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
