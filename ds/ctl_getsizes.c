@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
 #include "include/stripe.h"
 
@@ -52,7 +53,7 @@ static void answer(struct ctl_request *r)
         for (uint32_t i = 0; i < res.sizes.sizes_len; i++) {
                 ctl_size *size = &res.sizes.sizes_val[i];
 
-                size->settled = size->status != CTL_IO &&
+                size->settled = size->status != CTL_IO && size->status != CTL_INVAL &&
                                 !((r->marks[i / 64] | r->settle.touched[i / 64]) >> i % 64 & 1);
                 if (size->settled)
                         pusher_settled(&r->ds->pusher, a->objects.objects_val[i].fileid);
@@ -98,6 +99,11 @@ static void next(struct ctl_request *r)
         while (r->at < a->objects.objects_len) {
                 const ctl_object *object = &a->objects.objects_val[r->at];
 
+                if (!ctl_object_is_valid(object)) {
+                        ctl_client_nonsense(r->ds->ctl, "the geometry of an object");
+                        ((ctl_size *)r->results)[r->at++].status = CTL_INVAL;
+                        continue;
+                }
                 r->object = object_hold(&r->ds->workers[0]->objects, object->fileid, object->generation);
                 CHECK(r->object != NULL);
                 r->opener = (struct opener){ .opened = opened };
@@ -113,23 +119,12 @@ static void workers_asked(struct visit *v)
         next(v->arg);
 }
 
-static bool are_valid(const ctl_getsizes_args *a)
-{
-        for (u_int i = 0; i < a->objects.objects_len; i++) {
-                const ctl_object *o = &a->objects.objects_val[i];
-
-                if (o->unit == 0 || o->width == 0 || o->first >= o->width || o->index >= o->width)
-                        return false;
-        }
-        return true;
-}
-
 void ctl_serve_getsizes(struct ctl_request *r)
 {
         const ctl_getsizes_args *a = &r->args.getsizes;
         ctl_getsizes_res nothing = { 0 };
 
-        if (a->objects.objects_len == 0 || !are_valid(a)) {
+        if (a->objects.objects_len == 0) {
                 ctl_serve_answer(r, (xdrproc_t)xdr_ctl_getsizes_res, &nothing);
                 return;
         }

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#include "ds/ctl_client.h"
+#include "ds/hello.h"
+
 static bool get_args(struct ctl_request *r, xdrproc_t proc)
 {
         const struct xdr_in *x = &r->call.args;
@@ -60,20 +63,6 @@ static bool is_refused(void *arg, const struct fh *fh)
         return fence_check(arg, fh, &index) != NFS4_OK;
 }
 
-static void take_places(struct fence_table *t, const ctl_fence_args *a)
-{
-        struct place places[PLACES_MAX];
-
-        for (u_int i = 0; i < a->pools.pools_len; i++) {
-                const ctl_pool *p = &a->pools.pools_val[i];
-
-                places[i] = (struct place){ .generation = p->generation,
-                                            .position = p->position,
-                                            .size = p->size };
-        }
-        fence_table_set_places(t, places, a->pools.pools_len);
-}
-
 /* From here on nothing new begins under a fenced handle; what began before is waited for. */
 static void fence_worker(struct leg *leg)
 {
@@ -88,7 +77,7 @@ static void fence_worker(struct leg *leg)
         }
         fence_table_raise_floor(&w->fences, a->floor);
         if (a->pools.pools_len > 0)
-                take_places(&w->fences, a);
+                places_take(&w->fences, a->pools.pools_val, a->pools.pools_len);
         leg->drain.done = drained;
         if (inflight_drain(&w->inflight, &leg->drain, is_refused, &w->fences))
                 leg_done(leg);
@@ -101,7 +90,14 @@ static void fenced(struct visit *v)
 
 static void fence(struct ctl_request *r)
 {
-        metric_add(&r->ds->counts.fences, r->args.fence.fences.fences_len);
+        const ctl_fence_args *a = &r->args.fence;
+
+        if (!places_are_valid(a->pools.pools_val, a->pools.pools_len)) {
+                ctl_client_nonsense(r->ds->ctl, "a place in a pool");
+                ctl_serve_status(r, CTL_INVAL);
+                return;
+        }
+        metric_add(&r->ds->counts.fences, a->fences.fences_len);
         r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = fence_worker, .done = fenced };
         visit_start(&r->visit);
 }
@@ -118,16 +114,26 @@ static const struct {
         [CTL_REMOVE] = { (xdrproc_t)xdr_ctl_remove_args, ctl_serve_remove },
 };
 
+/* An MDS whose HELLO was not taken may be another cluster's: nothing of ours is its to touch. */
+static void serve(struct ctl_request *r)
+{
+        ctl_statuses nothing = { 0 }; /* no sizes look the same */
+
+        if (ctl_client_up(r->ds->ctl))
+                procs[r->proc].serve(r);
+        else if (r->proc == CTL_FENCE || r->proc == CTL_TRUNCATE)
+                ctl_serve_status(r, CTL_UNKNOWN);
+        else
+                ctl_serve_answer(r, (xdrproc_t)xdr_ctl_statuses, &nothing);
+}
+
 void ctl_serve_go_on(struct ds *ds)
 {
         struct list waiting = LIST_INIT(waiting);
 
         list_splice(&waiting, &ds->ctl_waiting);
-        for (struct list *node; (node = list_pop(&waiting));) {
-                struct ctl_request *r = CONTAINER(node, struct ctl_request, node);
-
-                procs[r->proc].serve(r);
-        }
+        for (struct list *node; (node = list_pop(&waiting));)
+                serve(CONTAINER(node, struct ctl_request, node));
 }
 
 /* What came behind the answer to HELLO must not be overtaken by it: a fence would be forgotten. */
@@ -140,7 +146,7 @@ static void begin(struct ctl_request *r, uint32_t proc)
         if (ds->hello)
                 list_push(&ds->ctl_waiting, &r->node);
         else
-                procs[proc].serve(r);
+                serve(r);
 }
 
 static void dispatch(void *service, struct call *call)

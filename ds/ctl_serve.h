@@ -5,6 +5,7 @@
 #include <ctl.h>
 
 #include "ds/visit.h"
+#include "include/stripe.h"
 
 struct ctl_request {
         struct call call; /* first */
@@ -31,11 +32,16 @@ struct ctl_request {
 
 /* The program that the MDS calls. */
 struct rpc_program ctl_serve_program(struct ds *ds);
-/* HELLO was taken: serve the calls that came after it. */
+/* HELLO was taken, or could not be: go on with the calls that came after it. */
 void ctl_serve_go_on(struct ds *ds);
 /* Answer, and free the arguments. */
 void ctl_serve_answer(struct ctl_request *r, xdrproc_t proc, void *result);
 void ctl_serve_status(struct ctl_request *r, ctl_status status);
+
+static inline bool ctl_object_is_valid(const ctl_object *o)
+{
+        return stripe_is_valid((struct stripe){ o->unit, o->width, o->first }, o->index);
+}
 
 void ctl_serve_getsizes(struct ctl_request *r); /* ctl_getsizes.c */
 void ctl_serve_truncate(struct ctl_request *r); /* ctl_truncate.c */

@@ -4,6 +4,7 @@
  * then they go on. */
 #include <errno.h>
 
+#include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
 #include "ds/io.h"
 
@@ -137,7 +138,8 @@ void ctl_serve_truncate(struct ctl_request *r)
 {
         const ctl_object *o = object_of(r);
 
-        if (o->unit == 0 || o->width == 0 || o->first >= o->width || o->index >= o->width) {
+        if (!ctl_object_is_valid(o) || r->args.truncate.size > INT64_MAX) {
+                ctl_client_nonsense(r->ds->ctl, "a truncation");
                 ctl_serve_status(r, CTL_INVAL);
                 return;
         }

@@ -72,6 +72,10 @@ static void answered(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
                         ctl_client_reset(asker->ds->ctl, "eof not answered");
                 return;
         }
+        if (res.size > INT64_MAX) {
+                ctl_client_nonsense(asker->ds->ctl, "a size beyond 2^63");
+                res = (ctl_eof_res){ .status = CTL_INVAL };
+        }
         for (struct list *node; (node = list_pop(&asks));)
                 finish(asker, CONTAINER(node, struct eof_ask, node), (int)res.status, res.size);
         env_defer(asker->ds->env, &asker->flush);

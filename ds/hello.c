@@ -59,10 +59,28 @@ static void drained(struct drain *d)
         leg_done(CONTAINER(d, struct leg, drain));
 }
 
-static void take_table(struct fence_table *t, const ctl_hello_ok *ok)
+bool places_are_valid(const ctl_pool *pools, uint32_t count)
+{
+        for (uint32_t i = 0; i < count; i++)
+                if (pools[i].generation == 0 || pools[i].generation > UINT16_MAX ||
+                    pools[i].size > CTL_MAX_SERVERS || pools[i].position >= pools[i].size)
+                        return false;
+        return true;
+}
+
+void places_take(struct fence_table *t, const ctl_pool *pools, uint32_t count)
 {
         struct place places[PLACES_MAX];
 
+        for (uint32_t i = 0; i < count; i++)
+                places[i] = (struct place){ .generation = pools[i].generation,
+                                            .position = pools[i].position,
+                                            .size = pools[i].size };
+        fence_table_set_places(t, places, count);
+}
+
+static void take_table(struct fence_table *t, const ctl_hello_ok *ok)
+{
         fence_table_reset(t);
         fence_table_raise_floor(t, ok->floor);
         for (u_int i = 0; i < ok->fences.fences_len; i++) {
@@ -70,14 +88,7 @@ static void take_table(struct fence_table *t, const ctl_hello_ok *ok)
 
                 fence_table_raise(t, f->fileid, f->client, f->below, f->final);
         }
-        for (u_int i = 0; i < ok->pools.pools_len; i++) {
-                const ctl_pool *p = &ok->pools.pools_val[i];
-
-                places[i] = (struct place){ .generation = p->generation,
-                                            .position = p->position,
-                                            .size = p->size };
-        }
-        fence_table_set_places(t, places, ok->pools.pools_len);
+        places_take(t, ok->pools.pools_val, ok->pools.pools_len);
 }
 
 static void at_worker(struct leg *leg)
@@ -117,6 +128,20 @@ static void visited(struct visit *v)
         h->done(h);
 }
 
+/* What could not be worked with, though a HELLO that can be read may say it. */
+static const char *find_nonsense(const ctl_hello_ok *ok)
+{
+        if (ok->server_id == 0 || ok->server_id > CTL_MAX_SERVERS)
+                return "a number for this data server";
+        if (ok->lease_seconds == 0)
+                return "a lease";
+        if (ok->heartbeat_ms == 0 || ok->heartbeat_ms > ok->trust_ms / 2)
+                return "times for heartbeats and trust";
+        if (!places_are_valid(ok->pools.pools_val, ok->pools.pools_len))
+                return "a place in a pool";
+        return NULL;
+}
+
 /* The store is ours to serve under this MDS. */
 static void join(struct hello *h)
 {
@@ -146,10 +171,15 @@ static void bound(struct identity *id)
 
 void hello_take(struct hello *h, struct ds *ds)
 {
+        const char *nonsense = find_nonsense(answer_of(h));
+
         h->ds = ds;
         ds->hello = h;
         h->problem[0] = '\0';
-        if (!ds->identity.has_fsid) {
+        if (nonsense) {
+                snprintf(h->problem, sizeof(h->problem), "the MDS gives %s that cannot be", nonsense);
+                h->done(h);
+        } else if (!ds->identity.has_fsid) {
                 ds->identity.done = bound;
                 identity_bind(&ds->identity, (const uint8_t *)answer_of(h)->fsid);
         } else if (memcmp(ds->identity.fsid, answer_of(h)->fsid, STORE_UUID) != 0) {

@@ -26,6 +26,10 @@ struct hello {
 /* DONE runs, perhaps at once, when every worker has the table and no older write that it forbids is under
  * way. Until hello_forget() ds->hello is H, and calls of the MDS wait. */
 void hello_take(struct hello *h, struct ds *ds);
+/* Where we stand in the generations of the pool, as HELLO and FENCE bring it: can it be, and into a worker's
+ * table. */
+bool places_are_valid(const ctl_pool *pools, uint32_t count);
+void places_take(struct fence_table *t, const ctl_pool *pools, uint32_t count);
 /* What a status other than CTL_OK means, for people. */
 const char *hello_refusal(ctl_status status);
 /* Frees res. */

@@ -3,11 +3,21 @@
  * Pure arithmetic, RFC 8881 §13.4. unit in bytes > 0; width in data servers > 0; first < width. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct stripe {
         uint32_t unit, width, first;
 };
+
+enum { STRIPE_GRAIN = 4096, STRIPE_UNIT_MAX = 65535 * STRIPE_GRAIN, STRIPE_WIDTH_MAX = 256 };
+
+/* Could S be a file's geometry, and INDEX one of its device's? For what comes from outside. */
+static inline bool stripe_is_valid(struct stripe s, uint32_t index)
+{
+        return s.unit > 0 && s.unit % STRIPE_GRAIN == 0 && s.unit <= STRIPE_UNIT_MAX && s.width > 0 &&
+               s.width <= STRIPE_WIDTH_MAX && s.first < s.width && index < s.width;
+}
 
 /* The device index (0..width-1) that holds byte OFFSET of the file. */
 static inline uint32_t stripe_index(struct stripe s, uint64_t offset)
