@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Local files without blocking the loop: seven calls, done by io_uring (disk_uring.c), by threads where
- * io_uring is refused (disk_threads.c), or by the simulator's disk. Requests are members of whoever waits;
+ * io_uring is refused (disk_threads.c), in place where the file system is memory (disk_inline.c), or by the
+ * simulator's disk. Requests are members of whoever waits;
  * done() runs on the loop, never from inside disk_submit(). Requests on one fd may complete in any order. */
 #pragma once
 
@@ -64,3 +65,5 @@ static inline void disk_submit(struct disk *d, struct disk_req *r)
  * kernel at a time; more wait. */
 struct disk *disk_uring_new(struct loop *loop, int root_fd, unsigned entries);
 struct disk *disk_threads_new(struct loop *loop, int root_fd, unsigned threads);
+/* Only for a file system that is memory; any other: NULL with errno EOPNOTSUPP. */
+struct disk *disk_inline_new(struct loop *loop, int root_fd);

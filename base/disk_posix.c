@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -72,4 +74,50 @@ bool posix_at_end(int fd, uint64_t offset)
         struct stat st;
 
         return fstat(fd, &st) < 0 || offset >= (uint64_t)st.st_size;
+}
+
+bool posix_in_memory(int root_fd)
+{
+        struct statfs st;
+
+        return fstatfs(root_fd, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC);
+}
+
+static int64_t negative_errno(int64_t result)
+{
+        return result < 0 ? -errno : result;
+}
+
+/* All that READ and WRITE have in common: go on after a short answer. */
+static int64_t transfer(struct disk_req *r)
+{
+        while (r->moved < r->length) {
+                char *data = (char *)r->data + r->moved;
+                size_t left = r->length - r->moved;
+                off_t at = (off_t)(r->offset + r->moved);
+                ssize_t n = r->op == DISK_READ ? pread(r->fd, data, left, at) : pwrite(r->fd, data, left, at);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        return r->op == DISK_READ ? (int64_t)r->moved : -EIO;
+                if (n > 0)
+                        r->moved += (uint32_t)n;
+        }
+        return r->moved;
+}
+
+int64_t posix_perform(struct disk_req *r, int root_fd)
+{
+        r->moved = 0;
+        switch (r->op) {
+        case DISK_OPEN: return negative_errno(openat(root_fd, r->path, r->open_flags | O_CLOEXEC, r->mode));
+        case DISK_READ:
+        case DISK_WRITE: return transfer(r);
+        case DISK_SYNC: return negative_errno(fdatasync(r->fd));
+        case DISK_SYNC_FOLDER: return negative_errno(fsync(r->fd));
+        case DISK_TRUNCATE: return negative_errno(ftruncate(r->fd, (off_t)r->offset));
+        case DISK_UNLINK: return negative_errno(unlinkat(root_fd, r->path, 0));
+        }
+        return -EINVAL;
 }

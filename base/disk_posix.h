@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two disks of a real machine do alike: the calls that do not block for long. */
+/* What the disks of a real machine have in common. */
 #pragma once
 
 #include "base/disk.h"
@@ -12,3 +12,6 @@ int posix_list(int root_fd, const char *dir, void (*each)(void *arg, const char 
 int posix_mkdir(int root_fd, const char *path);
 /* Is a read that ended at OFFSET at the end of the file? True also when that cannot be said. */
 bool posix_at_end(int fd, uint64_t offset);
+bool posix_in_memory(int root_fd); /* the file system is memory: nothing waits for a medium */
+/* Do what R asks for, now, blocking: its result. */
+int64_t posix_perform(struct disk_req *r, int root_fd);

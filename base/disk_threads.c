@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The disk for kernels and containers that refuse io_uring: each request is a job for a few threads. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,49 +18,11 @@ static struct threads_disk *disk_of(struct disk *disk)
         return CONTAINER(disk, struct threads_disk, disk);
 }
 
-static int64_t negative_errno(int64_t result)
-{
-        return result < 0 ? -errno : result;
-}
-
-/* All that READ and WRITE have in common: go on after a short answer. */
-static int64_t transfer(struct disk_req *r)
-{
-        while (r->moved < r->length) {
-                char *data = (char *)r->data + r->moved;
-                size_t left = r->length - r->moved;
-                off_t at = (off_t)(r->offset + r->moved);
-                ssize_t n = r->op == DISK_READ ? pread(r->fd, data, left, at) : pwrite(r->fd, data, left, at);
-
-                if (n < 0 && errno != EINTR)
-                        return -errno;
-                if (n == 0)
-                        return r->op == DISK_READ ? (int64_t)r->moved : -EIO;
-                if (n > 0)
-                        r->moved += (uint32_t)n;
-        }
-        return r->moved;
-}
-
-static int64_t perform(struct disk_req *r, int root_fd)
-{
-        switch (r->op) {
-        case DISK_OPEN: return negative_errno(openat(root_fd, r->path, r->open_flags | O_CLOEXEC, r->mode));
-        case DISK_READ:
-        case DISK_WRITE: return transfer(r);
-        case DISK_SYNC: return negative_errno(fdatasync(r->fd));
-        case DISK_SYNC_FOLDER: return negative_errno(fsync(r->fd));
-        case DISK_TRUNCATE: return negative_errno(ftruncate(r->fd, (off_t)r->offset));
-        case DISK_UNLINK: return negative_errno(unlinkat(root_fd, r->path, 0));
-        }
-        return -EINVAL;
-}
-
 static void work(struct offload_job *job)
 {
         struct disk_req *r = CONTAINER(job, struct disk_req, job);
 
-        r->result = perform(r, disk_of(r->disk)->root_fd);
+        r->result = posix_perform(r, disk_of(r->disk)->root_fd);
 }
 
 static void done(struct offload_job *job)
@@ -74,7 +35,6 @@ static void done(struct offload_job *job)
 static void threads_submit(struct disk *disk, struct disk_req *r)
 {
         r->disk = disk;
-        r->moved = 0;
         r->job.work = work;
         r->job.done = done;
         offload_submit(disk_of(disk)->offload, &r->job);

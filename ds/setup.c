@@ -67,7 +67,9 @@ static struct disk *open_disk(struct ds *ds, struct loop *loop)
         if (fd < 0)
                 return NULL;
         if (ds->conf->io == DS_IO_URING) {
-                disk = disk_uring_new(loop, fd, RING_ENTRIES);
+                disk = disk_inline_new(loop, fd);
+                if (!disk)
+                        disk = disk_uring_new(loop, fd, RING_ENTRIES);
                 if (!disk)
                         log_warn("io-uring-refused", "error=%s instead=threads", strerror(errno));
         }

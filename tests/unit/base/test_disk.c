@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The same behaviours of both disks: io_uring and threads. */
+/* The same behaviours of all disks: io_uring, threads, in place on tmpfs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,20 +41,26 @@ static struct disk *make_threads(int root_fd)
         return disk_threads_new(loop, root_fd, THREADS);
 }
 
+static struct disk *make_inline(int root_fd)
+{
+        return disk_inline_new(loop, root_fd);
+}
+
 static struct disk *(*make)(int root_fd);
+static const char *parent = "/tmp";
 
 static int setup(void **state)
 {
         int root_fd;
 
         (void)state;
-        strcpy(directory, "/tmp/test_disk.XXXXXX");
+        snprintf(directory, sizeof(directory), "%s/test_disk.XXXXXX", parent);
         assert_non_null(mkdtemp(directory));
         root_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         loop = loop_new();
         disk = make(root_fd);
         if (!disk) {
-                print_message("io_uring is refused here: %s\n", strerror(errno));
+                print_message("this disk is refused here: %s\n", strerror(errno));
                 close(root_fd);
         }
         return 0;
@@ -413,6 +419,18 @@ static void a_refused_ring_is_an_errno(void **state)
         assert_int_equal(WEXITSTATUS(status), EPERM);
 }
 
+static void only_memory_is_served_in_place(void **state)
+{
+        int root_fd = open("/proc", O_RDONLY | O_DIRECTORY);
+
+        (void)state;
+        loop = loop_new();
+        assert_null(disk_inline_new(loop, root_fd));
+        assert_int_equal(errno, EOPNOTSUPP);
+        assert_int_equal(close(root_fd), 0); /* still ours */
+        loop_free(loop);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest behaviours[] = {
         TEST(a_file_from_birth_to_death),   TEST(a_read_is_short_only_at_the_end),
@@ -424,7 +442,8 @@ static const struct CMUnitTest behaviours[] = {
 
 int main(void)
 {
-        static const struct CMUnitTest refusal[] = { cmocka_unit_test(a_refused_ring_is_an_errno) };
+        static const struct CMUnitTest refusal[] = { cmocka_unit_test(a_refused_ring_is_an_errno),
+                                                     cmocka_unit_test(only_memory_is_served_in_place) };
         int failed;
 
         failed = cmocka_run_group_tests_name("refusal", refusal, NULL, NULL);
@@ -432,5 +451,8 @@ int main(void)
         failed += cmocka_run_group_tests_name("io_uring", behaviours, NULL, NULL);
         make = make_threads;
         failed += cmocka_run_group_tests_name("threads", behaviours, NULL, NULL);
+        make = make_inline;
+        parent = "/dev/shm";
+        failed += cmocka_run_group_tests_name("in place", behaviours, NULL, NULL);
         return failed;
 }
