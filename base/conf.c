@@ -22,7 +22,8 @@ enum {
 };
 
 struct loader {
-        const char *name;
+        const char *name, *text;
+        size_t length;
         yaml_document_t document;
         unsigned visits;
         char *error;
@@ -315,11 +316,23 @@ static int load_record(struct loader *l, const yaml_node_t *node, unsigned line,
         return 0;
 }
 
+/* What is no text at all fails in the reader, which tells an offset and no line. */
+static unsigned line_of_problem(const yaml_parser_t *parser, const char *text, size_t length)
+{
+        size_t end = parser->problem_offset < length ? parser->problem_offset : length;
+        unsigned line = 1;
+
+        if (parser->error != YAML_READER_ERROR)
+                return (unsigned)parser->problem_mark.line + 1;
+        for (size_t i = 0; i < end; i++)
+                line += text[i] == '\n';
+        return line;
+}
+
 static int parse_failed(struct loader *l, const yaml_parser_t *parser)
 {
-        unsigned line = (unsigned)parser->problem_mark.line + 1;
-
-        return fail(l, line, "not YAML: %s", parser->problem ? parser->problem : "out of memory");
+        return fail(l, line_of_problem(parser, l->text, l->length), "not YAML: %s; allowed: YAML in UTF-8",
+                    parser->problem ? parser->problem : "out of memory");
 }
 
 static int load_document(struct loader *l, const struct conf_field *fields, void *record)
@@ -350,7 +363,9 @@ static int expect_end(struct loader *l, yaml_parser_t *parser)
 int conf_load_text(const char *name, const char *text, size_t length, const struct conf_field *fields,
                    void *record, char *error, size_t error_bytes)
 {
-        struct loader l = { .name = name, .error = error, .error_bytes = error_bytes };
+        struct loader l = {
+                .name = name, .text = text, .length = length, .error = error, .error_bytes = error_bytes
+        };
         yaml_parser_t parser;
         int status;
 
@@ -373,7 +388,7 @@ int conf_load_text(const char *name, const char *text, size_t length, const stru
 
 static int read_failed(const char *file, int number, char *error, size_t error_bytes)
 {
-        snprintf(error, error_bytes, "%s: %s; allowed: a readable YAML file", file, strerror(number));
+        snprintf(error, error_bytes, "%s:1: %s; allowed: a readable YAML file", file, strerror(number));
         return -1;
 }
 
@@ -392,44 +407,4 @@ int conf_load(const char *file, const struct conf_field *fields, void *record, c
         if (length > CONF_FILE_LIMIT)
                 return read_failed(file, EFBIG, error, error_bytes);
         return conf_load_text(file, text, length, fields, record, error, error_bytes);
-}
-
-static void free_strings(struct conf_strings *s)
-{
-        for (unsigned i = 0; i < s->count; i++)
-                free(s->items[i]);
-        free(s->items);
-        free(s->lines);
-}
-
-static void free_list(const struct conf_field *field, struct conf_list *list)
-{
-        for (unsigned i = 0; i < list->count; i++)
-                conf_free(field->fields, (char *)list->items + i * field->record_bytes);
-        free(list->items);
-}
-
-/* Free what MEMBER points to and say how many bytes to zero. */
-static size_t release(const struct conf_field *field, void *member)
-{
-        switch (field->kind) {
-        case CONF_STRING:
-        case CONF_PATH:
-                free(*(char **)member); /* conf_path begins with its text */
-                return conf_value_bytes(field->kind);
-        case CONF_STRINGS: free_strings(member); return sizeof(struct conf_strings);
-        case CONF_ADDRS: free(((struct conf_addrs *)member)->items); return sizeof(struct conf_addrs);
-        case CONF_LIST: free_list(field, member); return sizeof(struct conf_list);
-        case CONF_RECORD: conf_free(field->fields, member); return 0;
-        default: return conf_value_bytes(field->kind);
-        }
-}
-
-void conf_free(const struct conf_field *fields, void *record)
-{
-        for (const struct conf_field *f = fields; f->key; f++) {
-                void *member = (char *)record + f->offset;
-
-                memset(member, 0, release(f, member));
-        }
 }

@@ -53,8 +53,8 @@ struct conf_field {
         size_t record_bytes;             /* CONF_LIST */
         const char *help;                /* what is allowed, for messages; NULL = made from kind and range */
         bool keeps_line; /* CONF_LIST, CONF_RECORD: the record's first member is `unsigned line` */
-        /* One more condition, explained by help: VALUE is a const char * (strings) or a const uint64_t *
-         * (numbers). */
+        /* One more condition, explained by help: VALUE is a const char * (strings), a const uint64_t *
+         * (numbers) or a const struct netaddr * (addresses). */
         bool (*valid)(const void *value);
 };
 
@@ -66,6 +66,8 @@ int conf_load(const char *file, const struct conf_field *fields, void *record, c
 /* The same from memory; NAME stands for the file in messages. */
 int conf_load_text(const char *name, const char *text, size_t length, const struct conf_field *fields,
                    void *record, char *error, size_t error_bytes);
+/* The first key whose value differs between the records A and B; NULL: none. Lines do not count. */
+const char *conf_changed(const struct conf_field *fields, const void *a, const void *b);
 /* Free what the members hold and zero them. */
 void conf_free(const struct conf_field *fields, void *record);
 

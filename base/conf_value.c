@@ -107,7 +107,12 @@ static bool set_string(const struct conf_field *field, const char *text, char **
 
 static bool set_addr(const struct conf_field *field, const char *text, struct netaddr *member)
 {
-        return netaddr_parse(text, (uint16_t)field->min, member) == 0;
+        struct netaddr addr;
+
+        if (netaddr_parse(text, (uint16_t)field->min, &addr) < 0 || (field->valid && !field->valid(&addr)))
+                return false;
+        *member = addr;
+        return true;
 }
 
 size_t conf_value_bytes(enum conf_kind kind)
@@ -249,6 +254,8 @@ static bool key_from_hex(const char *text, size_t length, uint8_t ret_key[CONF_K
         return true;
 }
 
+static const char allowed_key[] = "a file of 64 hexadecimal digits, mode 0600 or 0400";
+
 int conf_load_key(const char *file, uint8_t ret_key[CONF_KEY_BYTES], char *error, size_t error_bytes)
 {
         CLEANUP_CLOSE int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -257,15 +264,15 @@ int conf_load_key(const char *file, uint8_t ret_key[CONF_KEY_BYTES], char *error
         ssize_t length;
 
         if (fd < 0 || fstat(fd, &st) < 0 || (length = read(fd, text, sizeof text)) < 0) {
-                snprintf(error, error_bytes, "%s: %s", file, strerror(errno));
+                snprintf(error, error_bytes, "%s: %s; allowed: %s", file, strerror(errno), allowed_key);
                 return -1;
         }
         if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-                snprintf(error, error_bytes, "%s: others may read it; allowed: mode 0600 or 0400", file);
+                snprintf(error, error_bytes, "%s: others may read it; allowed: %s", file, allowed_key);
                 return -1;
         }
         if (!key_from_hex(text, (size_t)length, ret_key)) {
-                snprintf(error, error_bytes, "%s:1: not a cluster key; allowed: 64 hexadecimal digits", file);
+                snprintf(error, error_bytes, "%s: not a cluster key; allowed: %s", file, allowed_key);
                 return -1;
         }
         return 0;

@@ -118,3 +118,4 @@ const char *netaddr_netid(const struct netaddr *a); /* "tcp" or "tcp6" */
 char *netaddr_universal(const struct netaddr *a, char out[NETADDR_TEXT]);
 int netaddr_from_universal(const char *netid, const char *uaddr, struct netaddr *ret);
 bool netaddr_equal(const struct netaddr *a, const struct netaddr *b);
+bool netaddr_is_any(const struct netaddr *a); /* 0.0.0.0 or ::, whatever the port */

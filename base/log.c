@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ static const char *const journal_prefixes[] = {
 
 static struct {
         const char *program;
-        enum log_level threshold;
+        atomic_int threshold; /* enum log_level */
         bool is_journal;
 } log_state = { .program = NULL, .threshold = LOG_INFO };
 
@@ -274,7 +275,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
         int error = errno;
         va_list args;
 
-        if (level > log_state.threshold)
+        if ((int)level > atomic_load_explicit(&log_state.threshold, memory_order_relaxed))
                 return;
         put_head(&line, level, event);
         va_start(args, format);
@@ -303,6 +304,11 @@ static bool stderr_is_journal(void)
 void log_open(const char *program, enum log_level threshold)
 {
         log_state.program = program;
-        log_state.threshold = threshold;
         log_state.is_journal = stderr_is_journal();
+        log_set_threshold(threshold);
+}
+
+void log_set_threshold(enum log_level threshold)
+{
+        atomic_store_explicit(&log_state.threshold, (int)threshold, memory_order_relaxed);
 }

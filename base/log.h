@@ -8,8 +8,10 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 extern const char *const log_level_names[]; /* by level, NULL at the end */
 
-/* PROGRAM is kept. May be called again to change the threshold (reload). */
+/* Before there are threads. PROGRAM is kept. */
 void log_open(const char *program, enum log_level threshold);
+/* From then on; for a reload. */
+void log_set_threshold(enum log_level threshold);
 /* log_event(LOG_INFO, "ds-joined", "name=%s addr=%s:%u", name, host, port): FORMAT is key=value pairs parted
  * by single blanks; a value may be several conversions and is quoted as a whole when it needs it.
  * Conversions: d i u x X o c s p f g e m %, with flags, width, precision and length; no n, no $. Lines are

@@ -147,3 +147,10 @@ bool netaddr_equal(const struct netaddr *a, const struct netaddr *b)
                       : a->family == 4 ? 4
                                        : 0) == 0;
 }
+
+bool netaddr_is_any(const struct netaddr *a)
+{
+        static const uint8_t any[sizeof(a->bytes)];
+
+        return memcmp(a->bytes, any, a->family == 4 ? 4 : 16) == 0;
+}

@@ -71,6 +71,8 @@ static bool set_option(const struct option *o, const char *value, struct cli_arg
         }
         if (*text)
                 return cli_usage_error("%s stands twice; allowed: once", o->name), false;
+        if (*value == '\0')
+                return cli_usage_error("%s needs a value: %s", o->name, o->value), false;
         *text = value;
         return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the subcommands of `nacre` share. Exit status: 0 done, 1 failed, 2 the command line is wrong. */
+/* What the subcommands of `nacre` share. Exit status: 0 done, 1 failed, 2 the command line or a file that it
+ * names is wrong. */
 #pragma once
 
 #include <stdbool.h>

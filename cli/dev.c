@@ -98,8 +98,10 @@ static void print_cluster(const struct dev_cluster *c)
 
 static int up(struct dev_cluster *c, const struct cli_args *args)
 {
-        if (dev_read_plan(c) < 0 || refuse_running(c) < 0 || dev_plan(c, args) < 0)
+        if (dev_read_plan(c) < 0 || refuse_running(c) < 0)
                 return CLI_FAILED;
+        if (dev_plan(c, args) < 0 || dev_check(c) < 0)
+                return CLI_USAGE;
         if (dev_choose_ports(c) < 0 || dev_write_files(c) < 0 || start_all(c) < 0)
                 return CLI_FAILED;
         print_cluster(c);

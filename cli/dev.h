@@ -41,8 +41,9 @@ int dev_file_error(const char *path); /* prints errno; -1 */
 
 /* dev_files.c. Read cluster.yaml. 1: there is none yet. */
 int dev_read_plan(struct dev_cluster *c);
-/* Write directories, key (once), exports, configurations and cluster.yaml; nothing when a configuration is
- * not valid. */
+/* What came from the command line goes through the servers' own rules. */
+int dev_check(const struct dev_cluster *c);
+/* Write directories, key (once), exports, configurations and cluster.yaml. */
 int dev_write_files(const struct dev_cluster *c);
 
 /* dev_plan.c: from the options, and what was there before, to addresses and ports. */

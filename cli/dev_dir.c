@@ -29,21 +29,35 @@ int dev_file_error(const char *path)
         return -1;
 }
 
+/* 0 or -errno. */
+static int write_new(const char *path, const char *text, mode_t mode)
+{
+        CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+        size_t length = strlen(text);
+        ssize_t written;
+
+        if (fd < 0 || (written = write(fd, text, length)) < 0)
+                return -errno;
+        if ((size_t)written < length)
+                return -ENOSPC;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
 /* Whole or not at all: a reader, or a crash, never meets half a file. */
 int dev_write_text(const char *path, const char *text, mode_t mode)
 {
         char temporary[DEV_PATH + 8];
-        size_t length = strlen(text);
-        int fd;
-        bool ok;
+        int status;
 
         snprintf(temporary, sizeof temporary, "%s.new", path);
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-        if (fd < 0)
-                return dev_file_error(temporary);
-        ok = write(fd, text, length) == (ssize_t)length && fsync(fd) == 0;
-        close(fd);
-        return ok && rename(temporary, path) == 0 ? 0 : dev_file_error(path);
+        status = write_new(temporary, text, mode);
+        if (status == 0 && rename(temporary, path) < 0)
+                status = -errno;
+        if (status == 0)
+                return 0;
+        unlink(temporary);
+        errno = -status;
+        return dev_file_error(path);
 }
 
 static bool is_empty(const char *dir)
@@ -131,22 +145,33 @@ static int lock_cluster(struct dev_cluster *c)
         return -1;
 }
 
-int dev_open(const char *dir, bool make, struct dev_cluster *ret)
+/* Fill in the absolute path of the directory DIR. */
+static int resolve(const char *dir, struct dev_cluster *c)
 {
         char resolved[PATH_MAX];
+        struct stat st;
+
+        if (!realpath(dir, resolved) || stat(resolved, &st) < 0)
+                return dev_file_error(dir);
+        errno = !S_ISDIR(st.st_mode) ? ENOTDIR : 0;
+        if ((size_t)snprintf(c->dir, sizeof c->dir, "%s", resolved) >= sizeof c->dir)
+                errno = ENAMETOOLONG;
+        return errno == 0 ? check_socket_length(c) : dev_file_error(dir);
+}
+
+int dev_open(const char *dir, bool make, struct dev_cluster *ret)
+{
+        bool made = make && mkdir(dir, 0755) == 0;
 
         *ret = (struct dev_cluster){
                 .lock_fd = -1, .stripe_unit = "1M", .stripe_count = "0", .log_level = "info"
         };
-        if (make && dev_make_directory(dir) < 0)
+        if (make && !made && errno != EEXIST)
+                return dev_file_error(dir);
+        if (resolve(dir, ret) < 0) {
+                if (made)
+                        rmdir(dir);
                 return -1;
-        if (!realpath(dir, resolved))
-                return dev_file_error(dir);
-        if ((size_t)snprintf(ret->dir, sizeof ret->dir, "%s", resolved) >= sizeof ret->dir) {
-                errno = ENAMETOOLONG;
-                return dev_file_error(dir);
         }
-        if (check_socket_length(ret) < 0 || check_version(ret, make) < 0)
-                return -1;
-        return lock_cluster(ret);
+        return check_version(ret, make) < 0 ? -1 : lock_cluster(ret);
 }

@@ -100,7 +100,8 @@ static void put_path(FILE *out, const char *key, const struct dev_cluster *c, co
 static void put_common(FILE *out, const struct dev_cluster *c, const struct dev_server *s)
 {
         put_addr(out, "listen:", &s->nfs);
-        put_addr(out, "metrics:", &s->metrics);
+        if (s->metrics.family != 0) /* not chosen yet while options are checked */
+                put_addr(out, "metrics:", &s->metrics);
         put_path(out, "admin_socket:", c, "/run", s->name, ".sock");
         put_path(out, "store:", c, "", s->name, "");
         put_path(out, "cluster_key:", c, "", "cluster", ".key");
@@ -204,8 +205,7 @@ static int write_directories(const struct dev_cluster *c)
         return 0;
 }
 
-/* Before anything is written: what came from the command line goes through the servers' own rules. */
-static int check_texts(const struct dev_cluster *c)
+int dev_check(const struct dev_cluster *c)
 {
         CLEANUP_FREE char *text = text_of(put_mds, c, &c->mds);
         struct exports *exports = NULL;
@@ -229,8 +229,6 @@ static int check_texts(const struct dev_cluster *c)
 
 int dev_write_files(const struct dev_cluster *c)
 {
-        if (check_texts(c) < 0)
-                return -1;
         if (write_directories(c) < 0 || write_key(c) < 0)
                 return -1;
         if (c->open_exports && write_file(c, "exports", put_exports, NULL) < 0)

@@ -16,7 +16,7 @@ static int parse_addr(const char *option, const char *text, struct netaddr *ret)
         if (netaddr_parse(text, NFS_PORT, ret) == 0 && ret->port != 0 && ret->port != UINT16_MAX)
                 return 0;
         cli_error(
-                "%s: '%s' is not valid; allowed: an address of this machine like 127.0.0.1 or 127.0.0.1:2049",
+                "%s: '%s' is not valid; allowed: an address of this machine like 127.0.0.1, 127.0.0.1:2049 or [::1]:2049",
                 option, text);
         return -1;
 }
@@ -40,6 +40,12 @@ static int plan_data_servers(struct dev_cluster *c, const struct cli_args *args)
         for (unsigned i = 0; i < args->ds_count; i++) {
                 if (parse_addr("--ds", args->ds[i], &c->ds[i].nfs) < 0)
                         return -1;
+                if (netaddr_is_any(&c->ds[i].nfs)) {
+                        cli_error(
+                                "--ds: '%s' is not valid; allowed: the address that clients are to connect to",
+                                args->ds[i]);
+                        return -1;
+                }
                 snprintf(c->ds[i].name, DEV_NAME, "ds%u", i);
         }
         if (args->ds_count > 0)

@@ -29,11 +29,12 @@ static pid_t read_pid(const struct dev_cluster *c, const char *name)
         return in && fscanf(in, "%9d", &pid) == 1 && pid > 0 ? pid : -1;
 }
 
-/* A number in a file may long be another's: it is ours when its arguments name our configuration. */
+/* A number in a file may long be another's: it is ours when it was started as spawn() does. */
 static bool is_ours(const struct dev_cluster *c, const char *name, pid_t pid)
 {
         char path[64], config[DEV_PATH], arguments[2 * DEV_PATH];
         CLEANUP_CLOSE int fd = -1;
+        bool is_value = false;
         ssize_t length;
 
         snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
@@ -42,9 +43,11 @@ static bool is_ours(const struct dev_cluster *c, const char *name, pid_t pid)
                 return false;
         arguments[length] = '\0';
         dev_path(c, "", name, ".yaml", config);
-        for (const char *a = arguments; a < arguments + length; a += strlen(a) + 1)
-                if (strcmp(a, config) == 0)
+        for (const char *a = arguments; a < arguments + length; a += strlen(a) + 1) {
+                if (is_value && strcmp(a, config) == 0)
                         return true;
+                is_value = strcmp(a, "--config") == 0;
+        }
         return false;
 }
 

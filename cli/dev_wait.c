@@ -19,7 +19,7 @@ static bool is_up(struct json servers, const char *name)
         for (bool more = json_first(servers, &s); more; more = json_next(&s))
                 if (strcmp(json_member_text(s, "name", text, sizeof text), name) == 0) {
                         json_member_text(s, "state", state, sizeof state);
-                        return strcmp(state, "up") == 0 || strcmp(state, "full") == 0;
+                        return strcmp(state, "silent") != 0 && strcmp(state, "down") != 0;
                 }
         return false;
 }

@@ -11,8 +11,10 @@ int cmd_export_check(const struct cli_args *args)
         unsigned rules = 0;
         char error[1024];
 
-        if (exports_load(args->operand, &set, error, sizeof error) < 0)
-                return cli_error("%s", error);
+        if (exports_load(args->operand, &set, error, sizeof error) < 0) {
+                fprintf(stderr, "%s\n", error);
+                return CLI_USAGE;
+        }
         for (unsigned i = 0; i < set->count; i++)
                 rules += set->items[i].rule_count;
         printf("%s: %u export%s, %u rule%s: fine\n", args->operand, set->count, set->count == 1 ? "" : "s",

@@ -11,21 +11,30 @@ const struct cli_command cli_commands[] = {
         { "dev up",
           OPT_DIR | OPT_MDS | OPT_DS | OPT_EXPORTS | OPT_STRIPE_UNIT | OPT_STRIPE_COUNT | OPT_LOG_LEVEL,
           OPT_DIR, NULL, "start a cluster on this machine, in the background",
-          "Everything is kept under DIR: keys and configuration, DIR/mds, DIR/ds0 … with the data, DIR/log, DIR/run with\n"
-          "pid files and sockets. A DIR that was stopped is started again with its data; --mds and --ds are then optional,\n"
-          "and more --ds may be given than before, not fewer. Without --exports all of / is exported, writable and without\n"
-          "root squash, to whoever can reach the addresses.\n"
-          "Ports: ADDR stands for ADDR:2049; data servers register on the port behind the MDS's; metrics on 9050 and up.",
+          "Makes what is missing under DIR: the cluster's key and configuration, DIR/mds, DIR/ds0, DIR/ds1 … with the data,\n"
+          "DIR/log, DIR/run with pid files and sockets. Ends when all servers serve, or says why one does not.\n"
+          "\n"
+          "A DIR that was stopped is started again with its data: options that are not given keep their values, and more --ds\n"
+          "may be given than before, not fewer. Without --exports all of / is exported, writable and without root squash, to\n"
+          "whoever can reach the addresses. Addresses are IPv4 or IPv6, of this machine; ADDR stands for ADDR:2049, and an\n"
+          "IPv6 address with a port is written [ADDR]:PORT. Data servers register on the port behind the MDS's; each server\n"
+          "has its metrics at its own address on the first free port from 9050 on.\n"
+          "\n"
+          "    nacre dev up --dir /tmp/n --mds 127.0.0.1 --ds 127.0.0.1:2061 --ds 127.0.0.1:2062",
           cmd_dev_up },
-        { "dev down", OPT_DIR, OPT_DIR, NULL, "stop a cluster that dev up started; its data stays", NULL,
-          cmd_dev_down },
+        { "dev down", OPT_DIR, OPT_DIR, NULL, "stop a cluster that dev up started; its data stays",
+          "What does not end within half a minute is killed. Nothing that runs is fine, too.", cmd_dev_down },
         { "dev restart", OPT_DIR, OPT_DIR, "SERVER", "stop and start one server of a dev cluster",
-          "SERVER is mds, ds0, ds1, …", cmd_dev_restart },
+          "SERVER is mds, ds0, ds1, …; one that has died is started.", cmd_dev_restart },
         { "status", OPTS_SERVER | OPT_JSON, 0, NULL,
-          "the cluster: data servers, clients, open files, layouts", NULL, cmd_status },
-        { "ds list", OPTS_SERVER | OPT_JSON, 0, NULL, "the data servers: state, capacity, last heard", NULL,
+          "the cluster: data servers, clients, open files, layouts",
+          "With --json what the metadata server answers: one object, sizes in bytes.", cmd_status },
+        { "ds list", OPTS_SERVER | OPT_JSON, 0, NULL, "the data servers: state, capacity, last heard",
+          "STATE is up, full (no new files), failing (its disk), silent (not heard lately) or down.\n"
+          "With --json an array of objects, sizes in bytes.",
           cmd_ds_list },
-        { "export check", 0, 0, "FILE", "check a file of export policies, without any server", NULL,
+        { "export check", 0, 0, "FILE", "check a file of export policies, without any server",
+          "Says FILE:LINE: what is wrong; allowed: what is. docs/examples/exports.yaml explains each key.",
           cmd_export_check },
         { "export reload", OPTS_SERVER, 0, NULL, "have the server read its export policies again",
           "A broken file is refused with its line, and what was in force stays.", cmd_export_reload },
@@ -85,31 +94,49 @@ static const struct cli_command *find_command(int argc, char **argv, int *ret_wo
         return NULL;
 }
 
-/* The names that begin like the first word: its group, or all when there is none. */
+/* Is C one of the commands that begin with the word GROUP? */
+static bool is_in_group(const struct cli_command *c, const char *group)
+{
+        size_t length = strlen(group);
+
+        return strncmp(c->name, group, length) == 0 && c->name[length] == ' ';
+}
+
+static bool is_group(const char *word)
+{
+        for (const struct cli_command *c = cli_commands; c->name; c++)
+                if (is_in_group(c, word))
+                        return true;
+        return false;
+}
+
+/* Tells the names of the first word's group, or all when it begins none. */
 static int unknown_command(int argc, char **argv)
 {
-        size_t length = strlen(argv[0]);
-        bool is_group = false;
+        const char *group = is_group(argv[0]) ? argv[0] : NULL, *before = "";
 
+        fprintf(stderr, "nacre: unknown command '%s%s%s'; allowed:", argv[0], group && argc > 1 ? " " : "",
+                group && argc > 1 ? argv[1] : "");
         for (const struct cli_command *c = cli_commands; c->name; c++)
-                is_group |= strncmp(c->name, argv[0], length) == 0 && c->name[length] == ' ';
-        fprintf(stderr, "nacre: unknown command '%s%s%s'; allowed:", argv[0], is_group && argc > 1 ? " " : "",
-                is_group && argc > 1 ? argv[1] : "");
-        for (const struct cli_command *c = cli_commands, *first = NULL; c->name; c++)
-                if (!is_group || (strncmp(c->name, argv[0], length) == 0 && c->name[length] == ' ')) {
-                        fprintf(stderr, "%s %s", first ? "," : "", c->name);
-                        first = c;
+                if (!group || is_in_group(c, group)) {
+                        fprintf(stderr, "%s %s", before, c->name);
+                        before = ",";
                 }
         fputc('\n', stderr);
         return CLI_USAGE;
 }
 
-static int print_help(void)
+/* All commands, or those of GROUP. */
+static int print_help(const char *group)
 {
-        puts("usage: nacre COMMAND [OPTION…]\n");
+        printf("usage: nacre %s%sCOMMAND [OPTION…]\n\n", group ? group : "", group ? " " : "");
         for (const struct cli_command *c = cli_commands; c->name; c++)
-                printf("  %-16s%s\n", c->name, c->summary);
-        puts("\nnacre help COMMAND says more; nacre --version.");
+                if (!group || is_in_group(c, group))
+                        printf("  %-16s%s\n", c->name, c->summary);
+        printf("\nnacre %s%sCOMMAND --help says more.\n", group ? group : "", group ? " " : "");
+        if (!group)
+                puts("nacre --version prints the version.\n"
+                     "Exit status: 0 done, 1 failed, 2 the command line or a file it names is wrong.");
         return CLI_OK;
 }
 
@@ -132,15 +159,22 @@ static int help(int argc, char **argv)
         int words;
 
         if (argc == 0)
-                return print_help();
+                return print_help(NULL);
+        if (argc == 1 && is_group(argv[0]))
+                return print_help(argv[0]);
         c = find_command(argc, argv, &words);
         return c ? help_on(c) : unknown_command(argc, argv);
+}
+
+static bool is_help(const char *word)
+{
+        return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 static bool asks_for_help(int argc, char **argv)
 {
         for (int i = 0; i < argc; i++)
-                if (strcmp(argv[i], "--help") == 0)
+                if (is_help(argv[i]))
                         return true;
         return false;
 }
@@ -153,8 +187,10 @@ int cli_main(int argc, char **argv)
 
         if (argc < 2)
                 return cli_usage_error("a command is missing; nacre --help lists them");
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        if (is_help(argv[1]) || strcmp(argv[1], "help") == 0)
                 return help(argc - 2, argv + 2);
+        if (argc == 3 && is_help(argv[2]) && is_group(argv[1]))
+                return print_help(argv[1]);
         if (strcmp(argv[1], "--version") == 0)
                 return printf("nacre %s\n", NACRE_VERSION) > 0 ? CLI_OK : CLI_FAILED;
         c = find_command(argc - 1, argv + 1, &words);

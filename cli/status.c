@@ -72,7 +72,7 @@ static void print_server(struct json s, int name_width)
 {
         char name[CELL], state[CELL], size[3][CELL], heard[CELL];
 
-        printf("%-*s  %-6s  %8s  %6s  %6s  %9" PRIu64 "  %6s  ", name_width,
+        printf("%-*s  %-7s  %8s  %6s  %6s  %9" PRIu64 "  %6s  ", name_width,
                json_member_text(s, "name", name, sizeof name),
                json_member_text(s, "state", state, sizeof state), size_text(json_u64(s, "total"), size[0]),
                size_text(json_u64(s, "used"), size[1]), size_text(json_u64(s, "free"), size[2]),
@@ -95,7 +95,7 @@ static void print_servers(struct json root)
 
                 width = length > width ? length : width;
         }
-        printf("%-*s  %-6s  %8s  %6s  %6s  %9s  %6s  %s\n", width, "NAME", "STATE", "CAPACITY", "USED",
+        printf("%-*s  %-7s  %8s  %6s  %6s  %9s  %6s  %s\n", width, "NAME", "STATE", "CAPACITY", "USED",
                "FREE", "OBJECTS", "HEARD", "ADDRESSES");
         for (bool more = json_first(servers, &s); more; more = json_next(&s))
                 print_server(s, width);

@@ -17,6 +17,12 @@ static bool is_name(const void *value)
         return name[strspn(name, allowed)] == '\0';
 }
 
+/* The address is told to clients: "any" would send them to themselves. */
+static bool is_reachable(const void *value)
+{
+        return !netaddr_is_any(value);
+}
+
 static const char *const io_names[] = { [DS_IO_URING] = "uring", [DS_IO_THREADS] = "threads", NULL };
 
 static const struct conf_field limit_fields[] = {
@@ -29,7 +35,7 @@ static const struct conf_field limit_fields[] = {
 
 #define FIELD(member) offsetof(struct ds_conf, member)
 static const struct conf_field ds_fields[] = {
-        { "listen", CONF_ADDRS, FIELD(listen), .required = true, .min = 2049, .max = 8,
+        { "listen", CONF_ADDRS, FIELD(listen), .required = true, .min = 2049, .max = 8, .valid = is_reachable,
           .help = "the addresses at which clients reach this server, like 192.0.2.11:2049" },
         { "mds", CONF_ADDR, FIELD(mds), .required = true, .min = 2050,
           .help = "the MDS's control address, like 192.0.2.1:2050" },
@@ -40,7 +46,7 @@ static const struct conf_field ds_fields[] = {
           .help = "at most 64 letters, digits, '.', '-' and '_'" },
         { "store", CONF_STRING, FIELD(store), .required = true, .help = "a directory for the objects" },
         { "cluster_key", CONF_PATH, FIELD(cluster_key_file), .required = true,
-          .help = "a file of 64 hexadecimal digits" },
+          .help = "a file of 64 hexadecimal digits, mode 0600 or 0400" },
         { "io", CONF_ENUM, FIELD(io), .fallback = "uring", .names = io_names },
         { "reserve_bytes", CONF_SIZE, FIELD(reserve_bytes), .fallback = "1G", .max = 1024 * TIB },
         { "fd_cache", CONF_U64, FIELD(fd_cache), .fallback = "4096", .min = 16, .max = 1000000 },
@@ -77,6 +83,11 @@ int ds_conf_load(const char *file, struct ds_conf *ret, char *error, size_t erro
         }
         *ret = conf;
         return 0;
+}
+
+const char *ds_conf_changed(const struct ds_conf *a, const struct ds_conf *b)
+{
+        return conf_changed(ds_fields, a, b);
 }
 
 void ds_conf_free(struct ds_conf *conf)

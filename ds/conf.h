@@ -34,4 +34,6 @@ int ds_conf_load(const char *file, struct ds_conf *ret, char *error, size_t erro
 /* The same from memory and without looking at other files: cluster_key stays zero. */
 int ds_conf_load_text(const char *name, const char *text, size_t length, struct ds_conf *ret, char *error,
                       size_t error_bytes);
+/* The first key with another value in B than in A; NULL: none. The key file's content is not looked at. */
+const char *ds_conf_changed(const struct ds_conf *a, const struct ds_conf *b);
 void ds_conf_free(struct ds_conf *conf);

@@ -20,8 +20,18 @@ struct program {
         bool failed;
 };
 
-static const char usage[] = "usage: nacre-ds --config FILE [--check-config]\n"
-                            "       nacre-ds --version\n";
+static const char usage[] =
+        "usage: nacre-ds --config FILE [--check-config]\n"
+        "\n"
+        "A data server: the bytes of files, as objects on a local file system.\n"
+        "\n"
+        "  --config FILE    the configuration (YAML); docs/examples/ds.yaml explains each key\n"
+        "  --check-config   read it and the files it names, say what is wrong, and end\n"
+        "  --version        print the version\n"
+        "\n"
+        "It stays in the foreground and logs to stderr or the journal, a line an event. SIGTERM and SIGINT\n"
+        "end it cleanly. SIGHUP reads log_level again; a broken file is told in the log and changes nothing.\n"
+        "Exit status: 0 ended as asked, 1 failed, 2 the command line or a configuration file is wrong.\n";
 
 static void on_end(void *arg, const char *problem)
 {
@@ -46,6 +56,7 @@ static void on_hangup(void *arg, int signum)
 {
         struct program *p = arg;
         struct ds_conf fresh;
+        const char *other;
         char error[512];
 
         (void)signum;
@@ -53,8 +64,12 @@ static void on_hangup(void *arg, int signum)
                 log_error("reload-failed", "why=%s", error);
                 return;
         }
-        log_open("nacre-ds", (enum log_level)fresh.log_level);
+        p->conf.log_level = fresh.log_level;
+        log_set_threshold((enum log_level)fresh.log_level);
         log_info("reloaded", "log_level=%s", log_level_names[fresh.log_level]);
+        other = ds_conf_changed(&p->conf, &fresh);
+        if (other)
+                log_warn("restart-needed", "changed=%s", other);
         ds_conf_free(&fresh);
 }
 
@@ -81,6 +96,7 @@ static int run(struct program *p)
         }
         ds_free(p->ds);
         loop_free(p->loop);
+        log_info("stopped", "status=%d", p->failed ? EXIT_FAILURE : EXIT_SUCCESS);
         return p->failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -112,7 +128,10 @@ int main(int argc, char **argv)
                 return fputs(usage, stderr), EXIT_USAGE;
         if (ds_conf_load(p.conf_file, &p.conf, error, sizeof(error)) < 0)
                 return fprintf(stderr, "%s\n", error), EXIT_USAGE;
-        status = only_check ? EXIT_SUCCESS : run(&p);
+        if (only_check)
+                status = printf("%s: fine\n", p.conf_file) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        else
+                status = run(&p);
         ds_conf_free(&p.conf);
         return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -37,7 +38,7 @@ static const struct conf_field mds_fields[] = {
         { "metrics", CONF_ADDR, FIELD(metrics), .min = 9050, .help = "an address like 127.0.0.1:9050" },
         { "store", CONF_STRING, FIELD(store), .required = true, .help = "a directory for the metadata" },
         { "cluster_key", CONF_PATH, FIELD(cluster_key_file), .required = true,
-          .help = "a file of 64 hexadecimal digits" },
+          .help = "a file of 64 hexadecimal digits, mode 0600 or 0400" },
         { "exports", CONF_PATH, FIELD(exports_file), .required = true,
           .help = "a YAML file of export policies" },
         { "lease_seconds", CONF_U64, FIELD(lease_seconds), .fallback = "45", .min = 10, .max = 3600 },
@@ -64,19 +65,32 @@ int mds_conf_load_text(const char *name, const char *text, size_t length, struct
         return 0;
 }
 
+/* An errno, 0 when PATH is a file that can be read. */
+static int why_unreadable(const char *path)
+{
+        struct stat st;
+
+        if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+                return errno;
+        return S_ISDIR(st.st_mode) ? EISDIR : 0;
+}
+
 /* The files that the configuration names, each blamed on its line. */
 static int load_named_files(const char *file, struct mds_conf *conf, char *error, size_t error_bytes)
 {
         const struct conf_path *key = &conf->cluster_key_file, *exports = &conf->exports_file;
         char why[512];
+        int number;
 
         if (conf_load_key(key->text, conf->cluster_key, why, sizeof why) < 0) {
                 snprintf(error, error_bytes, "%s:%u: cluster_key: %s", file, key->line, why);
                 return -1;
         }
-        if (access(exports->text, R_OK) < 0) {
-                snprintf(error, error_bytes, "%s:%u: exports: %s: %s", file, exports->line, exports->text,
-                         strerror(errno));
+        number = why_unreadable(exports->text);
+        if (number != 0) {
+                snprintf(error, error_bytes,
+                         "%s:%u: exports: %s: %s; allowed: a YAML file of export policies", file,
+                         exports->line, exports->text, strerror(number));
                 return -1;
         }
         return 0;
@@ -94,6 +108,11 @@ int mds_conf_load(const char *file, struct mds_conf *ret, char *error, size_t er
         }
         *ret = conf;
         return 0;
+}
+
+const char *mds_conf_changed(const struct mds_conf *a, const struct mds_conf *b)
+{
+        return conf_changed(mds_fields, a, b);
 }
 
 void mds_conf_free(struct mds_conf *conf)

@@ -32,4 +32,6 @@ int mds_conf_load(const char *file, struct mds_conf *ret, char *error, size_t er
 /* The same from memory and without looking at other files: cluster_key stays zero. */
 int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error,
                        size_t error_bytes);
+/* The first key with another value in B than in A; NULL: none. What named files hold is not looked at. */
+const char *mds_conf_changed(const struct mds_conf *a, const struct mds_conf *b);
 void mds_conf_free(struct mds_conf *conf);

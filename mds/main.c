@@ -15,10 +15,18 @@ enum { EXIT_USAGE = 2, ERROR_BYTES = 512 };
 static void usage(FILE *out)
 {
         fputs("usage: nacre-mds --config FILE [--check-config | --fsck]\n"
-              "  --config FILE    the configuration (YAML)\n"
-              "  --check-config   read it, say what is wrong, and end\n"
+              "\n"
+              "The metadata server: names, attributes, state, layouts.\n"
+              "\n"
+              "  --config FILE    the configuration (YAML); docs/examples/mds.yaml explains each key\n"
+              "  --check-config   read it and the files it names, say what is wrong, and end\n"
               "  --fsck           walk the whole metadata store read-only, report what is wrong, and end\n"
-              "  --version        print the version\n",
+              "  --version        print the version\n"
+              "\n"
+              "It stays in the foreground and logs to stderr or the journal, a line an event. SIGTERM and SIGINT\n"
+              "end it cleanly. SIGHUP reads log_level and the export policies again; a broken file is told in the\n"
+              "log and changes nothing.\n"
+              "Exit status: 0 ended as asked, 1 failed, 2 the command line or a configuration file is wrong.\n",
               out);
 }
 
@@ -52,26 +60,25 @@ static bool parse(int argc, char **argv, struct options *o, int *ret_status)
                 }
         }
         *ret_status = EXIT_USAGE;
-        if (!o->config || optind < argc) {
+        if (!o->config || optind < argc || (o->check_config && o->fsck)) {
                 usage(stderr);
                 return false;
         }
         return true;
 }
 
-/* The configuration itself was read already: now what it names. */
-static int check_config(const struct options *o, const struct mds_conf *conf)
+/* The configuration itself was read already: now what it names. False after a message. */
+static bool check_exports(const struct mds_conf *conf)
 {
         struct exports *exports;
         char error[ERROR_BYTES];
 
         if (exports_load(conf->exports_file.text, &exports, error, sizeof(error)) < 0) {
-                fprintf(stderr, "nacre-mds: %s\n", error);
-                return EXIT_USAGE;
+                fprintf(stderr, "%s\n", error);
+                return false;
         }
-        printf("%s: right, %u exports\n", o->config, exports->count);
         exports_free(exports);
-        return EXIT_SUCCESS;
+        return true;
 }
 
 static int run_fsck(const struct mds_conf *conf)
@@ -96,51 +103,91 @@ static int run_fsck(const struct mds_conf *conf)
         return r < 0 || report.problems > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static void on_signal(void *arg, int signum)
-{
-        struct mds *mds = arg;
-        char error[ERROR_BYTES];
+struct program {
+        struct options options;
+        struct mds_conf conf;
+        struct loop *loop;
+        struct mds *mds;
+};
 
-        if (signum == SIGHUP) {
-                mds_reload_exports(mds, error, sizeof(error));
-                return;
-        }
+static void on_end(void *arg, int signum)
+{
+        struct program *p = arg;
+
         log_info("stopping", "signal=%d", signum);
-        loop_stop(mds->loop);
+        loop_stop(p->loop);
 }
 
-static int serve(const struct mds_conf *conf)
+/* What can change while we run: the log's threshold and the export policies. */
+static void on_hangup(void *arg, int signum)
 {
-        struct loop *loop = loop_new();
-        struct mds *mds = loop ? mds_start(conf, loop_env(loop), loop, NULL) : NULL;
+        struct program *p = arg;
+        struct mds_conf fresh;
+        const char *other;
+        char error[ERROR_BYTES];
 
-        if (!mds)
-                return EXIT_FAILURE;
-        loop_signal(loop, SIGTERM, on_signal, mds);
-        loop_signal(loop, SIGINT, on_signal, mds);
-        loop_signal(loop, SIGHUP, on_signal, mds);
-        loop_run(loop);
-        mds_stop(mds);
-        loop_free(loop);
+        (void)signum;
+        if (mds_conf_load(p->options.config, &fresh, error, sizeof(error)) < 0) {
+                log_error("reload-failed", "why=%s", error);
+                return;
+        }
+        p->conf.log_level = fresh.log_level;
+        log_set_threshold((enum log_level)fresh.log_level);
+        log_info("reloaded", "log_level=%s", log_level_names[fresh.log_level]);
+        other = mds_conf_changed(&p->conf, &fresh);
+        if (other)
+                log_warn("restart-needed", "changed=%s", other);
+        mds_conf_free(&fresh);
+        mds_reload_exports(p->mds, error, sizeof(error));
+}
+
+static int serve(struct program *p)
+{
+        int status = EXIT_FAILURE;
+
+        signal(SIGPIPE, SIG_IGN);
+        log_open("nacre-mds", (enum log_level)p->conf.log_level);
+        p->loop = loop_new();
+        if (!p->loop || loop_signal(p->loop, SIGTERM, on_end, p) < 0 ||
+            loop_signal(p->loop, SIGINT, on_end, p) < 0 || loop_signal(p->loop, SIGHUP, on_hangup, p) < 0)
+                log_error("start-failed", "why=%s", "no memory or descriptors");
+        else
+                p->mds = mds_start(&p->conf, loop_env(p->loop), p->loop, NULL);
+        if (p->mds) {
+                loop_run(p->loop);
+                mds_stop(p->mds);
+                log_info("stopped", "status=%d", EXIT_SUCCESS);
+                status = EXIT_SUCCESS;
+        }
+        loop_free(p->loop);
+        return status;
+}
+
+static int run(struct program *p)
+{
+        if (p->options.fsck)
+                return run_fsck(&p->conf);
+        if (!check_exports(&p->conf))
+                return EXIT_USAGE;
+        if (!p->options.check_config)
+                return serve(p);
+        printf("%s: fine\n", p->options.config);
         return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-        struct options o = { 0 };
-        struct mds_conf conf;
+        struct program p = { 0 };
         char error[ERROR_BYTES];
         int status;
 
-        if (!parse(argc, argv, &o, &status))
+        if (!parse(argc, argv, &p.options, &status))
                 return status;
-        if (mds_conf_load(o.config, &conf, error, sizeof(error)) < 0) {
-                fprintf(stderr, "nacre-mds: %s\n", error);
+        if (mds_conf_load(p.options.config, &p.conf, error, sizeof(error)) < 0) {
+                fprintf(stderr, "%s\n", error);
                 return EXIT_USAGE;
         }
-        log_open("nacre-mds", (enum log_level)conf.log_level);
-        signal(SIGPIPE, SIG_IGN);
-        status = o.check_config ? check_config(&o, &conf) : o.fsck ? run_fsck(&conf) : serve(&conf);
-        mds_conf_free(&conf);
+        status = run(&p);
+        mds_conf_free(&p.conf);
         return status;
 }

@@ -349,5 +349,5 @@ const char *server_state(const struct server *s, uint64_t now_ns)
                 return "down";
         if (!s->up || now_ns > s->trusted_until_ns)
                 return "silent";
-        return s->full ? "full" : "up";
+        return s->failing ? "failing" : s->full ? "full" : "up";
 }

@@ -83,5 +83,5 @@ void fleet_space(const struct fleet *f, uint64_t *ret_total, uint64_t *ret_free)
 /* Stripe geometry for a new file in a directory with POLICY (unit and width, 0 = configured): fills the
  * inode's unit, width, pool, start, first. False: no data server can take new files now. */
 bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file);
-/* 1 up, 2 silent, 3 full, 4 down: as `nacre ds list` shows it. */
+/* up, full, failing, silent, down: as `nacre ds list` shows it. */
 const char *server_state(const struct server *s, uint64_t now_ns);

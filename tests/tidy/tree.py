@@ -62,7 +62,7 @@ def read(root):
     sources = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(d for d in folders if d not in SKIPPED)
-        for name in sorted(names):
+        for name in sorted(set(names) - SKIPPED):  # .git is a file in a work tree of its own
             path = os.path.relpath(os.path.join(folder, name), root)
             if not name.endswith(BINARY) and not os.path.islink(os.path.join(root, path)):
                 sources.append(Source(root, path))

@@ -206,11 +206,18 @@ static void test_lists(void **state)
 static void test_syntax(void **state)
 {
         (void)state;
-        expect_error("text: a\nnumber: 4\n\tsize: 1K\n",
-                     "f.yaml:3: not YAML: found a tab character that violates indentation");
+        expect_error(
+                "text: a\nnumber: 4\n\tsize: 1K\n",
+                "f.yaml:3: not YAML: found a tab character that violates indentation; allowed: YAML in UTF-8");
+        expect_error("text: a\nnumber: 4\nsize: \x01\n",
+                     "f.yaml:3: not YAML: control characters are not allowed; allowed: YAML in UTF-8");
+        expect_error("\xfe\xfe\xfe",
+                     "f.yaml:1: not YAML: invalid leading UTF-8 octet; allowed: YAML in UTF-8");
+        expect_error("", "f.yaml:1: 'text' is missing; allowed: some text");
         expect_error("- a\n", "f.yaml:1: not a mapping; allowed: lines of the form key: value");
         expect_error("text: a\n---\ntext: b\n", "f.yaml:3: a second document; allowed: one in a file");
-        expect_error("text: a\nnumber: *x\n", "f.yaml:2: not YAML: found undefined alias");
+        expect_error("text: a\nnumber: *x\n",
+                     "f.yaml:2: not YAML: found undefined alias; allowed: YAML in UTF-8");
 }
 
 /* Three levels of a hundred aliases each: a few hundred bytes must not become a million values. */
@@ -269,12 +276,12 @@ static void test_files(void **state)
         (void)state;
         assert_non_null(mkdtemp(dir));
         snprintf(path, sizeof path, "%s/f.yaml", dir);
-        snprintf(expected, sizeof expected, "%s: No such file or directory; allowed: a readable YAML file",
+        snprintf(expected, sizeof expected, "%s:1: No such file or directory; allowed: a readable YAML file",
                  path);
         assert_int_equal(conf_load(path, fields, &s, error, sizeof error), -1);
         assert_string_equal(error, expected);
         assert_int_equal(conf_load(dir, fields, &s, error, sizeof error), -1);
-        assert_non_null(strstr(error, ": Is a directory"));
+        assert_non_null(strstr(error, ":1: Is a directory; allowed: a readable YAML file"));
         write_file(path, "text: from a file\n", 0644);
         assert_int_equal(conf_load(path, fields, &s, error, sizeof error), 0);
         assert_string_equal(s.text, "from a file");
@@ -299,20 +306,56 @@ static void test_key_file(void **state)
         close(fd);
         write_file(path, "00010203\n", 0600);
         assert_int_equal(conf_load_key(path, key, error, sizeof error), -1);
-        assert_non_null(strstr(error, ":1: not a cluster key; allowed: 64 hexadecimal digits"));
+        assert_non_null(strstr(
+                error, ": not a cluster key; allowed: a file of 64 hexadecimal digits, mode 0600 or 0400"));
         write_file(path, HEX "00", 0600);
         assert_int_equal(conf_load_key(path, key, error, sizeof error), -1);
         assert_int_equal(key[0], 0xff);
         write_file(path, HEX "\n", 0640);
         assert_int_equal(conf_load_key(path, key, error, sizeof error), -1);
-        assert_non_null(strstr(error, ": others may read it; allowed: mode 0600 or 0400"));
+        assert_non_null(strstr(
+                error, ": others may read it; allowed: a file of 64 hexadecimal digits, mode 0600 or 0400"));
         write_file(path, HEX "\n", 0600);
         assert_int_equal(conf_load_key(path, key, error, sizeof error), 0);
         for (unsigned i = 0; i < CONF_KEY_BYTES; i++)
                 assert_int_equal(key[i], i);
         unlink(path);
         assert_int_equal(conf_load_key(path, key, error, sizeof error), -1);
-        assert_non_null(strstr(error, ": No such file or directory"));
+        assert_non_null(
+                strstr(error, ": No such file or directory; allowed: a file of 64 hexadecimal digits"));
+}
+
+static void test_what_changed(void **state)
+{
+        static const char base[] =
+                "text: t\npath: /a\nstrings: [a, b]\nlist: [{name: x}]\nrecord: {weight: 8}\n";
+        static const char *const other[][2] = {
+                { "text", "text: u\npath: /a\nstrings: [a, b]\nlist: [{name: x}]\nrecord: {weight: 8}\n" },
+                { "path", "text: t\nstrings: [a, b]\nlist: [{name: x}]\nrecord: {weight: 8}\n" },
+                { "strings", "text: t\npath: /a\nstrings: [a, c]\nlist: [{name: x}]\nrecord: {weight: 8}\n" },
+                { "list", "text: t\npath: /a\nstrings: [a, b]\nlist: [{name: y}]\nrecord: {weight: 8}\n" },
+                { "record", "text: t\npath: /a\nstrings: [a, b]\nlist: [{name: x}]\nrecord: {weight: 9}\n" },
+                { "number", "text: t\npath: /a\nnumber: 4\nstrings: [a, b]\n" },
+                { "flag", "text: t\npath: /a\nflag: off\nstrings: [a, b]\n" },
+                { "word", "text: t\npath: /a\nword: red\nstrings: [a, b]\n" },
+                { "addr", "text: t\npath: /a\naddr: 127.0.0.1:81\nstrings: [a, b]\n" },
+                { "addrs", "text: t\npath: /a\naddrs: ['::1', '::2']\nstrings: [a, b]\n" },
+        };
+        struct sample a, b;
+
+        (void)state;
+        load(base, &a);
+        load("# the same, said otherwise\nrecord:\n  weight: 8\nlist:\n  - name: x\n    weight: 7\nstrings: [a, b]\n"
+             "path: /a\nnumber: 10\ntext: \"t\"\n",
+             &b);
+        assert_null(conf_changed(fields, &a, &b));
+        conf_free(fields, &b);
+        for (unsigned i = 0; i < sizeof other / sizeof *other; i++) {
+                load(other[i][1], &b);
+                assert_string_equal(conf_changed(fields, &a, &b), other[i][0]);
+                conf_free(fields, &b);
+        }
+        conf_free(fields, &a);
 }
 
 static void test_sizes(void **state)
@@ -341,6 +384,7 @@ int main(void)
                 cmocka_unit_test(test_long_messages_are_cut),
                 cmocka_unit_test(test_files),
                 cmocka_unit_test(test_key_file),
+                cmocka_unit_test(test_what_changed),
                 cmocka_unit_test(test_sizes),
         };
 

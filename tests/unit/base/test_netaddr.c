@@ -181,9 +181,29 @@ static void no_address_has_a_text_too(void **state)
         assert_string_equal(netaddr_format(&none, out), "none:0");
 }
 
+static void test_any(void **state)
+{
+        static const struct {
+                const char *text;
+                bool any;
+        } cases[] = { { "0.0.0.0:1", true },
+                      { "[::]:1", true },
+                      { "0.0.0.1", false },
+                      { "::1", false },
+                      { "1.0.0.0:0", false } };
+        struct netaddr a;
+
+        (void)state;
+        for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+                assert_int_equal(netaddr_parse(cases[i].text, 9, &a), 0);
+                assert_int_equal(netaddr_is_any(&a), cases[i].any);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_any),
                 cmocka_unit_test(texts_come_back_as_they_were),
                 cmocka_unit_test(the_port_may_be_left_out),
                 cmocka_unit_test(bad_texts_are_refused),

@@ -179,9 +179,9 @@ static void test_status_and_lists(void **state)
                             "nacre 9, up 5s, fsid ab\n"
                             "clients 2, open files 3, layouts 4, lease 45s, fenced epoch 6\n"
                             "in grace: 2 clients may reclaim what they had, 44s left\n\n"
-                            "NAME  STATE   CAPACITY    USED    FREE    OBJECTS   HEARD  ADDRESSES\n"
-                            "ds0   up           12G     999    1.5G          7    1.2s  127.0.0.1:2049\n"
-                            "ds1   up           12G     999    1.5G          7   never  127.0.0.1:2050\n");
+                            "NAME  STATE    CAPACITY    USED    FREE    OBJECTS   HEARD  ADDRESSES\n"
+                            "ds0   up            12G     999    1.5G          7    1.2s  127.0.0.1:2049\n"
+                            "ds1   up            12G     999    1.5G          7   never  127.0.0.1:2050\n");
         expect(run("ds list --json --socket %s/run/mds.sock", dir), CLI_OK);
         assert_memory_equal(cli_out, "[{\"name\":\"ds0\",", 15);
         expect(run("status --json --dir %s", dir), CLI_OK);
@@ -263,13 +263,13 @@ static void test_addresses(void **state)
         assert_non_null(strstr(cli_err, " is already ds0; allowed: "));
         expect(run("dev up --dir %s --mds 192.0.2.1 --ds %s", dir, addresses[0]), CLI_FAILED);
         assert_string_equal(cli_err, "nacre: mds: 192.0.2.1:2049 is not an address of this machine\n");
-        expect(run("dev up --dir %s --mds nowhere --ds %s", dir, addresses[0]), CLI_FAILED);
+        expect(run("dev up --dir %s --mds nowhere --ds %s", dir, addresses[0]), CLI_USAGE);
         assert_non_null(
                 strstr(cli_err, "--mds: 'nowhere' is not valid; allowed: an address of this machine"));
-        expect(run("dev up --dir %s --mds %s", dir, addresses[0]), CLI_FAILED);
+        expect(run("dev up --dir %s --mds %s", dir, addresses[0]), CLI_USAGE);
         assert_string_equal(cli_err,
                             "nacre: --ds ADDR[:PORT] is missing: a new cluster needs at least one\n");
-        expect(run("dev up --dir %s --ds %s", dir, addresses[0]), CLI_FAILED);
+        expect(run("dev up --dir %s --ds %s", dir, addresses[0]), CLI_USAGE);
         assert_string_equal(cli_err, "nacre: --mds ADDR[:PORT] is missing: a new cluster needs it\n");
 }
 
@@ -277,15 +277,15 @@ static void test_values_are_checked_before_anything_is_written(void **state)
 {
         (void)state;
         expect(run("dev up --dir %s --mds %s --ds %s --stripe-unit 3K", dir, addresses[0], addresses[1]),
-               CLI_FAILED);
+               CLI_USAGE);
         assert_non_null(strstr(
                 cli_err,
                 ": stripe_unit: '3K' is not valid; allowed: a size (K, M) from 4K to 255M, a multiple of 4K\n"));
         expect(run("dev up --dir %s --mds %s --ds %s --stripe-count 65", dir, addresses[0], addresses[1]),
-               CLI_FAILED);
+               CLI_USAGE);
         assert_non_null(strstr(cli_err, ": stripe_count: '65' is not valid; allowed: "));
         expect(run("dev up --dir %s --mds %s --ds %s --log-level loud", dir, addresses[0], addresses[1]),
-               CLI_FAILED);
+               CLI_USAGE);
         assert_non_null(
                 strstr(cli_err, ": log_level: 'loud' is not valid; allowed: error, warn, info, debug\n"));
         assert_false(exists("mds.yaml"));
@@ -303,13 +303,13 @@ static void test_exports(void **state)
         put_file("e.yaml", 0644, "exports:\n- path: /a\n  rules:\n  - clients: '*'\n%s", "    access: rx\n");
         expect(run("dev up --dir %s --mds %s --ds %s --exports %s/e.yaml", dir, addresses[0], addresses[1],
                    base),
-               CLI_FAILED);
+               CLI_USAGE);
         snprintf(expected, sizeof expected,
                  "nacre: %s/e.yaml:5: access: 'rx' is not valid; allowed: ro, rw\n", base);
         assert_string_equal(cli_err, expected);
         expect(run("dev up --dir %s --mds %s --ds %s --exports %s/none", dir, addresses[0], addresses[1],
                    base),
-               CLI_FAILED);
+               CLI_USAGE);
         assert_non_null(strstr(
                 cli_err, "/none: No such file or directory; allowed: a YAML file of export policies\n"));
         put_file("e.yaml", 0644, "exports:\n- path: /a\n  rules:\n  - clients: '*'\n%s", "");
@@ -383,7 +383,7 @@ static void test_data_servers_may_be_added_not_dropped(void **state)
         (void)state;
         up();
         expect(run("dev down --dir %s", dir), CLI_OK);
-        expect(run("dev up --dir %s --ds %s:3001", dir, addresses[1]), CLI_FAILED);
+        expect(run("dev up --dir %s --ds %s:3001", dir, addresses[1]), CLI_USAGE);
         assert_non_null(strstr(
                 cli_err,
                 " has 2 data servers with data on them; allowed: at least as many --ds, or none to keep them\n"));

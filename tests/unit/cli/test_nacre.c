@@ -48,6 +48,7 @@ static void test_options(void **state)
         expect_usage("export check --json f", "nacre export check: unknown option '--json'; allowed: none\n");
         expect_usage("dev down", "nacre: dev down: --dir DIR is missing\n");
         expect_usage("dev down --dir", "nacre: --dir needs a value: DIR\n");
+        expect_usage("dev down --dir=", "nacre: --dir needs a value: DIR\n");
         expect_usage("dev down --dir a --dir=b", "nacre: --dir stands twice; allowed: once\n");
         expect_usage("status --json=yes", "nacre: --json takes no value\n");
         expect_usage("status now",
@@ -78,8 +79,20 @@ static void test_help(void **state)
         assert_string_equal(
                 cli_out,
                 "usage: nacre dev restart --dir DIR SERVER\n\nStop and start one server of a dev cluster.\n"
-                "SERVER is mds, ds0, ds1, …\n\n"
+                "SERVER is mds, ds0, ds1, …; one that has died is started.\n\n"
                 "  --dir          DIR          the directory of a dev cluster\n");
+        for (const char *const *line = (const char *const[]){ "help dev", "dev --help", "dev -h", NULL };
+             *line; line++) {
+                assert_int_equal(run_cli(*line), CLI_OK);
+                assert_string_equal(cli_out,
+                                    "usage: nacre dev COMMAND [OPTION…]\n\n"
+                                    "  dev up          start a cluster on this machine, in the background\n"
+                                    "  dev down        stop a cluster that dev up started; its data stays\n"
+                                    "  dev restart     stop and start one server of a dev cluster\n"
+                                    "\nnacre dev COMMAND --help says more.\n");
+        }
+        assert_int_equal(run_cli("-h"), CLI_OK);
+        assert_memory_equal(cli_out, "usage: nacre COMMAND ", 21);
         assert_int_equal(run_cli("--version"), CLI_OK);
         assert_string_equal(cli_out, "nacre " NACRE_VERSION "\n");
 }
@@ -89,8 +102,11 @@ static void test_export_check(void **state)
         (void)state;
         assert_int_equal(run_cli("export check " EXAMPLE), CLI_OK);
         assert_string_equal(cli_out, EXAMPLE ": 2 exports, 3 rules: fine\n");
-        assert_int_equal(run_cli("export check " NACRE_SOURCE_DIR "/docs/examples/mds.yaml"), CLI_FAILED);
-        assert_non_null(strstr(cli_err, "mds.yaml:14: unknown key 'metrics'; allowed: exports\n"));
+        assert_int_equal(run_cli("export check " NACRE_SOURCE_DIR "/docs/examples/mds.yaml"), CLI_USAGE);
+        assert_string_equal(cli_err, NACRE_SOURCE_DIR
+                            "/docs/examples/mds.yaml:14: unknown key 'metrics'; allowed: exports\n");
+        assert_int_equal(run_cli("export check /"), CLI_USAGE);
+        assert_string_equal(cli_err, "/:1: Is a directory; allowed: a readable YAML file\n");
 }
 
 static void test_nobody_at_the_socket(void **state)

@@ -65,6 +65,12 @@ static void test_messages(void **state)
         expect_error(
                 "mds: mds.example\n",
                 "ds.yaml:1: mds: 'mds.example' is not valid; allowed: the MDS's control address, like 192.0.2.1:2050");
+        expect_error(
+                "listen: 0.0.0.0:2049\n",
+                "ds.yaml:1: listen: '0.0.0.0:2049' is not valid; allowed: the addresses at which clients reach this server, like 192.0.2.11:2049");
+        expect_error(
+                "listen: [192.0.2.9, '::']\n",
+                "ds.yaml:1: listen: '::' is not valid; allowed: the addresses at which clients reach this server, like 192.0.2.11:2049");
         expect_error(NEEDED "fd_cache: 15\n",
                      "ds.yaml:6: fd_cache: '15' is not valid; allowed: a number from 16 to 1000000");
         expect_error(
@@ -85,7 +91,9 @@ static void test_missing_key_file(void **state)
         fputs("listen: 192.0.2.9\nmds: 192.0.2.1\nname: d1\nstore: /s\ncluster_key: /nonexistent/key\n", out);
         fclose(out);
         assert_int_equal(ds_conf_load(path, &c, error, sizeof error), -1);
-        snprintf(expected, sizeof expected, "%s:5: cluster_key: /nonexistent/key: No such file or directory",
+        snprintf(expected, sizeof expected,
+                 "%s:5: cluster_key: /nonexistent/key: No such file or directory; allowed: a file of 64 "
+                 "hexadecimal digits, mode 0600 or 0400",
                  path);
         assert_string_equal(error, expected);
         unlink(path);

@@ -80,8 +80,9 @@ static void test_all_keys(void **state)
 static void test_messages(void **state)
 {
         (void)state;
-        expect_error("store: /s\n",
-                     "mds.yaml:1: 'cluster_key' is missing; allowed: a file of 64 hexadecimal digits");
+        expect_error(
+                "store: /s\n",
+                "mds.yaml:1: 'cluster_key' is missing; allowed: a file of 64 hexadecimal digits, mode 0600 or 0400");
         expect_error(NEEDED "lease_seconds: 9\n",
                      "mds.yaml:4: lease_seconds: '9' is not valid; allowed: a number from 10 to 3600");
         expect_error(
@@ -129,14 +130,22 @@ static void test_named_files(void **state)
         snprintf(file, sizeof file, "%s/mds.yaml", dir);
         put(dir, "mds.yaml", 0644, "store: %s\ncluster_key: %s/key\nexports: %s/exports.yaml\n");
         assert_int_equal(mds_conf_load(file, &c, error, sizeof error), -1);
-        snprintf(expected, sizeof expected, "%s:2: cluster_key: %s/key: No such file or directory", file,
-                 dir);
+        snprintf(expected, sizeof expected,
+                 "%s:2: cluster_key: %s/key: No such file or directory; allowed: a file of 64 hexadecimal "
+                 "digits, mode 0600 or 0400",
+                 file, dir);
         assert_string_equal(error, expected);
         put(dir, "key", 0600, "ff00000000000000000000000000000000000000000000000000000000000001\n");
         assert_int_equal(mds_conf_load(file, &c, error, sizeof error), -1);
-        snprintf(expected, sizeof expected, "%s:3: exports: %s/exports.yaml: No such file or directory", file,
-                 dir);
+        snprintf(expected, sizeof expected,
+                 "%s:3: exports: %s/exports.yaml: No such file or directory; allowed: a YAML file of export "
+                 "policies",
+                 file, dir);
         assert_string_equal(error, expected);
+        put(dir, "mds.yaml", 0644, "store: %s\ncluster_key: %s/key\nexports: %s\n");
+        assert_int_equal(mds_conf_load(file, &c, error, sizeof error), -1);
+        assert_non_null(strstr(error, ": Is a directory; allowed: a YAML file of export policies"));
+        put(dir, "mds.yaml", 0644, "store: %s\ncluster_key: %s/key\nexports: %s/exports.yaml\n");
         put(dir, "exports.yaml", 0644, "");
         assert_int_equal(mds_conf_load(file, &c, error, sizeof error), 0);
         assert_int_equal(c.cluster_key[0], 0xff);

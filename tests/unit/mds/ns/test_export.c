@@ -385,8 +385,8 @@ static void test_example(void **state)
         exports_free(set);
         exports_free(NULL);
         assert_int_equal(exports_load("/nonexistent/e.yaml", &set, error, sizeof error), -1);
-        assert_string_equal(error,
-                            "/nonexistent/e.yaml: No such file or directory; allowed: a readable YAML file");
+        assert_string_equal(
+                error, "/nonexistent/e.yaml:1: No such file or directory; allowed: a readable YAML file");
 }
 
 int main(void)
