@@ -108,14 +108,14 @@ static void on_health(struct evhttp_request *req, void *arg)
 {
         struct admin *a = arg;
         const char *problem;
+        char line[256];
+        int length;
 
         if (!is_get(req))
                 return;
         problem = a->health ? a->health(a->health_arg) : NULL;
-        if (problem)
-                reply(req, HTTP_SERVUNAVAIL, "text/plain; charset=utf-8", problem, strlen(problem));
-        else
-                reply(req, HTTP_OK, "text/plain; charset=utf-8", "ok\n", 3);
+        length = snprintf(line, sizeof line, "%.*s\n", (int)sizeof line - 2, problem ? problem : "ok");
+        reply(req, problem ? HTTP_SERVUNAVAIL : HTTP_OK, "text/plain; charset=utf-8", line, (size_t)length);
 }
 
 static const struct command *find_command(const struct admin *a, struct evhttp_request *req)

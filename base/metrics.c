@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text format: https://prometheus.io/docs/instrumenting/exposition_formats/ version 0.0.4. */
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -71,10 +70,14 @@ static uint64_t load(const _Atomic uint64_t *value)
 
 static void print_metric(const struct metric *m, FILE *out)
 {
-        if (m->labels)
-                fprintf(out, "%s{%s} %" PRIu64 "\n", m->name, m->labels, load(&m->value));
+        const char *labels = m->labels ? m->labels : "", *open = m->labels ? "{" : "",
+                   *close = m->labels ? "}" : "";
+
+        fprintf(out, "%s%s%s%s ", m->name, open, labels, close);
+        if (m->nanoseconds)
+                fprintf(out, "%.9f\n", (double)load(&m->value) / 1e9);
         else
-                fprintf(out, "%s %" PRIu64 "\n", m->name, load(&m->value));
+                fprintf(out, "%" PRIu64 "\n", load(&m->value));
 }
 
 static void print_histogram(const struct histogram *h, FILE *out)

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 struct metric {
         const char *name, *help, *labels; /* labels: `op="read"` or NULL; literals or kept by the caller */
         enum { METRIC_COUNTER, METRIC_GAUGE } kind;
+        bool nanoseconds; /* the value is; seconds are shown */
         _Atomic uint64_t value;
         struct metric *next;
 };

@@ -20,14 +20,23 @@ void ds_disk_failed(struct ds *ds, int error, bool data_lost)
         atomic_store(&ds->write_verifier, verifier);
 }
 
+static bool disk_fails(const struct ds *ds)
+{
+        uint64_t failed = atomic_load(&ds->disk_failed_ns);
+
+        return failed != 0 && env_now(ds->env) - failed < FAILING_SECONDS * 1000000000ull;
+}
+
 const char *ds_health(const struct ds *ds)
 {
         if (ds->stopping)
-                return "stopping\n";
+                return "stopping";
+        if (disk_fails(ds))
+                return "the disk answers with errors";
         if (ds->trust.state == TRUST_HELD)
                 return NULL;
         return ds->ctl && ctl_client_problem(ds->ctl)[0] != '\0' ? ctl_client_problem(ds->ctl)
-                                                                 : "not joined yet\n";
+                                                                 : "not joined yet";
 }
 
 ctl_space ds_space(struct ds *ds)
@@ -47,12 +56,11 @@ ctl_space ds_space(struct ds *ds)
 
 unsigned ds_flags(const struct ds *ds, const ctl_space *space)
 {
-        uint64_t failed = atomic_load(&ds->disk_failed_ns);
         unsigned flags = 0;
 
         if (space->free < ds->conf->reserve_bytes)
                 flags |= CTL_HB_FULL;
-        if (failed != 0 && env_now(ds->env) - failed < FAILING_SECONDS * 1000000000ull)
+        if (disk_fails(ds))
                 flags |= CTL_HB_FAILING;
         return flags;
 }

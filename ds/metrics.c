@@ -26,8 +26,9 @@ void ds_metrics_register(struct ds *ds)
         add(ds, &c->removed, "nacre_ds_objects_removed_total", "Objects removed", METRIC_COUNTER);
         add(ds, &c->trusted, "nacre_ds_trusted", "1 while the MDS is heard and I/O is served", METRIC_GAUGE);
         add(ds, &c->objects_open, "nacre_ds_objects_open", "Descriptors of objects held open", METRIC_GAUGE);
-        add(ds, &c->lag_ns, "nacre_ds_loop_lag_nanoseconds", "Longest turn of a loop since the last look",
+        add(ds, &c->lag_ns, "nacre_loop_lag_seconds", "Longest turn of a loop since the last look",
             METRIC_GAUGE);
+        c->lag_ns.nanoseconds = true;
 }
 
 /* --- sums */
@@ -55,9 +56,11 @@ static bool make_sums(struct ds *ds)
         }
         count = histograms = 0;
         for (const struct metric *m = first->first; m; m = m->next) {
-                sums->metrics[count] = (struct metric){
-                        .name = m->name, .help = m->help, .labels = m->labels, .kind = m->kind
-                };
+                sums->metrics[count] = (struct metric){ .name = m->name,
+                                                        .help = m->help,
+                                                        .labels = m->labels,
+                                                        .kind = m->kind,
+                                                        .nanoseconds = m->nanoseconds };
                 metric_register(&ds->metrics, &sums->metrics[count++]);
         }
         for (const struct histogram *h = first->first_histogram; h; h = h->next) {

@@ -101,9 +101,14 @@ static struct metric gauges[] = {
         { .name = "nacre_store_gets_total",
           .help = "Look-ups that reached the metadata store",
           .kind = METRIC_COUNTER },
-        { .name = "nacre_loop_lag_nanoseconds",
+        { .name = "nacre_store_sync_seconds_total",
+          .help = "Time spent in syncs of the metadata store's log",
+          .kind = METRIC_COUNTER,
+          .nanoseconds = true },
+        { .name = "nacre_loop_lag_seconds",
           .help = "Longest turn of the loop since the last look",
-          .kind = METRIC_GAUGE },
+          .kind = METRIC_GAUGE,
+          .nanoseconds = true },
 };
 
 static void refresh(void *arg)
@@ -112,7 +117,8 @@ static void refresh(void *arg)
         uint64_t values[] = { mds->nfs.clients.count,    mds->nfs.clients.session_count,
                               opens_count(mds->opens),   layouts_count(mds->layouts),
                               mds->store->stats.batches, mds->store->stats.syncs,
-                              mds->store->stats.gets,    loop_lag_ns(mds->loop) };
+                              mds->store->stats.gets,    mds->store->stats.sync_ns,
+                              loop_lag_ns(mds->loop) };
 
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_set(&gauges[i], values[i]);
@@ -122,6 +128,10 @@ static const char *health(void *arg)
 {
         struct mds *mds = arg;
 
+        const char *trouble = mds->store->ops->trouble(mds->store);
+
+        if (trouble)
+                return trouble;
         if (mds->fleet->count == 0)
                 return "no data server has joined";
         return mds->fleet->current == 0 ? "no data server can take new files" : NULL;
@@ -131,6 +141,10 @@ void mds_admin_register(struct mds *mds)
 {
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_register(&mds->metrics, &gauges[i]);
+        mds->layouts_granted = (struct metric){ .name = "nacre_layouts_granted_total",
+                                                .help = "Layouts given to clients",
+                                                .kind = METRIC_COUNTER };
+        metric_register(&mds->metrics, &mds->layouts_granted);
         admin_command(mds->admin, "status", status, mds);
         admin_command(mds->admin, "export-reload", reload, mds);
         admin_health(mds->admin, health, mds);

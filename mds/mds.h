@@ -40,6 +40,7 @@ struct mds {
         struct rpc_server *rpc; /* NFS */
         struct bufpool *pool;
         struct metrics metrics;
+        struct metric layouts_granted;
         struct admin *admin;
         struct list committing;    /* compounds that wait for the store, by commit_seq */
         struct list durable_waits; /* struct durable_wait, by seq */

@@ -167,6 +167,7 @@ static enum nfsstat4 execute(struct compound *c)
         r->iomode = a->iomode;
         r->return_on_close = state->return_on_close;
         r->stateid = state->stateid;
+        metric_add(&mds->layouts_granted, 1);
         compound_set_stateid(c, &r->stateid);
         return NFS4_OK;
 }

@@ -203,10 +203,18 @@ static void memory_close(struct store *s)
         free(m);
 }
 
+static const char *memory_trouble(struct store *s)
+{
+        (void)s;
+        return NULL;
+}
+
 struct store *store_memory_new(struct env *env)
 {
-        static const struct store_ops ops = { memory_get,      memory_scan,       memory_write, memory_sync,
-                                              memory_sync_now, memory_checkpoint, memory_close };
+        static const struct store_ops ops = {
+                memory_get,      memory_scan,       memory_write,   memory_sync,
+                memory_sync_now, memory_checkpoint, memory_trouble, memory_close
+        };
         struct memory *m = calloc(1, sizeof(*m));
 
         if (!m)

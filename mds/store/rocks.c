@@ -129,6 +129,16 @@ static void look_at_space(struct rocks *r)
                 log_warn("store-space", "accepts=%s", accepts[r->space]);
 }
 
+static const char *rocks_trouble(struct store *s)
+{
+        struct rocks *r = rocks_of(s);
+
+        look_at_space(r); /* perhaps nobody writes any more */
+        if (r->space == SPACE_NONE)
+                return "the disk of the metadata store is full: nothing can be changed";
+        return r->space == SPACE_LOW ? "the disk of the metadata store is nearly full: no new names" : NULL;
+}
+
 /* Room in the log and on the disk for a batch that adds NAMES. */
 static int make_room(struct rocks *r, int names)
 {
@@ -252,8 +262,8 @@ static void explain(char *message, const char *dir, char *error, uint32_t error_
 
 static struct rocks *rocks_new(const char *dir, struct loop *loop)
 {
-        static const struct store_ops ops = { rocks_get,      rocks_scan,       rocks_write, rocks_sync,
-                                              rocks_sync_now, rocks_checkpoint, rocks_close };
+        static const struct store_ops ops = { rocks_get,      rocks_scan,       rocks_write,   rocks_sync,
+                                              rocks_sync_now, rocks_checkpoint, rocks_trouble, rocks_close };
         struct rocks *r = calloc(1, sizeof(*r));
 
         CHECK(r != NULL);

@@ -31,6 +31,8 @@ struct store_ops {
         int (*sync_now)(struct store *);
         /* A consistent copy of the whole store in the new directory DIR. */
         int (*checkpoint)(struct store *, const char *dir);
+        /* For people: what is not accepted at present, and why; NULL: all is. */
+        const char *(*trouble)(struct store *);
         void (*close)(struct store *);
 };
 

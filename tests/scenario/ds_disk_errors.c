@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "ds/health.h"
 #include "tests/lab/ds_lab.h"
 
 #include <errno.h>
@@ -77,6 +78,7 @@ static void a_bad_medium_takes_the_layout_and_the_mds_hears_of_it(void **state)
         fault_disk_fail(lab.fault, DISK_READ, -EIO);
         assert_int_equal(lab_read(&client, &fh, 0, buffer, 10, &got, &eof), NFS4ERR_PNFS_NO_LAYOUT);
         assert_true(ds_lab_wait(&lab, is_failing, NULL, 20000));
+        assert_string_equal(ds_health(lab.ds), "the disk answers with errors");
         assert_int_equal(write_with(-EIO), NFS4ERR_PNFS_NO_LAYOUT);
         fault_disk_fail(lab.fault, DISK_OPEN, -EIO);
         fh.fileid++;

@@ -166,7 +166,7 @@ static void test_health(void **state)
         assert_non_null(strstr(answer, "\r\n\r\nok\n"));
         problem = "the disk answers EIO";
         assert_non_null(strstr(ask(dial_tcp(&a), GET("/healthz")), " 503 "));
-        assert_non_null(strstr(answer, "\r\n\r\nthe disk answers EIO"));
+        assert_non_null(strstr(answer, "\r\n\r\nthe disk answers EIO\n"));
 }
 
 static void test_commands_only_over_the_unix_socket(void **state)

@@ -55,6 +55,24 @@ static void test_one_head_for_one_name(void **state)
                                   "# HELP lag_ns Lag\n# TYPE lag_ns gauge\nlag_ns 18446744073709551615\n");
 }
 
+static void test_nanoseconds_are_shown_as_seconds(void **state)
+{
+        struct metric lag = { .name = "lag_seconds",
+                              .help = "Lag",
+                              .labels = "loop=\"0\"",
+                              .kind = METRIC_GAUGE,
+                              .nanoseconds = true };
+        struct metrics m = { 0 };
+        CLEANUP_FREE char *text = NULL;
+
+        (void)state;
+        metric_register(&m, &lag);
+        metric_set(&lag, 1500000001);
+        text = print(&m);
+        assert_string_equal(text, "# HELP lag_seconds Lag\n# TYPE lag_seconds gauge\n"
+                                  "lag_seconds{loop=\"0\"} 1.500000001\n");
+}
+
 static uint64_t bucket_with(uint64_t ns)
 {
         struct histogram h = { .name = "h", .help = "h" };
@@ -114,6 +132,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing),
                 cmocka_unit_test(test_one_head_for_one_name),
+                cmocka_unit_test(test_nanoseconds_are_shown_as_seconds),
                 cmocka_unit_test(test_bucket_bounds_are_inclusive),
                 cmocka_unit_test(test_histogram_text),
         };
