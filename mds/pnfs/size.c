@@ -81,8 +81,9 @@ bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
                 return !dirty;
         if (dirty && !size_any_dirty(f))
                 note_data(s, fileid);
-        if (dirty && !size_bit(f->dirty, server_id))
+        if (dirty && (!size_bit(f->dirty, server_id) || size_bit(f->settled, server_id)))
                 f->announced = true;
+        f->settled[server_id / 64] &= ~(1ull << (server_id % 64));
         if (dirty)
                 f->dirty[server_id / 64] |= 1ull << (server_id % 64);
         else

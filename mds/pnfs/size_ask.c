@@ -54,12 +54,15 @@ static enum nfsstat4 store_answer(struct size_file *f)
         return nfs4_status_from_errno(txn_commit(t, &seq));
 }
 
-/* The answers are all there. */
+/* The answers are all there. Who settled stays dirty when they could not be taken: it will not say again what
+ * it has. */
 static enum nfsstat4 take_answer(struct size_file *f)
 {
         enum nfsstat4 status = f->failed ? NFS4ERR_DELAY : store_answer(f);
 
         if (status == NFS4_OK) {
+                for (int i = 0; i < DIRTY_WORDS; i++)
+                        f->dirty[i] &= ~f->settled[i];
                 f->seen = f->unsettled_mark;
                 f->recovered = false;
         } else {
@@ -130,7 +133,7 @@ static void got_sizes(void *arg, struct server *server, void *result)
                 if (size_bit(f->asked, server->id))
                         f->mark += object_mark(server, size);
                 if (size->settled)
-                        f->dirty[server->id / 64] &= ~(1ull << (server->id % 64));
+                        f->settled[server->id / 64] |= 1ull << (server->id % 64);
                 else if (size_bit(f->dirty, server->id))
                         f->unsettled_mark += object_mark(server, size);
         }
@@ -174,6 +177,7 @@ void size_file_ask(struct size_file *f)
         f->mtime = 0;
         f->mark = f->unsettled_mark = 0;
         memcpy(f->asked, f->dirty, sizeof(f->asked));
+        memset(f->settled, 0, sizeof(f->settled));
         f->asked_announced = f->announced;
         f->announced = false;
         if (meta_inode(mds->meta, f->fileid, &inode) == 0) {

@@ -19,7 +19,8 @@ struct size_file {
         uint64_t seen;               /* object_mark() of what was not settled in the last answer, added up */
         bool busy;
         /* the question under way */
-        uint64_t asked[DIRTY_WORDS]; /* who was dirty when it began */
+        uint64_t asked[DIRTY_WORDS];   /* who was dirty when it began */
+        uint64_t settled[DIRTY_WORDS]; /* who said that it has nothing to add, and has not changed its mind */
         bool asked_announced;        /* announced, when it began */
         uint32_t pending;            /* answers awaited */
         bool failed;                 /* one of them did not come */

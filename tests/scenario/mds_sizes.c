@@ -88,6 +88,23 @@ static void getattr_asks_who_is_dirty(void **state)
         assert_int_equal(lab.ds[1].getsizes, 2);
 }
 
+/* The first data server answers and settles, another cannot be asked: nothing of the answer is lost. */
+static void an_answer_that_is_not_whole_is_asked_for_again(void **state)
+{
+        (void)state;
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        lab.ds[2].broken = true;
+        user_begin(&other);
+        user_putfh(&other, &o.fh);
+        put_bitmap(user_op(&other, OP_GETATTR), &(struct bitmap4){ .word = { 1u << FATTR4_SIZE } });
+        assert_int_equal(user_call(&other), NFS4ERR_DELAY);
+        lab.ds[2].broken = false;
+        assert_int_equal(size_of(&o.fh), 3 << 20);
+        assert_int_equal(lab.ds[1].getsizes, 2);
+        assert_int_equal(size_of(&o.fh), 3 << 20);
+        assert_int_equal(lab.ds[1].getsizes, 2);
+}
+
 static void what_does_not_depend_on_it_is_not_asked_for(void **state)
 {
         struct bitmap4 asked = { 0 };
@@ -303,6 +320,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(getattr_asks_who_is_dirty),
+                TEST(an_answer_that_is_not_whole_is_asked_for_again),
                 TEST(what_does_not_depend_on_it_is_not_asked_for),
                 TEST(verify_asks_too),
                 TEST(a_cut_reaches_every_object_first),
