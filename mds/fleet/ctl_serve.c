@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "mds/fleet/fences.h"
+#include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
 
 #define SPACE_MAX (1ull << 55) /* bytes on one data server: CTL_MAX_SERVERS of them add up in 64 bits */
@@ -191,6 +192,8 @@ static void hello(struct ctl_request *r)
                 return;
         }
         snprintf(s->name, sizeof(s->name), "%s", a->name);
+        if (memcmp(s->boot, a->boot, sizeof(s->boot)) != 0)
+                proxy_drop_server(r->mds->proxy, s->id);
         memcpy(s->boot, a->boot, sizeof(s->boot));
         s->addr_count = take_addrs(a, s->addrs);
         take_connection(s, r->call.conn);

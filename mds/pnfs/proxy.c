@@ -47,6 +47,16 @@ static struct proxy_io **io_of(struct compound *c)
         return OP_WAIT(c, struct proxy_io *);
 }
 
+void proxy_drop_server(struct proxy *p, uint32_t server_id)
+{
+        struct proxy_peer *pp = p->peers[server_id];
+
+        p->peers[server_id] = NULL;
+        if (pp)
+                peer_free(pp->peer);
+        free(pp);
+}
+
 static struct peer *peer_for(struct proxy *p, const struct server *server)
 {
         struct proxy_peer *pp = p->peers[server->id];
@@ -58,9 +68,8 @@ static struct peer *peer_for(struct proxy *p, const struct server *server)
                                   .cred.flavor = RPC_AUTH_SYS };
 
         if (pp && !netaddr_equal(&pp->addr, &server->addrs[0])) {
-                peer_free(pp->peer);
-                free(pp);
-                pp = p->peers[server->id] = NULL;
+                proxy_drop_server(p, server->id);
+                pp = NULL;
         }
         if (pp)
                 return pp->peer;
@@ -348,11 +357,8 @@ void proxy_free(struct proxy *p)
 {
         if (!p)
                 return;
-        for (uint32_t i = 0; i <= FLEET_MAX; i++) {
-                if (p->peers[i])
-                        peer_free(p->peers[i]->peer);
-                free(p->peers[i]);
-        }
+        for (uint32_t i = 0; i <= FLEET_MAX; i++)
+                proxy_drop_server(p, i);
         slab_destroy(&p->ios);
         slab_destroy(&p->pieces);
         free(p);

@@ -8,6 +8,9 @@
 
 struct proxy *proxy_new(struct mds *mds);
 void proxy_free(struct proxy *p);
+/* The data server SERVER_ID has started anew: what was under way there is asked for again, not waited for.
+ * Its machine may have gone without a word, so that the old connection would say nothing for a long time. */
+void proxy_drop_server(struct proxy *p, uint32_t server_id);
 
 /* Each starts the I/O on the data servers of FILE: NFS4_WAIT and compound_wake(), or a status at once (DELAY:
  * a data server that is needed is away). Afterwards proxy_result(). One at a time a compound; keeps a pointer

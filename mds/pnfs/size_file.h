@@ -21,10 +21,10 @@ struct size_file {
         /* the question under way */
         uint64_t asked[DIRTY_WORDS];   /* who was dirty when it began */
         uint64_t settled[DIRTY_WORDS]; /* who said that it has nothing to add, and has not changed its mind */
-        bool asked_announced;        /* announced, when it began */
-        uint32_t pending;            /* answers awaited */
-        bool failed;                 /* one of them did not come */
-        bool exists;                 /* an object does */
+        bool asked_announced;          /* announced, when it began */
+        uint32_t pending;              /* answers awaited */
+        bool failed;                   /* one of them did not come */
+        bool exists;                   /* an object does */
         uint64_t size, used;
         int64_t mtime;
         uint64_t mark, unsettled_mark; /* of who was asked for being dirty; of those who still are */
