@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A scripted client: a machine with an NFSv4.1 client on it that does what Linux does with one file at a
+ * time: open, layout, striped reads and writes to the data servers by several workers at once, through the
+ * MDS when a data server fails, COMMIT with verifiers and writing again, reclaim after a restart of the MDS.
+ * Everything it is told is shown to the model. */
+#pragma once
+
+#include "include/fh.h"
+#include "include/stateid.h"
+#include "include/stripe.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/model.h"
+#include "tests/sim/mount.h"
+
+enum {
+        ACTOR_WORKERS = 3,
+        ACTOR_KEEPER_SLOT = 1,
+        ACTOR_MAIN_SLOT = 2,
+        ACTOR_WORKER_SLOT = 3,
+        ACTOR_IO = 2 * STRIPE_UNIT, /* the longest READ or WRITE */
+        ACTOR_PIECES = 32,
+        ACTOR_UNSTABLE = 256,
+};
+
+struct sim;
+struct actor;
+
+struct fhandle {
+        uint8_t bytes[FH_BYTES];
+};
+
+/* What a compound came to: an enum nfsstat4, or one of these. */
+enum { NFS_LOST = -1, NFS_UNREACHABLE = -2 };
+
+/* A coroutine of a client, with a slot of its own in each session. */
+struct hand {
+        struct actor *actor;
+        struct co co;
+        uint32_t slot;
+        struct ask ask;
+        uint8_t data[ACTOR_IO];
+};
+
+struct layout {
+        bool held;
+        struct stateid stateid;
+        struct fhandle fh;
+        bool writes;
+        uint32_t unit, first, width;
+        int ds[CLUSTER_DS]; /* by device index: which data server */
+};
+
+/* A READ or WRITE inside one stripe unit, or anywhere when it goes to the MDS. */
+struct piece {
+        uint64_t from, to;
+        bool is_write;
+        uint32_t stable;
+};
+
+/* What was written and answered UNSTABLE4. */
+struct unstable {
+        struct event *event;
+        uint64_t from, to, verifier;
+        int ds;
+};
+
+struct actor {
+        struct sim *sim;
+        struct node *node;
+        uint32_t number; /* 1.. */
+        char owner[16];
+        struct rpc_server *rpc;
+        struct bufpool *pool;
+        struct rpc_program nothing[1];
+        struct mount mds, ds[CLUSTER_DS];
+        struct hand main, keeper, workers[ACTOR_WORKERS];
+        uint64_t random;
+        bool running, stopping, finished;
+        uint32_t lives, rounds;
+        struct fhandle root, shared;
+        /* the open file */
+        bool open, lost; /* lost: the server has forgotten it */
+        struct fhandle fh;
+        struct stateid stateid;
+        struct model_file *file;
+        struct layout layout;
+        struct unstable unstable[ACTOR_UNSTABLE];
+        uint32_t unstable_count;
+        /* what the workers are to do */
+        struct piece pieces[ACTOR_PIECES];
+        uint32_t piece_count, next_piece, busy;
+};
+
+void actor_start(struct actor *c, struct sim *sim, struct node *node, uint32_t number);
+/* It is gone, with everything that it did not commit. */
+void actor_crash(struct actor *c);
+void actor_restart(struct actor *c);
+/* It ends what it does, and then is `finished`. */
+void actor_stop(struct actor *c);
+void actor_free(struct actor *c);
+uint64_t actor_random(struct actor *c, uint64_t below);
+
+/* --- file.c: work on the open file, for the main coroutine. */
+/* Open NAME in the shared folder, made when it is not there. False: try later. */
+bool file_open(struct actor *c, const char *name, bool create);
+void file_close(struct actor *c);
+/* A layout, when there is one to be had. */
+void file_layout(struct actor *c, bool writes);
+void file_return_layout(struct actor *c);
+/* COUNT random pieces below LIMIT, by all workers together. */
+void file_io(struct actor *c, bool is_write, uint32_t count, uint64_t limit);
+/* Everything that was written is durable when it returns (or is written by nobody any more: the file is
+ * lost).
+ */
+void file_flush(struct actor *c);
+void file_truncate(struct actor *c, uint64_t size);
+void file_look(struct actor *c);
+/* Read all of it. */
+void file_verify(struct actor *c);
+
+/* A worker's coroutine. */
+void file_worker(void *hand);
+
+/* --- script.c: what a client does all day. */
+void script_run(void *actor);

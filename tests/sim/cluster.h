@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The servers of the simulated cluster: one MDS and a few data servers, each the real code on a machine of
+ * its own, which can be started, crashed and started again on what its disk kept. */
+#pragma once
+
+#include "ds/ds.h"
+#include "mds/mds.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+#include "tests/sim/store.h"
+
+enum { CLUSTER_DS = 3, NFS_PORT = 2049, CONTROL_PORT = 2050, STRIPE_UNIT = 4096, LEASE_SECONDS = 10 };
+
+struct sim_mds {
+        struct node *node;
+        struct sim_store *store;
+        struct mds_conf conf;
+        struct mds *mds; /* NULL: not running */
+};
+
+struct sim_ds {
+        struct world *world;
+        struct node *node;
+        struct sim_disk *disk;
+        struct ds_conf conf;
+        struct ds *ds; /* NULL: not running */
+        bool ended;
+        char problem[256];
+        uint64_t lost_at_ns; /* when it lost power last; 0: never */
+};
+
+struct cluster {
+        struct world *world;
+        struct sim_mds mds;
+        struct sim_ds ds[CLUSTER_DS];
+        uint32_t ds_count;
+};
+
+/* Everything running, though perhaps not joined yet. */
+void cluster_init(struct cluster *c, struct world *w, uint32_t ds_count);
+/* Everything stopped in order; the store must be without fault, and no memory be left. */
+void cluster_destroy(struct cluster *c);
+
+/* The process ends as by SIGKILL; POWER_LOST: with its machine, which is off until the process is started
+ * again. */
+void cluster_crash_mds(struct cluster *c, bool power_lost);
+void cluster_crash_ds(struct cluster *c, uint32_t i, bool power_lost);
+void cluster_start_mds(struct cluster *c);
+void cluster_start_ds(struct cluster *c, uint32_t i);
+/* All run, and the data servers have joined. */
+bool cluster_is_whole(const struct cluster *c);
+/* The data server at ADDR. */
+struct sim_ds *cluster_ds_at(struct cluster *c, const struct netaddr *addr);

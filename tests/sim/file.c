@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A scripted client's work on its open file: see actor.h. */
+#include <string.h>
+
+#include "tests/sim/nfs.h"
+#include "tests/sim/sim.h"
+
+static uint64_t now(const struct actor *c)
+{
+        return c->sim->world.now;
+}
+
+/* --- what an answer means */
+
+/* The MDS does not know our open any more. */
+static bool note_lost(struct actor *c, int status)
+{
+        switch (status) {
+        case NFS4ERR_BAD_STATEID:
+        case NFS4ERR_STALE_STATEID:
+        case NFS4ERR_OLD_STATEID:
+        case NFS4ERR_EXPIRED: c->lost = true; return true;
+        default: return false;
+        }
+}
+
+static _Noreturn void unexpected(struct actor *c, const char *what, int status)
+{
+        world_fail(&c->sim->world, "%s: %s answers %s", c->owner, what, nfs_name(status));
+}
+
+/* --- opening */
+
+bool file_open(struct actor *c, const char *name, bool create)
+{
+        struct attributes a;
+        int status = nfs_open(&c->main, &c->shared, name, create, &c->fh, &c->stateid);
+
+        if (status == NFS4ERR_NOSPC && faults_calm_since(&c->sim->faults) == NEVER)
+                return false; /* no data server is there */
+        if (status == NFS_LOST || (status == NFS4ERR_NOENT && !create) || status == NFS4ERR_EXPIRED)
+                return false;
+        if (status != NFS4_OK)
+                unexpected(c, "OPEN", status);
+        c->open = true;
+        c->lost = c->layout.held = false;
+        c->unstable_count = 0;
+        status = nfs_getattr(&c->main, &c->fh, &a);
+        if (status != NFS4_OK) {
+                if (status != NFS_LOST)
+                        unexpected(c, "GETATTR", status);
+                file_close(c);
+                return false;
+        }
+        c->file = model_file(&c->sim->model, a.fileid);
+        return true;
+}
+
+void file_close(struct actor *c)
+{
+        int status;
+
+        if (!c->open)
+                return;
+        if (!c->lost) {
+                status = nfs_close(&c->main, &c->fh, &c->stateid);
+                if (status != NFS4_OK && status != NFS_LOST && !note_lost(c, status))
+                        unexpected(c, "CLOSE", status);
+        }
+        c->open = false;
+}
+
+void file_layout(struct actor *c, bool writes)
+{
+        int status = nfs_layoutget(&c->main, &c->fh, &c->stateid, writes, &c->layout);
+
+        world_say(&c->sim->world, c->owner, "LAYOUTGET %s: %s", writes ? "rw" : "read", nfs_name(status));
+        if (status != NFS4_OK && status != NFS_LOST && status != NFS4ERR_LAYOUTUNAVAILABLE &&
+            status != NFS4ERR_NOENT && !note_lost(c, status))
+                unexpected(c, "LAYOUTGET", status);
+}
+
+void file_return_layout(struct actor *c)
+{
+        int status;
+
+        if (!c->layout.held)
+                return;
+        status = nfs_layoutreturn(&c->main, &c->fh, &c->layout);
+        if (status != NFS4_OK && status != NFS_LOST && status != NFS4ERR_BAD_STATEID)
+                unexpected(c, "LAYOUTRETURN", status);
+        c->layout.held = false;
+}
+
+/* --- pieces */
+
+/* The data server of the layout that has byte OFFSET; -1: the MDS. */
+static int ds_of(const struct actor *c, uint64_t offset, bool for_writing)
+{
+        const struct layout *l = &c->layout;
+        const struct stripe s = { l->unit, l->width, l->first };
+
+        return l->held && (l->writes || !for_writing) ? l->ds[stripe_index(s, offset)] : -1;
+}
+
+/* What a data server's refusal means for the layout: RFC 8881 §13.11, and what Linux does. */
+static void refused_by_ds(struct actor *c, const char *what, int status)
+{
+        switch (status) {
+        case NFS4ERR_BAD_STATEID:
+        case NFS4ERR_DELAY: break; /* this I/O goes through the MDS */
+        case NFS4ERR_PNFS_NO_LAYOUT:
+        case NFS4ERR_STALE:
+        case NFS_UNREACHABLE:
+        case NFS_LOST: c->layout.held = false; break;
+        default: unexpected(c, what, status);
+        }
+}
+
+static void note_unstable(struct actor *c, const struct piece *p, struct event *e, uint64_t verifier)
+{
+        CHECK(c->unstable_count < ACTOR_UNSTABLE);
+        c->unstable[c->unstable_count++] = (struct unstable){
+                .event = e, .from = p->from, .to = p->to, .verifier = verifier, .ds = e->ds
+        };
+}
+
+/* One try; true: it was answered with OK. */
+static bool try_write(struct actor *c, struct hand *w, const struct piece *p, int ds)
+{
+        struct event *e = model_write(c->file, p->from, p->to, c->number, w->data);
+        uint32_t length = (uint32_t)(p->to - p->from);
+        struct written r;
+        int status;
+
+        e->ds = ds;
+        if (ds >= 0) {
+                e->session = c->ds[ds].number + (c->ds[ds].up ? 0 : 1);
+        }
+        status = nfs_write(w, ds, ds < 0 ? &c->fh : &c->layout.fh, &c->stateid, p->from, w->data, length,
+                           p->stable, &r);
+        world_say(&c->sim->world, c->owner, "WRITE %u %llu..%llu to %d stable %u: %s", e->number,
+                  (unsigned long long)p->from, (unsigned long long)p->to, ds, p->stable, nfs_name(status));
+        if (status == NFS4_OK) {
+                if (r.count != length || r.committed < p->stable)
+                        world_fail(&c->sim->world, "WRITE of %u bytes answers %u, committed %u", length,
+                                   r.count, r.committed);
+                model_acked(c->file, e, r.committed == FILE_SYNC4);
+                if (r.committed != FILE_SYNC4)
+                        note_unstable(c, p, e, r.verifier);
+                return true;
+        }
+        if (status >= 0)
+                model_refused(c->file, e);
+        else
+                model_given_up(c->file, e);
+        if (ds >= 0)
+                refused_by_ds(c, "WRITE at a data server", status);
+        else if (status != NFS_LOST && !note_lost(c, status))
+                unexpected(c, "WRITE", status);
+        return false;
+}
+
+static void write_piece(struct actor *c, struct hand *w, const struct piece *p)
+{
+        while (!c->lost) {
+                int ds = ds_of(c, p->from, true);
+
+                if (try_write(c, w, p, ds) || (ds >= 0 && try_write(c, w, p, -1)))
+                        return;
+        }
+}
+
+static bool try_read(struct actor *c, struct hand *w, const struct piece *p, int ds)
+{
+        uint64_t since = now(c);
+        uint32_t length;
+        bool end;
+        int status = nfs_read(w, ds, ds < 0 ? &c->fh : &c->layout.fh, &c->stateid, p->from,
+                              (uint32_t)(p->to - p->from), w->data, &length, &end);
+
+        world_say(&c->sim->world, c->owner, "READ %llu..%llu from %d: %s", (unsigned long long)p->from,
+                  (unsigned long long)p->to, ds, nfs_name(status));
+        if (status == NFS4_OK) {
+                if (length < p->to - p->from && !end)
+                        world_fail(&c->sim->world, "READ of %llu bytes answers %u and no end",
+                                   (unsigned long long)(p->to - p->from), length);
+                model_read(c->file, since, p->from, w->data, length, end);
+                return true;
+        }
+        if (ds >= 0)
+                refused_by_ds(c, "READ at a data server", status);
+        else if (status != NFS_LOST && !note_lost(c, status))
+                unexpected(c, "READ", status);
+        return false;
+}
+
+static void read_piece(struct actor *c, struct hand *w, const struct piece *p)
+{
+        while (!c->lost) {
+                int ds = ds_of(c, p->from, false);
+
+                if (try_read(c, w, p, ds) || (ds >= 0 && try_read(c, w, p, -1)))
+                        return;
+        }
+}
+
+void file_worker(void *arg)
+{
+        struct hand *w = arg;
+        struct actor *c = w->actor;
+
+        for (;;) {
+                while (c->next_piece == c->piece_count)
+                        co_wait(UINT64_MAX);
+                while (c->next_piece < c->piece_count) {
+                        struct piece p = c->pieces[c->next_piece++];
+
+                        if (p.is_write)
+                                write_piece(c, w, &p);
+                        else
+                                read_piece(c, w, &p);
+                        c->busy--;
+                }
+                co_wake(&c->main.co);
+        }
+}
+
+static void run_pieces(struct actor *c)
+{
+        c->busy = c->piece_count;
+        c->next_piece = 0;
+        for (uint32_t i = 0; i < ACTOR_WORKERS; i++)
+                co_wake(&c->workers[i].co);
+        while (c->busy > 0)
+                co_wait(UINT64_MAX);
+        c->piece_count = c->next_piece = 0;
+}
+
+/* Cut at stripe units, as Linux does. */
+static void add_pieces(struct actor *c, const struct piece *whole)
+{
+        struct piece p = *whole;
+
+        while (p.from < whole->to && c->piece_count < ACTOR_PIECES) {
+                p.to = (p.from / STRIPE_UNIT + 1) * STRIPE_UNIT;
+                if (p.to > whole->to)
+                        p.to = whole->to;
+                c->pieces[c->piece_count++] = p;
+                p.from = p.to;
+        }
+}
+
+/* Whole words; the ends are often those of stripe units. */
+static uint64_t random_offset(struct actor *c, uint64_t limit)
+{
+        uint64_t grain = actor_random(c, 3) == 0 ? STRIPE_UNIT : MODEL_WORD;
+
+        return actor_random(c, limit / grain + 1) * grain;
+}
+
+void file_io(struct actor *c, bool is_write, uint32_t count, uint64_t limit)
+{
+        if (!c->layout.held && actor_random(c, 3) != 0)
+                file_layout(c, true);
+        while (count-- > 0) {
+                uint64_t a = random_offset(c, limit), b = random_offset(c, limit);
+                struct piece p = { .from = a < b ? a : b, .to = a < b ? b : a, .is_write = is_write };
+
+                if (p.to - p.from > ACTOR_IO)
+                        p.to = p.from + ACTOR_IO;
+                p.stable = is_write && actor_random(c, 3) == 0 ? FILE_SYNC4 : UNSTABLE4;
+                add_pieces(c, &p);
+        }
+        run_pieces(c);
+}
+
+/* --- durability */
+
+static bool has_unstable(const struct actor *c, int ds)
+{
+        for (uint32_t i = 0; i < c->unstable_count; i++)
+                if (c->unstable[i].ds == ds)
+                        return true;
+        return false;
+}
+
+/* DS has answered COMMIT with VERIFIER, or not (NULL): what of it is not durable is written again. */
+static void take_commit(struct actor *c, int ds, const uint64_t *verifier)
+{
+        uint32_t kept = 0;
+
+        for (uint32_t i = 0; i < c->unstable_count; i++) {
+                struct unstable u = c->unstable[i];
+                struct piece again = { .from = u.from, .to = u.to, .is_write = true, .stable = FILE_SYNC4 };
+
+                if (u.ds != ds)
+                        c->unstable[kept++] = u;
+                else if (verifier && *verifier == u.verifier)
+                        u.event->durable = now(c);
+                else if (c->piece_count < ACTOR_PIECES)
+                        c->pieces[c->piece_count++] = again;
+                else
+                        c->unstable[kept++] = u;
+        }
+        c->unstable_count = kept;
+        run_pieces(c);
+}
+
+static void commit_ds(struct actor *c, int ds)
+{
+        uint64_t verifier;
+        int status = c->layout.held ? nfs_commit(&c->main, ds, &c->layout.fh, &verifier) : NFS_UNREACHABLE;
+
+        world_say(&c->sim->world, c->owner, "COMMIT to %d: %s", ds, nfs_name(status));
+        if (status != NFS4_OK && c->layout.held)
+                refused_by_ds(c, "COMMIT", status);
+        take_commit(c, ds, status == NFS4_OK ? &verifier : NULL);
+}
+
+void file_flush(struct actor *c)
+{
+        for (int ds = 0; ds < CLUSTER_DS; ds++)
+                while (has_unstable(c, ds) && !c->lost)
+                        commit_ds(c, ds);
+        if (c->lost)
+                c->unstable_count = 0;
+}
+
+/* --- size */
+
+void file_truncate(struct actor *c, uint64_t size)
+{
+        struct event *cut;
+        int status;
+
+        file_flush(c);
+        if (c->lost)
+                return;
+        cut = model_cut(c->file, size, c->number);
+        status = nfs_setsize(&c->main, &c->fh, &c->stateid, size);
+        world_say(&c->sim->world, c->owner, "SETATTR %u size %llu: %s", cut->number, (unsigned long long)size,
+                  nfs_name(status));
+        if (status == NFS4_OK) {
+                model_acked(c->file, cut, true);
+                model_fenced(c->file, cut);
+        } else if (status != NFS_LOST) {
+                model_refused(c->file, cut);
+                if (!note_lost(c, status))
+                        unexpected(c, "SETATTR", status);
+        }
+}
+
+void file_look(struct actor *c)
+{
+        uint64_t since = now(c);
+        struct attributes a;
+        int status = nfs_getattr(&c->main, &c->fh, &a);
+
+        if (status == NFS_LOST)
+                return;
+        if (status != NFS4_OK)
+                unexpected(c, "GETATTR", status);
+        world_say(&c->sim->world, c->owner, "GETATTR size %llu change %llu", (unsigned long long)a.size,
+                  (unsigned long long)a.change);
+        model_size(c->file, since, a.size);
+        model_change(c->file, since, a.change);
+}
+
+void file_verify(struct actor *c)
+{
+        struct attributes a;
+
+        file_look(c);
+        if (nfs_getattr(&c->main, &c->fh, &a) != NFS4_OK)
+                return;
+        for (uint64_t at = 0; at <= a.size && !c->lost; at += ACTOR_PIECES * STRIPE_UNIT) {
+                add_pieces(c, &(struct piece){ .from = at, .to = at + ACTOR_PIECES * STRIPE_UNIT });
+                run_pieces(c);
+        }
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nacre-sim: runs seeds, each in a process of its own, and tells which of them find something. Ends with
+ * `N passed, N failed`. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "tests/sim/sim.h"
+
+enum { DEFAULT_STEPS = 8000, TWICE_EVERY = 50, MOST_FAILURES = 10 };
+
+struct plan {
+        uint64_t first, count, seconds;
+        struct sim_options options;
+};
+
+/* What the process of a seed leaves behind. */
+struct outcome {
+        struct sim_result result;
+        bool ended;
+};
+static struct outcome *shared;
+
+static const char usage[] =
+        "usage: nacre-sim [--seeds A..B | --fresh N] [--steps N] [--seconds N] [--verbose]\n"
+        "  --seeds A..B   these seeds (one: A)\n"
+        "  --fresh N      N seeds that nobody has tried, from a random one on\n"
+        "  --steps N      of each seed, before it comes to an end\n"
+        "  --seconds N    no new seed is begun after that\n"
+        "  --verbose      print what happens\n";
+
+static uint64_t seconds_now(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec;
+}
+
+/* True: it found nothing. */
+static bool run_seed(uint64_t seed, const struct sim_options *options)
+{
+        int status;
+        pid_t pid;
+
+        fflush(NULL);
+        shared->ended = false;
+        pid = fork();
+        if (pid == 0) {
+                shared->result = sim_run(seed, options);
+                shared->ended = true;
+                exit(EXIT_SUCCESS);
+        }
+        CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+        if (status == 0 && shared->ended)
+                return true;
+        printf("not ok seed %" PRIu64 " (%s %d): tests/sim/replay %" PRIu64 " --steps %" PRIu64 "\n", seed,
+               WIFSIGNALED(status) ? "signal" : "status",
+               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), seed, options->steps);
+        return false;
+}
+
+/* The same seed makes the same run. */
+static bool run_again(uint64_t seed, const struct sim_options *options)
+{
+        uint64_t trace = shared->result.trace;
+
+        if (!run_seed(seed, options))
+                return false;
+        if (shared->result.trace == trace)
+                return true;
+        printf("not ok seed %" PRIu64 " makes two different runs\n", seed);
+        return false;
+}
+
+static int run(const struct plan *p)
+{
+        uint64_t end = seconds_now() + p->seconds, steps = 0, passed = 0, failed = 0;
+
+        printf("seeds from %" PRIu64 " on\n", p->first);
+        for (uint64_t i = 0; i < p->count && seconds_now() < end && failed < MOST_FAILURES; i++) {
+                bool ok = run_seed(p->first + i, &p->options);
+
+                if (ok)
+                        steps += shared->result.steps;
+                if (ok && i % TWICE_EVERY == 0)
+                        ok = run_again(p->first + i, &p->options);
+                if (ok)
+                        passed++;
+                else
+                        failed++;
+        }
+        if (passed + failed < p->count)
+                printf("%" PRIu64 " of %" PRIu64 " seeds: no more time\n", passed + failed, p->count);
+        printf("%" PRIu64 " steps\n%" PRIu64 " passed, %" PRIu64 " failed\n", steps, passed, failed);
+        return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* "A" or "A..B" */
+static bool parse_seeds(const char *text, struct plan *p)
+{
+        char *end;
+
+        p->first = strtoull(text, &end, 10);
+        p->count = 1;
+        if (end != text && strncmp(end, "..", 2) == 0)
+                p->count = strtoull(end + 2, &end, 10) - p->first + 1;
+        return end != text && *end == '\0' && p->count > 0;
+}
+
+static bool parse(int argc, char **argv, struct plan *p)
+{
+        static const struct option longs[] = {
+                { "seeds", required_argument, NULL, 's' }, { "fresh", required_argument, NULL, 'f' },
+                { "steps", required_argument, NULL, 'n' }, { "seconds", required_argument, NULL, 't' },
+                { "verbose", no_argument, NULL, 'v' },     { 0 }
+        };
+        int choice;
+
+        while ((choice = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+                switch (choice) {
+                case 's':
+                        if (!parse_seeds(optarg, p))
+                                return false;
+                        break;
+                case 'f':
+                        CHECK(getrandom(&p->first, sizeof(p->first), 0) == sizeof(p->first));
+                        p->first %= 1000000000;
+                        p->count = strtoull(optarg, NULL, 10);
+                        break;
+                case 'n': p->options.steps = strtoull(optarg, NULL, 10); break;
+                case 't': p->seconds = strtoull(optarg, NULL, 10); break;
+                case 'v': p->options.verbose = true; break;
+                default: return false;
+                }
+        }
+        return optind == argc;
+}
+
+int main(int argc, char **argv)
+{
+        struct plan p = { .first = 1, .count = 100, .seconds = UINT32_MAX, .options.steps = DEFAULT_STEPS };
+
+        if (!parse(argc, argv, &p)) {
+                fputs(usage, stderr);
+                return 2;
+        }
+        log_open("sim", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
+        shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        CHECK(shared != MAP_FAILED);
+        return run(&p);
+}

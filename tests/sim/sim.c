@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/sim.h"
+
+#define JOIN_NS (60 * SECOND_NS)
+#define END_NS (600 * SECOND_NS)
+
+static struct sim sim; /* some megabytes */
+
+static uint64_t lost_at(void *arg, int ds)
+{
+        return ((struct sim *)arg)->cluster.ds[ds].lost_at_ns;
+}
+
+static void step(uint64_t end, const char *what)
+{
+        if (!world_step(&sim.world, end))
+                world_fail(&sim.world, "%s", what);
+}
+
+static bool actors_finished(void)
+{
+        for (uint32_t i = 0; i < sim.actor_count; i++)
+                if (!sim.actors[i].finished)
+                        return false;
+        return true;
+}
+
+static void start(uint64_t seed, const struct sim_options *options)
+{
+        static const char *const names[SIM_ACTORS] = { "c1", "c2", "c3" };
+        struct world *w = &sim.world;
+
+        world_init(w, seed, options->verbose);
+        net_set_delay(w->net, MS_NS / 20, MS_NS / 2 + world_random(w, 5 * MS_NS));
+        model_init(&sim.model, w);
+        sim.model.lost_at = lost_at;
+        sim.model.arg = &sim;
+        cluster_init(&sim.cluster, w, 1 + (uint32_t)world_random(w, CLUSTER_DS));
+        while (!cluster_is_whole(&sim.cluster))
+                step(w->now + JOIN_NS, "the data servers do not join");
+        sim.actor_count = 1 + (uint32_t)world_random(w, SIM_ACTORS);
+        for (uint32_t i = 0; i < sim.actor_count; i++)
+                actor_start(&sim.actors[i], &sim, world_add(w, names[i]), i + 1);
+        faults_start(&sim.faults, &sim);
+}
+
+/* First the faults come to an end, so that the clients can. */
+static void finish(void)
+{
+        struct world *w = &sim.world;
+        uint64_t end = w->now + END_NS;
+
+        faults_stop(&sim.faults);
+        while (!sim.faults.finished)
+                step(end, "the faults do not end");
+        for (uint32_t i = 0; i < sim.actor_count; i++)
+                actor_stop(&sim.actors[i]);
+        while (!actors_finished())
+                step(end, "the clients do not end");
+}
+
+struct sim_result sim_run(uint64_t seed, const struct sim_options *options)
+{
+        struct sim_result result;
+
+        start(seed, options);
+        while (sim.world.steps < options->steps)
+                step(UINT64_MAX - 1, "nothing happens any more");
+        finish();
+        result = (struct sim_result){ .steps = sim.world.steps, .trace = sim.world.trace };
+        faults_free(&sim.faults);
+        for (uint32_t i = 0; i < sim.actor_count; i++)
+                actor_free(&sim.actors[i]);
+        cluster_destroy(&sim.cluster);
+        model_destroy(&sim.model);
+        world_destroy(&sim.world);
+        return result;
+}
