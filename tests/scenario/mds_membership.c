@@ -50,13 +50,18 @@ static ctl_status hello(struct fake_ds *d, ctl_hello_ok *ret)
         return status;
 }
 
-static ctl_status beat(struct fake_ds *d, const ctl_space *space)
+static ctl_status beat_with(struct fake_ds *d, const ctl_space *space, uint32_t flags)
 {
-        ctl_heartbeat_args args = { .space = *space };
+        ctl_heartbeat_args args = { .space = *space, .flags = flags };
         ctl_result res = { .status = CTL_OK };
 
         call(d, CTL_HEARTBEAT, (xdrproc_t)xdr_ctl_heartbeat_args, &args, (xdrproc_t)xdr_ctl_result, &res);
         return res.status;
+}
+
+static ctl_status beat(struct fake_ds *d, const ctl_space *space)
+{
+        return beat_with(d, space, 0);
 }
 
 static ctl_status push(struct fake_ds *d, ctl_push p)
@@ -164,6 +169,21 @@ static void one_that_comes_back_replaces_its_connection(void **state)
         assert_null(server_of(&ds)->conn);
 }
 
+static bool gets_a_new_file(const struct fake_ds *d)
+{
+        const struct inode *inode;
+        struct user_attrs attrs;
+        struct user_fh fh;
+        bool there;
+
+        assert_int_equal(user_touch(&u, &root, "new", 0644, &fh), NFS4_OK);
+        assert_int_equal(user_getattr(&u, &fh, &attrs), NFS4_OK);
+        assert_int_equal(meta_inode(lab.mds.meta, attrs.fileid, &inode), 0);
+        there = fleet_file_is_on(lab.mds.fleet, inode, server_of(d)->id);
+        assert_int_equal(user_remove(&u, &root, "new"), NFS4_OK);
+        return there;
+}
+
 static void a_silent_one_gets_no_new_files_and_is_closed_later(void **state)
 {
         const struct server *s = server_of(&ds);
@@ -171,14 +191,30 @@ static void a_silent_one_gets_no_new_files_and_is_closed_later(void **state)
         (void)state;
         mds_lab_run_ms(&lab, TRUST_MS - 1000);
         assert_true(s->up);
+        assert_true(gets_a_new_file(&ds));
         mds_lab_run_ms(&lab, 3000);
         assert_false(s->up);
+        assert_false(gets_a_new_file(&ds));
         assert_non_null(ds.conn);
         assert_int_equal(beat(&ds, &ds.hello.space), CTL_OK);
         assert_true(s->up);
+        assert_true(gets_a_new_file(&ds));
         mds_lab_run_ms(&lab, 5 * TRUST_MS);
         assert_null(ds.conn);
         assert_null(s->conn);
+}
+
+static void a_full_one_gets_no_new_files(void **state)
+{
+        static const uint32_t reasons[] = { CTL_HB_FULL, CTL_HB_FAILING, CTL_HB_LEAVING };
+
+        (void)state;
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(beat_with(&ds, &ds.hello.space, reasons[i]), CTL_OK);
+                assert_false(gets_a_new_file(&ds));
+                assert_int_equal(beat(&ds, &ds.hello.space), CTL_OK);
+                assert_true(gets_a_new_file(&ds));
+        }
 }
 
 static void a_connection_has_one_owner(void **state)
@@ -373,6 +409,7 @@ int main(void)
                 TEST(a_new_one_is_given_a_number_for_ever),
                 TEST(one_that_comes_back_replaces_its_connection),
                 TEST(a_silent_one_gets_no_new_files_and_is_closed_later),
+                TEST(a_full_one_gets_no_new_files),
                 TEST(a_connection_has_one_owner),
                 TEST(a_name_is_taken_while_its_owner_is_here),
                 TEST(a_hello_that_makes_no_sense),
