@@ -74,6 +74,11 @@ static int handle_checkpoint(struct store *s, const char *dir)
         return -EOPNOTSUPP;
 }
 
+static const char *handle_trouble(struct store *s)
+{
+        return handle_of(s)->inner->ops->trouble(handle_of(s)->inner);
+}
+
 static void handle_close(struct store *s)
 {
         struct handle *h = handle_of(s);
@@ -96,8 +101,14 @@ static void on_durable(void *arg, uint64_t seq, int error)
 
 struct store *sim_store_attach(struct sim_store *s)
 {
-        static const struct store_ops ops = { handle_get,      handle_scan,       handle_write, handle_sync,
-                                              handle_sync_now, handle_checkpoint, handle_close };
+        static const struct store_ops ops = { .get = handle_get,
+                                              .scan = handle_scan,
+                                              .write = handle_write,
+                                              .sync = handle_sync,
+                                              .sync_now = handle_sync_now,
+                                              .checkpoint = handle_checkpoint,
+                                              .trouble = handle_trouble,
+                                              .close = handle_close };
         struct handle *h = calloc(1, sizeof(*h));
 
         CHECK(h != NULL && !s->handle);
