@@ -89,6 +89,9 @@ static int reload(void *arg, const char *body, FILE *out)
 
 static struct metric gauges[] = {
         { .name = "nacre_clients", .help = "Client records", .kind = METRIC_GAUGE },
+        { .name = "nacre_clients_courtesy",
+          .help = "Clients whose lease has run out and whose state is kept for as long as nobody minds",
+          .kind = METRIC_GAUGE },
         { .name = "nacre_sessions", .help = "Sessions", .kind = METRIC_GAUGE },
         { .name = "nacre_opens", .help = "Open states", .kind = METRIC_GAUGE },
         { .name = "nacre_layouts", .help = "Layouts that are out", .kind = METRIC_GAUGE },
@@ -114,11 +117,11 @@ static struct metric gauges[] = {
 static void refresh(void *arg)
 {
         struct mds *mds = arg;
-        uint64_t values[] = { mds->nfs.clients.count,    mds->nfs.clients.session_count,
-                              opens_count(mds->opens),   layouts_count(mds->layouts),
-                              mds->store->stats.batches, mds->store->stats.syncs,
-                              mds->store->stats.gets,    mds->store->stats.sync_ns,
-                              loop_lag_ns(mds->loop) };
+        uint64_t values[] = { mds->nfs.clients.count,         mds->nfs.clients.courtesy_count,
+                              mds->nfs.clients.session_count, opens_count(mds->opens),
+                              layouts_count(mds->layouts),    mds->store->stats.batches,
+                              mds->store->stats.syncs,        mds->store->stats.gets,
+                              mds->store->stats.sync_ns,      loop_lag_ns(mds->loop) };
 
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_set(&gauges[i], values[i]);

@@ -10,6 +10,7 @@
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/state/revoked.h"
 
 /* --- handles */
 
@@ -144,6 +145,7 @@ static void client_gone(struct nfs4_server *s, struct client *client)
                 layouts_each(mds->layouts, client, fence_writer, mds);
         layouts_drop_client(mds->layouts, client);
         opens_drop_client(mds->opens, client);
+        revoked_drop_client(mds->revocations, client);
         recovery_client_gone(mds->recovery, client);
         mds_client_free(client);
 }
@@ -174,7 +176,15 @@ static enum nfsstat4 reclaim_complete(struct compound *c, struct client *client)
 static uint32_t status_flags(struct nfs4_server *s, const struct client *client)
 {
         (void)s;
-        return recovery_may_reclaim(client) ? SEQ4_STATUS_RESTART_RECLAIM_NEEDED : 0;
+        return revoked_flags(client) |
+               (recovery_may_reclaim(client) ? SEQ4_STATUS_RESTART_RECLAIM_NEEDED : 0);
+}
+
+/* Who has nothing but layouts has nothing to be courteous about. */
+static bool client_expired(struct nfs4_server *s, struct client *client)
+{
+        (void)s;
+        return mds_client_holds(client);
 }
 
 /* --- stateids */
@@ -192,11 +202,15 @@ static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
         }
 }
 
-/* §18.38: only what is without locks may be freed, and what we have is an open or a layout in force. */
+/* §18.38: only what is without locks may be freed, and what we have is an open or a layout in force, or what
+ * is left of one that was revoked. Who has let go of all that has a record again. */
 static enum nfsstat4 free_stateid(struct compound *c, const struct stateid *s)
 {
-        enum nfsstat4 status = test_stateid(c, s);
+        enum nfsstat4 status = revoked_let_go(mds_of(c)->revocations, c->client, s);
 
+        if (status == NFS4_OK)
+                return mds_client_holds(c->client) ? recovery_record(c) : NFS4_OK;
+        status = test_stateid(c, s);
         return status == NFS4_OK ? NFS4ERR_LOCKS_HELD : status;
 }
 
@@ -211,6 +225,7 @@ const struct nfs4_hooks mds_hooks = {
         .client_has_state = client_has_state,
         .reclaim_complete = reclaim_complete,
         .status_flags = status_flags,
+        .client_expired = client_expired,
         .test_stateid = test_stateid,
         .free_stateid = free_stateid,
         .flavors = flavors,

@@ -19,8 +19,10 @@
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
+#include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/state/revoked.h"
 
 enum { ERROR_BYTES = 512, STORE_CACHE_SHARE = 4 };
 
@@ -110,6 +112,7 @@ static bool start_parts(struct mds *mds)
 {
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
                (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
                (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
                (mds->reaper = reaper_new(mds));
 }
@@ -226,6 +229,8 @@ void mds_stop(struct mds *mds)
         layouts_free(mds->layouts);
         opens_free(mds->opens);
         recovery_free(mds->recovery);
+        courtesy_free(mds->courtesy);
+        revocations_free(mds->revocations);
         fleet_free(mds->fleet);
         names_free(mds->names);
         if (mds->exports)

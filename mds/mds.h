@@ -9,13 +9,15 @@
 #include "mds/store/txn.h"
 #include "nfs4/server.h"
 
-struct fleet;    /* fleet/fleet.h: data servers, pools, fences */
-struct opens;    /* state/open.h */
-struct layouts;  /* state/layout.h */
-struct recovery; /* state/recovery.h */
-struct sizes;    /* pnfs/size.h */
-struct proxy;    /* pnfs/proxy.h */
-struct reaper;   /* fleet/reaper.h */
+struct fleet;       /* fleet/fleet.h: data servers, pools, fences */
+struct opens;       /* state/open.h */
+struct layouts;     /* state/layout.h */
+struct recovery;    /* state/recovery.h */
+struct courtesy;    /* state/courtesy.h */
+struct revocations; /* state/revoked.h */
+struct sizes;       /* pnfs/size.h */
+struct proxy;       /* pnfs/proxy.h */
+struct reaper;      /* fleet/reaper.h */
 struct ctl_server;
 
 struct mds {
@@ -33,6 +35,8 @@ struct mds {
         struct opens *opens;
         struct layouts *layouts;
         struct recovery *recovery;
+        struct courtesy *courtesy;
+        struct revocations *revocations;
         struct sizes *sizes;
         struct proxy *proxy;
         struct reaper *reaper;

@@ -10,6 +10,8 @@
 #include "base/siphash.h"
 #include "nfs4/callback.h"
 
+enum { NS = 1000000000, COURTESY_SECONDS = 24 * 3600 };
+
 static uint64_t owner_hash(const struct nfs4_server *s, const void *owner, uint32_t length)
 {
         return siphash(owner, length, s->key);
@@ -55,7 +57,7 @@ struct client *client_new(struct nfs4_server *s, struct slice owner,
 {
         struct client *c;
 
-        if (s->clients.count >= s->limits.clients)
+        if (s->clients.count >= s->limits.clients && !clients_make_room(s))
                 return NULL;
         c = calloc(1, sizeof(*c));
         if (!c)
@@ -85,12 +87,23 @@ struct client *client_new(struct nfs4_server *s, struct slice owner,
         return c;
 }
 
+static void leave_list(struct nfs4_server *s, struct client *c)
+{
+        list_remove(&c->in_lru);
+        s->clients.courtesy_count -= c->expired;
+        c->expired = false;
+}
+
 void client_renew(struct nfs4_server *s, struct client *c)
 {
         c->renewed_ns = env_now(s->env);
-        c->expired = false;
-        list_remove(&c->in_lru);
+        leave_list(s, c);
         list_push(&s->clients.lru, &c->in_lru);
+}
+
+bool client_lapsed(const struct nfs4_server *s, const struct client *c)
+{
+        return !client_busy(c) && env_now(s->env) - c->renewed_ns >= s->lease_seconds * (uint64_t)NS;
 }
 
 static void client_free(struct client *c)
@@ -124,34 +137,60 @@ void client_destroy(struct nfs4_server *s, struct client *c)
         callbacks_client_gone(c);
         hashtab_remove(&s->clients.by_id, &c->by_id);
         hashtab_remove(&s->clients.by_owner, &c->by_owner);
-        list_remove(&c->in_lru);
+        leave_list(s, c);
         s->clients.count--;
         client_release(s, c);
 }
 
-/* Oldest renewals first: stop at the first lease that still runs. Clients kept as a courtesy go to the end
- * again. */
+bool clients_make_room(struct nfs4_server *s)
+{
+        struct client *c;
+
+        if (list_empty(&s->clients.courtesy))
+                return false;
+        c = CONTAINER(s->clients.courtesy.next, struct client, in_lru);
+        log_info("courtesy-ends", "clientid=%016llx", (unsigned long long)c->clientid);
+        client_destroy(s, c);
+        return true;
+}
+
+/* The lease of C has run out: it goes, or is kept for as long as nobody minds. */
+static void expire(struct nfs4_server *s, struct client *c)
+{
+        struct clients *all = &s->clients;
+
+        if (client_busy(c)) { /* look again later */
+                list_remove(&c->in_lru);
+                list_push(&all->lru, &c->in_lru);
+        } else if (c->confirmed && s->hooks->client_expired && s->hooks->client_expired(s, c)) {
+                list_remove(&c->in_lru);
+                list_push(&all->courtesy, &c->in_lru);
+                c->expired = true;
+                all->courtesy_count++;
+        } else {
+                log_info("client-expired", "clientid=%016llx", (unsigned long long)c->clientid);
+                client_destroy(s, c);
+        }
+}
+
+/* Oldest renewals first: stop at the first lease that still runs. */
 static void lease_tick(struct timer *t)
 {
         struct clients *all = CONTAINER(t, struct clients, lease_timer);
         struct nfs4_server *s = CONTAINER(all, struct nfs4_server, clients);
-        uint64_t now = env_now(s->env), lease_ns = s->lease_seconds * 1000000000ull;
+        uint64_t now = env_now(s->env), lease_ns = s->lease_seconds * (uint64_t)NS;
 
         for (uint32_t left = all->count; left > 0 && !list_empty(&all->lru); left--) {
                 struct client *c = CONTAINER(all->lru.next, struct client, in_lru);
 
                 if (now - c->renewed_ns < lease_ns)
                         break;
-                if (client_busy(c) ||
-                    (c->confirmed && s->hooks->client_expired && s->hooks->client_expired(s, c))) {
-                        c->expired = !client_busy(c);
-                        list_remove(&c->in_lru);
-                        list_push(&all->lru, &c->in_lru);
-                        continue;
-                }
-                log_info("client-expired", "clientid=%016llx", (unsigned long long)c->clientid);
-                client_destroy(s, c);
+                expire(s, c);
         }
+        while (!list_empty(&all->courtesy) &&
+               now - CONTAINER(all->courtesy.next, struct client, in_lru)->renewed_ns >=
+                       COURTESY_SECONDS * (uint64_t)NS)
+                clients_make_room(s);
         timer_start(s->env, t, lease_ns / 8);
 }
 
@@ -161,11 +200,12 @@ int clients_init(struct nfs4_server *s)
 
         *all = (struct clients){ .lease_timer.fire = lease_tick };
         list_init(&all->lru);
+        list_init(&all->courtesy);
         if (!hashtab_init(&all->by_id, 64) || !hashtab_init(&all->by_owner, 64) ||
             !hashtab_init(&all->sessions, 64))
                 return -ENOMEM;
         env_random(s->env, &all->next_session, sizeof(all->next_session));
-        timer_start(s->env, &all->lease_timer, s->lease_seconds * 1000000000ull / 8);
+        timer_start(s->env, &all->lease_timer, s->lease_seconds * (uint64_t)NS / 8);
         return 0;
 }
 
@@ -174,6 +214,7 @@ void clients_destroy(struct nfs4_server *s)
         struct clients *all = &s->clients;
 
         timer_stop(&all->lease_timer);
+        list_splice(&all->lru, &all->courtesy);
         LIST_FOR_EACH_SAFE(node, &all->lru)
                 client_destroy(s, CONTAINER(node, struct client, in_lru));
         hashtab_destroy(&all->by_id);

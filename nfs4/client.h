@@ -71,7 +71,7 @@ struct session_conn {
 
 struct client {
         struct hnode by_id, by_owner;
-        struct list in_lru; /* clients by last renewal, oldest first */
+        struct list in_lru; /* clients.lru or clients.courtesy */
         uint64_t clientid;
         uint8_t verifier[NFS4_VERIFIER_SIZE];
         uint8_t *owner; /* co_ownerid, malloc'd */
@@ -79,7 +79,7 @@ struct client {
         uint32_t flavor, uid; /* principal of EXCHANGE_ID */
         uint32_t minor;       /* version that made its first session */
         uint32_t tag;         /* client_tag(): what layouts' handles carry */
-        bool confirmed, expired /* courtesy */, reclaim_complete;
+        bool confirmed, expired /* in clients.courtesy */, reclaim_complete;
         bool gone;                /* destroyed, freed when references is 0 */
         uint32_t create_seqid;    /* csa_sequence expected next, §18.36 */
         bool create_replay_valid; /* the last CREATE_SESSION's result, for its retry */
@@ -98,8 +98,9 @@ struct client {
 
 struct clients {
         struct hashtab by_id, by_owner, sessions;
-        struct list lru; /* oldest renewal first, but for those kept beyond their lease */
-        uint32_t count, session_count, next_number, next_session;
+        struct list lru;      /* oldest renewal first */
+        struct list courtesy; /* kept beyond their lease because nobody minds; oldest first */
+        uint32_t count, courtesy_count, session_count, next_number, next_session;
         struct timer lease_timer;
 };
 
@@ -120,6 +121,10 @@ struct client *client_by_id(struct nfs4_server *s, uint64_t clientid);
 /* Confirmed (or not) client of OWNER; NULL. */
 struct client *client_by_owner(struct nfs4_server *s, struct slice owner, bool confirmed);
 void client_renew(struct nfs4_server *s, struct client *c);
+/* Its lease has run out: what it holds may be taken away (§8.3). It may come back any time. */
+bool client_lapsed(const struct nfs4_server *s, const struct client *c);
+/* Drop the client that has been kept as a courtesy for the longest; false: there is none. */
+bool clients_make_room(struct nfs4_server *s);
 /* Drop CLIENT with its sessions and (hook) its state. */
 void client_destroy(struct nfs4_server *s, struct client *c);
 /* A session with these (already negotiated) attributes; NULL: out of memory or at the limit. */

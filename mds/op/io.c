@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mds/op/io.h"
 
+#include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
@@ -60,5 +61,6 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
                 return NFS4_OK;
         if (recovery_in_grace(mds->recovery))
                 return NFS4ERR_GRACE; /* who denies this may not have reclaimed it yet (§8.4.2.1) */
-        return open_conflicts(mds->opens, c->fh.fileid, NULL, (uint8_t)access, 0) ? NFS4ERR_LOCKED : NFS4_OK;
+        status = courtesy_share(mds->courtesy, c->fh.fileid, NULL, (uint8_t)access, 0);
+        return status == NFS4ERR_SHARE_DENIED ? NFS4ERR_LOCKED : status;
 }

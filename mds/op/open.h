@@ -40,5 +40,5 @@ static inline bool open_is_exclusive(const struct open_args *a)
 /* open_file.c. Each ends with the open state made and the file current, or has changed nothing.
  * open_existing() may say NFS4_WAIT (the file is cut): then open_resume(). */
 enum nfsstat4 open_new(struct compound *c, const struct open_target *target);
-enum nfsstat4 open_existing(struct compound *c, const struct open_target *target);
+enum nfsstat4 open_existing(struct compound *c, struct open_target *target);
 enum nfsstat4 open_resume(struct compound *c);

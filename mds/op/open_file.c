@@ -3,6 +3,7 @@
 #include "mds/op/open.h"
 #include "mds/op/resize.h"
 #include "mds/pnfs/size.h"
+#include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
@@ -104,10 +105,11 @@ static enum nfsstat4 check_mode(const struct open_args *a, const struct subject 
         return NFS4_OK;
 }
 
-static enum nfsstat4 check_existing(struct compound *c, const struct subject *file)
+static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
-        struct opens *opens = mds_of(c)->opens;
+        struct mds *mds = mds_of(c);
+        uint64_t fileid = file->inode->fileid;
         bool own = is_own_creation(a, file->inode);
         enum nfsstat4 status;
 
@@ -120,11 +122,13 @@ static enum nfsstat4 check_existing(struct compound *c, const struct subject *fi
         status = own ? NFS4_OK : check_mode(a, file);
         if (status != NFS4_OK)
                 return status;
-        return open_conflicts(opens, file->inode->fileid,
-                              open_of(opens, c->client, a->owner, file->inode->fileid), (uint8_t)a->access,
-                              (uint8_t)a->deny)
-                       ? (a->claim == CLAIM_PREVIOUS ? NFS4ERR_RECLAIM_CONFLICT : NFS4ERR_SHARE_DENIED)
-                       : NFS4_OK;
+        status = courtesy_share(mds->courtesy, fileid, open_of(mds->opens, c->client, a->owner, fileid),
+                                (uint8_t)a->access, (uint8_t)a->deny);
+        if (status == NFS4ERR_SHARE_DENIED && a->claim == CLAIM_PREVIOUS)
+                return NFS4ERR_RECLAIM_CONFLICT;
+        if (status == NFS4_OK && meta_inode(mds->meta, fileid, &file->inode) < 0)
+                return NFS4ERR_STALE; /* it had no name, and who had it open was the one that yielded */
+        return status;
 }
 
 static enum nfsstat4 finish(struct compound *c)
@@ -161,11 +165,11 @@ static enum nfsstat4 cut(struct compound *c, const struct subject *file)
         return status == NFS4_OK ? finish(c) : status;
 }
 
-enum nfsstat4 open_existing(struct compound *c, const struct open_target *target)
+enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_res *r = OP_RES(c, struct open_res);
-        const struct subject *file = &target->file;
+        struct subject *file = &target->file;
         enum nfsstat4 status = check_existing(c, file);
 
         if (status != NFS4_OK)

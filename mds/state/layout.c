@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/slab.h"
+#include "mds/state/courtesy.h"
 
 enum { LAYOUTS_MAX = 1 << 20 };
 
@@ -192,8 +193,10 @@ enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fi
 
         if (!state)
                 state = make(l, client, fileid, export_id);
-        if (!state)
+        if (!state) {
+                courtesy_make_room(l->mds->courtesy);
                 return NFS4ERR_LAYOUTTRYLATER;
+        }
         bump(&state->stateid);
         state->iomodes |= (uint8_t)(1u << iomode);
         state->epoch = meta_epoch(l->mds->meta);

@@ -9,6 +9,8 @@
 #include "base/slab.h"
 #include "mds/ns/orphan.h"
 #include "mds/state/client.h"
+#include "mds/state/courtesy.h"
+#include "mds/state/revoked.h"
 #include "mds/state/share.h"
 
 enum { OPENS_MAX = 1 << 20, OWNER_SHORT = 64 };
@@ -119,6 +121,24 @@ bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *e
         return file && share_conflicts(file, except, access, deny);
 }
 
+struct open_state *open_conflicting(struct opens *o, uint64_t fileid, const struct open_state *except,
+                                    uint8_t access, uint8_t deny, const struct open_state *previous)
+{
+        const struct file_state *file = share_find(&o->shares, fileid);
+        struct list *node;
+
+        if (!file || !share_conflicts(file, except, access, deny))
+                return NULL;
+        for (node = previous ? previous->in_file.next : file->opens.next; node != &file->opens;
+             node = node->next) {
+                struct open_state *state = CONTAINER(node, struct open_state, in_file);
+
+                if (state != except && (state->deny & access || state->access & deny))
+                        return state;
+        }
+        return NULL;
+}
+
 bool opens_file_is_open(struct opens *o, uint64_t fileid)
 {
         return share_find(&o->shares, fileid) != NULL;
@@ -208,6 +228,7 @@ enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owne
                 state = new_state(o, client, owner, file);
         if (!state) {
                 share_put(&o->shares, file);
+                courtesy_make_room(o->mds->courtesy);
                 return NFS4ERR_DELAY;
         }
         state->export_id = export_id;
@@ -229,7 +250,7 @@ enum nfsstat4 open_find(struct opens *o, const struct client *client, const stru
                 return NFS4ERR_BAD_STATEID;
         state = find_index(o, index);
         if (!state || state->client != client)
-                return NFS4ERR_BAD_STATEID;
+                return revoked_status(o->mds->revocations, client, s);
         if (s->seqid != 0 && s->seqid != state->stateid.seqid)
                 return (int32_t)(s->seqid - state->stateid.seqid) > 0 ? NFS4ERR_BAD_STATEID
                                                                       : NFS4ERR_OLD_STATEID;
@@ -283,6 +304,30 @@ bool open_close(struct opens *o, struct open_state *state)
         last = list_empty(&file->opens);
         share_put(&o->shares, file);
         return last;
+}
+
+static struct open_state *first_of(const struct opens *o, const struct client *client, uint64_t fileid)
+{
+        const struct file_state *file = share_find(&o->shares, fileid);
+
+        if (!file)
+                return NULL;
+        LIST_FOR_EACH(node, &file->opens) {
+                struct open_state *state = CONTAINER(node, struct open_state, in_file);
+
+                if (state->client == client)
+                        return state;
+        }
+        return NULL;
+}
+
+void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum nfsstat4 why)
+{
+        for (struct open_state *s = first_of(o, client, fileid); s; s = first_of(o, client, fileid)) {
+                revoked_add(o->mds->revocations, client, &s->stateid, why);
+                if (open_close(o, s))
+                        orphan_closed(o->mds, fileid);
+        }
 }
 
 void opens_drop_client(struct opens *o, struct client *client)

@@ -32,7 +32,11 @@ struct open_state *open_of(struct opens *o, const struct client *client, struct 
  */
 bool open_conflicts(struct opens *o, uint64_t fileid, const struct open_state *except, uint8_t access,
                     uint8_t deny);
-/* The state that S names, by §8.2.2 and §8.2.4: OK, BAD_STATEID, OLD_STATEID; S must belong to CLIENT. */
+/* The next open state after PREVIOUS (NULL: the first) that would refuse ACCESS/DENY; NULL: none. */
+struct open_state *open_conflicting(struct opens *o, uint64_t fileid, const struct open_state *except,
+                                    uint8_t access, uint8_t deny, const struct open_state *previous);
+/* The state that S names, by §8.2.2 and §8.2.4: OK, BAD_STATEID, OLD_STATEID, or why it was revoked; S must
+ * belong to CLIENT. */
 enum nfsstat4 open_find(struct opens *o, const struct client *client, const struct stateid *s,
                         struct open_state **ret);
 /* OK and a higher seqid, or INVAL: not a union of what OPENs gave. */
@@ -41,6 +45,8 @@ enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t 
 bool open_close(struct opens *o, struct open_state *state);
 /* All states of CLIENT go (lease expired, client replaced); orphans of them too. */
 void opens_drop_client(struct opens *o, struct client *client);
+/* What CLIENT has open of FILEID is taken away; WHY as in revoked.h. */
+void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum nfsstat4 why);
 bool opens_file_is_open(struct opens *o, uint64_t fileid);
 bool opens_client_has_any(const struct client *client);
 uint32_t opens_count(const struct opens *o);

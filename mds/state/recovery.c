@@ -10,6 +10,7 @@
 #include "base/siphash.h"
 #include "mds/ns/orphan.h"
 #include "mds/state/client.h"
+#include "mds/state/revoked.h"
 
 enum { NS = 1000000000, RECLAIM_PAUSE = 3 /* seconds without a reclaim: it is not reclaiming any more */ };
 
@@ -289,6 +290,8 @@ enum nfsstat4 recovery_record(struct compound *c)
 
         if (!m)
                 return NFS4ERR_DELAY;
+        if (revoked_any(c->client))
+                return NFS4_OK; /* it might reclaim what it does not know it has lost */
         if (!m->recorded)
                 error = put_record(mds_of(c)->recovery, c->client, &m->record_seq);
         if (error < 0)
@@ -351,6 +354,16 @@ enum nfsstat4 recovery_complete(struct compound *c)
                 forget(r, m->survivor);
         end_if_all_done(r);
         return NFS4_OK;
+}
+
+int recovery_revoke(struct recovery *r, struct client *client)
+{
+        struct mds_client *m = client->role;
+        int error = m && m->recorded ? delete_record(r, owner_of(client)) : 0;
+
+        if (m && error == 0)
+                m->recorded = false;
+        return error;
 }
 
 void recovery_client_gone(struct recovery *r, struct client *client)

@@ -41,6 +41,9 @@ enum nfsstat4 recovery_record(struct compound *c);
 enum nfsstat4 recovery_confirm(struct compound *c, struct client *client, const struct client *old);
 /* CLIENT says RECLAIM_COMPLETE, for the first time. OK, or what the store said. */
 enum nfsstat4 recovery_complete(struct compound *c);
+/* Something that CLIENT holds is about to be taken away and given to others: it may not reclaim it. Until the
+ * client has let go of what it lost, it has no record. 0, or -errno: it may not be taken away. */
+int recovery_revoke(struct recovery *r, struct client *client);
 /* CLIENT and its state go for good. */
 void recovery_client_gone(struct recovery *r, struct client *client);
 

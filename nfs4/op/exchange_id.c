@@ -124,7 +124,7 @@ static bool may_take_over(struct compound *c, const struct client *confirmed)
 
         if (client_busy(confirmed))
                 return false;
-        return confirmed->expired ||
+        return client_lapsed(c->server, confirmed) ||
                (list_empty(&confirmed->sessions) &&
                 !(hooks->client_has_state && hooks->client_has_state(c->server, confirmed)));
 }

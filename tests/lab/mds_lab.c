@@ -13,8 +13,10 @@
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
+#include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/state/revoked.h"
 #include "mds/store/fsck.h"
 #include "tests/lab/ctl_lab.h"
 
@@ -205,7 +207,8 @@ static void start_mds(struct mds_lab *lab)
         }
         start_engine(lab);
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-              (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)));
+              (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+              (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
         CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
               (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
@@ -257,6 +260,8 @@ static void stop_mds(struct mds_lab *lab)
         layouts_free(mds->layouts);
         opens_free(mds->opens);
         recovery_free(mds->recovery);
+        courtesy_free(mds->courtesy);
+        revocations_free(mds->revocations);
         fleet_free(mds->fleet);
         exports_free(mds->exports);
         list_remove(&mds->durable_task.node);

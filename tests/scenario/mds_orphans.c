@@ -152,6 +152,8 @@ static void an_opener_who_vanishes(void **state)
                 mds_lab_run_ms(&lab, 10000);
                 user_lookup(&other, &root, "f", NULL);
         }
+        assert_int_equal(user_getattr(&other, &o.fh, &a), NFS4_OK); /* nobody minds yet */
+        assert_true(clients_make_room(&lab.mds.nfs));
         assert_int_equal(user_getattr(&other, &o.fh, &a), NFS4ERR_STALE);
         assert_int_equal(removes(), 1);
 }

@@ -307,6 +307,7 @@ static void an_expired_writer_is_fenced(void **state)
         uint32_t fences = lab.ds[1].fences;
 
         (void)state;
+        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK); /* it keeps the layout */
         for (int i = 0; i < 12; i++) {
                 mds_lab_run_ms(&lab, 10000);
                 user_lookup(&other, &root, "f", NULL);

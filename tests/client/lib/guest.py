@@ -192,6 +192,7 @@ class UmlClient(Client):
 
     def __init__(self, network, name, address, folder, kernel="6.1", memory_mib=1024, layout=True):
         super().__init__(name, folder)
+        self.address = address
         shutil.copytree(TOOLS, self.path("tools"), dirs_exist_ok=True)
         tap = f"tap-{name}"[:15]
         network.add_tap(tap)
@@ -217,6 +218,7 @@ class HostClient(Client):
 
     def __init__(self, network, name, address, folder):
         super().__init__(name, folder)
+        self.address = address
         shutil.copytree(TOOLS, self.path("tools"), dirs_exist_ok=True)
         namespace = network.add_client_namespace(name, address)
         script = (f"hostname {name}; if [ -d /sys/fs/nfs/net/nfs_client ]; then echo {namespace} >/sys/fs/nfs/net/nfs_client/identifier; fi; "

@@ -75,6 +75,15 @@ class Network:
         finally:
             os.unlink(path)
 
+    def cut_off(self, address):
+        """From now on no packet passes between the client at ADDRESS and any server."""
+        self.run("nft", f"table ip cut_{address.replace('.', '_')} {{ chain in {{ type filter hook input priority -1; ip saddr {address} drop; }}; "
+                        f"chain out {{ type filter hook output priority -1; ip daddr {address} drop; }}; }}")
+
+    def join(self, address):
+        """What cut_off() did has an end."""
+        self.run("nft", f"delete table ip cut_{address.replace('.', '_')}")
+
     @staticmethod
     def _counter(address, way):
         return f"{way}_{address.replace('.', '_')}"

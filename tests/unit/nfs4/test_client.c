@@ -127,10 +127,41 @@ static void a_courtesy_client_may_come_back(void **unused)
         assert_int_equal(lab_ping(&lab, &s, 0), NFS4_OK);
         assert_false(client_by_id(&lab.nfs, s.clientid)->expired);
         assert_int_equal(lab.gone, 0);
+        assert_false(clients_make_room(&lab.nfs));
         nfs4_lab_run_ms(&lab, 2 * LEASE_MS);
-        lab.courtesy = false; /* memory is short, or somebody conflicts */
-        nfs4_lab_run_ms(&lab, LEASE_MS);
+        assert_true(client_lapsed(&lab.nfs, client_by_id(&lab.nfs, s.clientid)));
+        assert_int_equal(lab.nfs.clients.courtesy_count, 1);
+        assert_true(clients_make_room(&lab.nfs)); /* memory is short */
         assert_int_equal(lab.gone, 1);
+        assert_int_equal(lab.nfs.clients.count + lab.nfs.clients.courtesy_count, 0);
+}
+
+static void courtesy_ends_after_a_day(void **unused)
+{
+        struct lab_session s;
+
+        (void)unused;
+        lab.courtesy = true;
+        bring_about(CONFIRMED, &s);
+        nfs4_lab_run_ms(&lab, 23 * 3600 * 1000);
+        assert_int_equal(lab.nfs.clients.courtesy_count, 1);
+        nfs4_lab_run_ms(&lab, 3600 * 1000 + LEASE_MS);
+        assert_int_equal(lab.nfs.clients.count, 0);
+}
+
+/* Whom nobody has heard of for long makes way for those who come. */
+static void courtesy_ends_at_the_limit(void **unused)
+{
+        struct lab_session s, other;
+
+        (void)unused;
+        lab.courtesy = true;
+        lab.nfs.limits.clients = 1;
+        bring_about(CONFIRMED, &s);
+        assert_int_equal(lab_exchange_id(&lab, conn, "other", "verifier", 0, &other), NFS4ERR_DELAY);
+        nfs4_lab_run_ms(&lab, 2 * LEASE_MS);
+        assert_int_equal(lab_exchange_id(&lab, conn, "other", "verifier", 0, &other), NFS4_OK);
+        assert_null(client_by_id(&lab.nfs, s.clientid));
 }
 
 static void each_client_has_its_own_lease(void **unused)
@@ -160,6 +191,8 @@ int main(void)
                 TEST(a_refused_sequence_does_not_renew),
                 TEST(a_client_with_a_request_inside_does_not_expire),
                 TEST(a_courtesy_client_may_come_back),
+                TEST(courtesy_ends_after_a_day),
+                TEST(courtesy_ends_at_the_limit),
                 TEST(each_client_has_its_own_lease),
         };
 
