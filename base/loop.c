@@ -93,7 +93,7 @@ void loop_post(struct loop *loop, struct message *msg)
                 CHECK(write(loop->bell_fd, &one, sizeof(one)) == sizeof(one));
 }
 
-static void read_inbox(struct loop *loop)
+void loop_read_inbox(struct loop *loop)
 {
         struct message *newest, *oldest = NULL;
 
@@ -183,7 +183,7 @@ static void turn(struct loop *loop)
 
         loop->turn_began_ns = 0;
         wait_for_events(loop);
-        read_inbox(loop);
+        loop_read_inbox(loop);
         loop_note_event(loop);
         if (loop->env.timers > 0)
                 env_run_timers(&loop->env, env_now(&loop->env));

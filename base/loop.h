@@ -38,6 +38,8 @@ struct message {
         void (*run)(struct message *);
 };
 void loop_post(struct loop *loop, struct message *msg);
+/* On the loop's thread: run what was posted so far. For the end, when the loop does not turn any more. */
+void loop_read_inbox(struct loop *loop);
 
 /* Hand a TCP stream of this env to another loop (a data server deals its connections out so): it stops
  * wanting, and ARRIVED runs on TO's thread with the stream, which is TO's from then on. Called on the loop

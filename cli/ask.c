@@ -27,7 +27,8 @@ static const char *hint(int error)
 {
         switch (error) {
         case ENOENT:
-        case ECONNREFUSED: return "; is the server running? --socket PATH or --dir DIR names another";
+        case ECONNREFUSED:
+        case ECONNRESET: return "; is the server running? --socket PATH or --dir DIR names another";
         case EACCES: return "; only its own user and root may";
         default: return "";
         }

@@ -24,9 +24,9 @@ static bool is_up(struct json servers, const char *name)
         return false;
 }
 
-/* A data server that has just been started again may still be "up" at the MDS from before: it must answer
+/* A data server that has just been started again may still be "up" at the MDS from before: it must say so
  * itself, too. */
-static bool answers(const struct dev_cluster *c, const char *name)
+static bool is_well(const struct dev_cluster *c, const char *name)
 {
         struct http_answer answer = { 0 };
         char path[DEV_PATH];
@@ -34,7 +34,7 @@ static bool answers(const struct dev_cluster *c, const char *name)
         if (http_ask(dev_path(c, "/run", name, ".sock", path), "/healthz", NULL, &answer) < 0)
                 return false;
         free(answer.body);
-        return true;
+        return answer.status == 200;
 }
 
 /* The first server that is not there yet; NULL: all are. */
@@ -51,7 +51,7 @@ static const char *missing_server(const struct dev_cluster *c)
         if (answer.status != 200 || !json_parse(body, &root) || !json_member(root, "data_servers", &servers))
                 return c->mds.name;
         for (unsigned i = 0; i < c->ds_count; i++)
-                if (!is_up(servers, c->ds[i].name) || !answers(c, c->ds[i].name))
+                if (!is_up(servers, c->ds[i].name) || !is_well(c, c->ds[i].name))
                         return c->ds[i].name;
         return NULL;
 }

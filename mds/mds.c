@@ -239,6 +239,9 @@ void mds_stop(struct mds *mds)
                 meta_close(mds->meta);
         if (mds->store)
                 mds->store->ops->close(mds->store);
+        if (mds->loop)
+                loop_read_inbox(
+                        mds->loop); /* the store's thread has ended; what it said last frees the store */
         if (mds->pool)
                 bufpool_free(mds->pool);
         free(mds);
