@@ -15,6 +15,7 @@
 #include "mds/pnfs/size.h"
 #include "tests/lab/fake_ds.h"
 #include "tests/lab/mds_lab.h"
+#include "tests/lab/rpc_lab.h"
 
 static struct mds_lab lab;
 static struct fake_ds ds, second;
@@ -371,6 +372,48 @@ static void one_that_does_not_answer(void **state)
         assert_int_equal(ds.calls > 0, true);
 }
 
+/* --- connections of nobody */
+
+/* No TLS at all; TLS and no word; TLS and something that is no call. */
+static void who_says_nothing_is_closed(void **state)
+{
+        struct raw_peer *plain;
+        struct stream *stream;
+
+        (void)state;
+        assert_int_equal(lab.v.env.ops->connect(&lab.v.env, &lab.conf.control, &stream), 0);
+        plain = raw_peer_new(stream);
+        mds_lab_run_ms(&lab, 9000);
+        assert_false(plain->ended);
+        assert_non_null(second.conn);
+        mds_lab_run_ms(&lab, 2000);
+        assert_true(plain->ended);
+        mds_lab_run_ms(&lab, 20000);
+        assert_null(second.conn);
+        raw_peer_free(plain);
+}
+
+static void who_speaks_without_the_key_is_closed(void **state)
+{
+        static const uint8_t noise[] = "\x80\x00\x00\x04 no TLS";
+        static const uint8_t other_key[32] = { 1 };
+        struct raw_peer *plain;
+        struct stream *stream;
+
+        (void)state;
+        assert_int_equal(lab.v.env.ops->connect(&lab.v.env, &lab.conf.control, &stream), 0);
+        plain = raw_peer_new(stream);
+        raw_send(plain, noise, sizeof(noise));
+        mds_lab_run_ms(&lab, 10);
+        assert_true(plain->ended);
+        raw_peer_free(plain);
+        fake_ds_stop(&second);
+        fake_ds_start(&second, &lab.v.env, &lab.conf.control, other_key, 2);
+        fake_ds_dial(&second);
+        mds_lab_run_ms(&lab, 10);
+        assert_null(second.conn);
+}
+
 /* --- the end */
 
 /* An EOF that waits for another data server, a PUSH that waits for the store: both go with the server. */
@@ -417,6 +460,8 @@ int main(void)
                 TEST(a_push_that_makes_no_sense_changes_nothing),
                 TEST(a_size_that_cannot_be_is_no_answer),
                 TEST(one_that_does_not_answer),
+                TEST(who_says_nothing_is_closed),
+                TEST(who_speaks_without_the_key_is_closed),
                 TEST(stopping_while_calls_wait),
         };
 
