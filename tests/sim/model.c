@@ -211,7 +211,8 @@ static void describe(const struct model_file *f, uint64_t from, uint64_t to)
                         e->is_cut ? "cut" : "write", e->from, (int64_t)e->to, e->client, e->ds,
                         (double)e->began / 1e9);
                 fprintf(stderr, e->acked == NEVER ? " no answer" : " acked %.6f", (double)e->acked / 1e9);
-                fprintf(stderr, e->durable == NEVER ? "" : " durable %.6f", (double)e->durable / 1e9);
+                if (e->durable != NEVER)
+                        fprintf(stderr, " durable %.6f", (double)e->durable / 1e9);
                 fprintf(stderr, e->settled == NEVER ? " unsettled\n" : " settled %.6f\n",
                         (double)e->settled / 1e9);
         }
