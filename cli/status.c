@@ -108,10 +108,10 @@ static void print_summary(struct json root)
         printf("nacre %s, up %s, fsid %s\n", json_member_text(root, "version", version, sizeof version),
                age_text(json_u64(root, "uptime_seconds"), uptime),
                json_member_text(root, "fsid", fsid, sizeof fsid));
-        printf("clients %" PRIu64 ", open files %" PRIu64 ", layouts %" PRIu64 ", lease %" PRIu64
-               "s, fenced epoch %" PRIu64 "\n",
-               json_u64(root, "clients"), json_u64(root, "opens"), json_u64(root, "layouts"),
-               json_u64(root, "lease_seconds"), json_u64(root, "fenced_epoch"));
+        printf("clients %" PRIu64 ", open files %" PRIu64 ", locks %" PRIu64 ", layouts %" PRIu64
+               ", lease %" PRIu64 "s, fenced epoch %" PRIu64 "\n",
+               json_u64(root, "clients"), json_u64(root, "opens"), json_u64(root, "locks"),
+               json_u64(root, "layouts"), json_u64(root, "lease_seconds"), json_u64(root, "fenced_epoch"));
         if (json_true(root, "grace"))
                 printf("in grace: %" PRIu64 " clients may reclaim what they had, %" PRIu64 "s left\n",
                        json_u64(root, "grace_waits_for"), json_u64(root, "grace_left_seconds"));

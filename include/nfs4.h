@@ -150,6 +150,9 @@ enum {
         WND4_RESOURCE = 2,
 };
 
+/* LOCK §18.10 */
+enum { READ_LT = 1, WRITE_LT = 2, READW_LT = 3, WRITEW_LT = 4 };
+
 enum { UNSTABLE4 = 0, DATA_SYNC4 = 1, FILE_SYNC4 = 2 };
 enum { SET_TO_SERVER_TIME4 = 0, SET_TO_CLIENT_TIME4 = 1 };
 enum { NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR = 0 };

@@ -9,6 +9,7 @@
 #include "mds/fleet/reaper.h"
 #include "mds/mds.h"
 #include "mds/state/layout.h"
+#include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
@@ -61,9 +62,10 @@ static int status(void *arg, const char *body, FILE *out)
         fprintf(out, "\",\"lease_seconds\":%u,\"data_servers\":[", mds->nfs.lease_seconds);
         print_servers(mds->fleet, now, out);
         fprintf(out,
-                "],\"clients\":%u,\"opens\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"fenced_epoch\":%u,",
-                mds->nfs.clients.count, opens_count(mds->opens), layouts_count(mds->layouts),
-                (unsigned long long)((now - mds->started_ns) / 1000000000), meta_epoch(mds->meta));
+                "],\"clients\":%u,\"opens\":%u,\"locks\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"fenced_epoch\":%u,",
+                mds->nfs.clients.count, opens_count(mds->opens), locks_count(mds->locks),
+                layouts_count(mds->layouts), (unsigned long long)((now - mds->started_ns) / 1000000000),
+                meta_epoch(mds->meta));
         fprintf(out,
                 "\"grace\":%s,\"grace_waits_for\":%u,\"grace_left_seconds\":%llu,\"grace_took_ms\":%llu}",
                 grace.in_grace ? "true" : "false", grace.waits_for,
@@ -94,6 +96,10 @@ static struct metric gauges[] = {
           .kind = METRIC_GAUGE },
         { .name = "nacre_sessions", .help = "Sessions", .kind = METRIC_GAUGE },
         { .name = "nacre_opens", .help = "Open states", .kind = METRIC_GAUGE },
+        { .name = "nacre_locks", .help = "Byte ranges that are locked", .kind = METRIC_GAUGE },
+        { .name = "nacre_lock_waiters",
+          .help = "Locks that clients wait for and are called about",
+          .kind = METRIC_GAUGE },
         { .name = "nacre_layouts", .help = "Layouts that are out", .kind = METRIC_GAUGE },
         { .name = "nacre_store_batches_total",
           .help = "Batches written to the metadata store",
@@ -119,6 +125,7 @@ static void refresh(void *arg)
         struct mds *mds = arg;
         uint64_t values[] = { mds->nfs.clients.count,         mds->nfs.clients.courtesy_count,
                               mds->nfs.clients.session_count, opens_count(mds->opens),
+                              locks_count(mds->locks),        locks_waiters_count(mds->locks),
                               layouts_count(mds->layouts),    mds->store->stats.batches,
                               mds->store->stats.syncs,        mds->store->stats.gets,
                               mds->store->stats.sync_ns,      loop_lag_ns(mds->loop) };

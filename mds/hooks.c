@@ -8,6 +8,7 @@
 #include "mds/ns/subject.h"
 #include "mds/state/client.h"
 #include "mds/state/layout.h"
+#include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
@@ -183,7 +184,9 @@ static uint32_t status_flags(struct nfs4_server *s, const struct client *client)
 /* Who has nothing but layouts has nothing to be courteous about. */
 static bool client_expired(struct nfs4_server *s, struct client *client)
 {
-        (void)s;
+        struct mds *mds = s->role;
+
+        locks_client_lapsed(mds->locks, client);
         return mds_client_holds(client);
 }
 
@@ -193,23 +196,29 @@ static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
 {
         struct mds *mds = mds_of(c);
         struct open_state *open;
+        struct lock_state *lock;
         struct layout_state *layout;
 
         switch (s->other[4]) { /* include/stateid.h */
         case STATEID_OPEN: return open_find(mds->opens, c->client, s, &open);
+        case STATEID_LOCK: return lock_find(mds->locks, c->client, s, &lock);
         case STATEID_LAYOUT: return layout_find(mds->layouts, c->client, s, &layout);
         default: return NFS4ERR_BAD_STATEID;
         }
 }
 
-/* §18.38: only what is without locks may be freed, and what we have is an open or a layout in force, or what
- * is left of one that was revoked. Who has let go of all that has a record again. */
+/* §18.38: only what is without locks may be freed; an open or a layout in force never is. What is left of one
+ * that was revoked is let go of, and who has let go of all that has a record again. */
 static enum nfsstat4 free_stateid(struct compound *c, const struct stateid *s)
 {
-        enum nfsstat4 status = revoked_let_go(mds_of(c)->revocations, c->client, s);
+        struct mds *mds = mds_of(c);
+        struct lock_state *lock;
+        enum nfsstat4 status = revoked_let_go(mds->revocations, c->client, s);
 
         if (status == NFS4_OK)
                 return mds_client_holds(c->client) ? recovery_record(c) : NFS4_OK;
+        if (lock_find(mds->locks, c->client, s, &lock) == NFS4_OK)
+                return lock_free(mds->locks, lock);
         status = test_stateid(c, s);
         return status == NFS4_OK ? NFS4ERR_LOCKS_HELD : status;
 }

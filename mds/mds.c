@@ -20,6 +20,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
@@ -111,10 +112,10 @@ static bool start_engine(struct mds *mds)
 static bool start_parts(struct mds *mds)
 {
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-               (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)) &&
-               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
-               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
-               (mds->reaper = reaper_new(mds));
+               (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
+               (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
+               (mds->revocations = revocations_new()) && (mds->sizes = sizes_new(mds)) &&
+               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -228,6 +229,7 @@ void mds_stop(struct mds *mds)
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
         opens_free(mds->opens);
+        locks_free(mds->locks);
         recovery_free(mds->recovery);
         courtesy_free(mds->courtesy);
         revocations_free(mds->revocations);

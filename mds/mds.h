@@ -11,6 +11,7 @@
 
 struct fleet;       /* fleet/fleet.h: data servers, pools, fences */
 struct opens;       /* state/open.h */
+struct locks;       /* state/lock.h */
 struct layouts;     /* state/layout.h */
 struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
@@ -33,6 +34,7 @@ struct mds {
         struct meta *meta;
         struct fleet *fleet;
         struct opens *opens;
+        struct locks *locks;
         struct layouts *layouts;
         struct recovery *recovery;
         struct courtesy *courtesy;
@@ -63,6 +65,9 @@ static inline struct mds *mds_of(const struct compound *c)
 void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index, struct stateid *ret);
 bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind,
                    uint32_t *ret_index);
+/* §8.2.2. Is GIVEN, from a client, good for the state whose stateid is NOW? OK, OLD_STATEID, BAD_STATEID. */
+enum nfsstat4 stateid_check(const struct stateid *given, const struct stateid *now);
+void stateid_bump(struct stateid *s); /* the next seqid: 2^32-1 is followed by 1 */
 
 /* Run DONE when everything up to SEQ is durable (at once from the next turn if it already is). */
 struct durable_wait {

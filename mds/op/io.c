@@ -2,6 +2,7 @@
 #include "mds/op/io.h"
 
 #include "mds/state/courtesy.h"
+#include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
@@ -25,7 +26,7 @@ static enum nfsstat4 check_permission(const struct compound *c, const struct ino
 static enum nfsstat4 check_open(struct compound *c, const struct stateid *stateid, uint32_t access)
 {
         struct open_state *open;
-        enum nfsstat4 status = open_find(mds_of(c)->opens, c->client, stateid, &open);
+        enum nfsstat4 status = lock_find_open(mds_of(c), c->client, stateid, &open);
 
         if (status != NFS4_OK)
                 return status;

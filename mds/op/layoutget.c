@@ -12,6 +12,7 @@
 #include "mds/ops.h"
 #include "mds/pnfs/files.h"
 #include "mds/state/layout.h"
+#include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "nfs4/codec.h"
@@ -61,7 +62,8 @@ static enum nfsstat4 check_args(const struct layoutget_args *a)
         return NFS4_OK;
 }
 
-/* By an open stateid (first, or forgotten) or by the layout stateid (more of it). §12.5.2. */
+/* By the stateid of an open or of its locks (first, or forgotten) or by the layout stateid (more of it).
+ * §12.5.2. */
 static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
 {
         struct mds *mds = mds_of(c);
@@ -75,7 +77,7 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
                 return NFS4ERR_BAD_STATEID;
         if (layout_find(mds->layouts, c->client, &a->stateid, &held) == NFS4_OK)
                 return held->fileid == c->fh.fileid ? NFS4_OK : NFS4ERR_BAD_STATEID;
-        status = open_find(mds->opens, c->client, &a->stateid, &open);
+        status = lock_find_open(mds, c->client, &a->stateid, &open);
         if (status != NFS4_OK)
                 return status;
         if (open->fileid != c->fh.fileid)

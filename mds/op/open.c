@@ -11,6 +11,7 @@
 #include "mds/op/open.h"
 
 #include "mds/ops.h"
+#include "nfs4/callback.h"
 
 enum { WANT_NONE = 0, WANT_CANCEL = 0x0500, WND4_CANCELLED = 7 };
 
@@ -75,6 +76,13 @@ static void put_no_delegation(struct xdr_out *x, uint32_t want)
         }
 }
 
+/* §20.11: who can be called is told that it may be when a lock is free, and asks more rarely by itself. */
+static uint32_t result_flags(const struct compound *c)
+{
+        return OPEN4_RESULT_LOCKTYPE_POSIX |
+               (callback_possible(c->client) ? OPEN4_RESULT_MAY_NOTIFY_LOCK : 0);
+}
+
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 {
         const struct open_res *r = OP_RES(c, struct open_res);
@@ -82,7 +90,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         (void)status;
         put_stateid(x, &r->stateid);
         put_change_info(x, &r->cinfo);
-        xdr_put_u32(x, OPEN4_RESULT_LOCKTYPE_POSIX);
+        xdr_put_u32(x, result_flags(c));
         put_bitmap(x, &r->attrset);
         put_no_delegation(x, OP_ARGS(c, struct open_args)->want);
 }

@@ -26,7 +26,7 @@ void mds_client_free(struct client *client)
 {
         const struct mds_client *m = client->role;
 
-        CHECK(!m || (list_empty(&m->opens) && list_empty(&m->revoked) && !m->survivor));
+        CHECK(!m || (list_empty(&m->opens) && list_empty(&m->revoked) && m->locks == 0 && !m->survivor));
         free(client->role);
         client->role = NULL;
 }

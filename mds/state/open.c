@@ -10,6 +10,7 @@
 #include "mds/ns/orphan.h"
 #include "mds/state/client.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/lock.h"
 #include "mds/state/revoked.h"
 #include "mds/state/share.h"
 
@@ -200,18 +201,14 @@ static struct open_state *new_state(struct opens *o, struct client *client, stru
         state->client = client;
         state->owner = owner;
         state->fileid = file->fileid;
+        list_init(&state->locks);
+        list_init(&state->waiters);
         stateid_make(o->mds, STATEID_OPEN, new_index(o), &state->stateid);
         hashtab_insert(&o->by_index, &state->by_index, hash_u64(o->next_index));
         list_push(&file->opens, &state->in_file);
         list_push(&owner->opens, &state->in_owner);
         list_push(&all->opens, &state->in_client);
         return state;
-}
-
-/* §8.2.2: 2^32-1 is followed by 1. */
-static void bump(struct stateid *s)
-{
-        s->seqid = s->seqid == UINT32_MAX ? 1 : s->seqid + 1;
 }
 
 enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owner, uint64_t fileid,
@@ -235,7 +232,7 @@ enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owne
         share_set(file, state, state->access | access, state->deny | deny);
         state->access_seen |= (uint8_t)(1u << access);
         state->deny_seen |= (uint8_t)(1u << deny);
-        bump(&state->stateid);
+        stateid_bump(&state->stateid);
         *ret = state;
         return NFS4_OK;
 }
@@ -244,6 +241,7 @@ enum nfsstat4 open_find(struct opens *o, const struct client *client, const stru
                         struct open_state **ret)
 {
         struct open_state *state;
+        enum nfsstat4 status;
         uint32_t index;
 
         if (!stateid_parse(o->mds, s, STATEID_OPEN, &index))
@@ -251,11 +249,10 @@ enum nfsstat4 open_find(struct opens *o, const struct client *client, const stru
         state = find_index(o, index);
         if (!state || state->client != client)
                 return revoked_status(o->mds->revocations, client, s);
-        if (s->seqid != 0 && s->seqid != state->stateid.seqid)
-                return (int32_t)(s->seqid - state->stateid.seqid) > 0 ? NFS4ERR_BAD_STATEID
-                                                                      : NFS4ERR_OLD_STATEID;
-        *ret = state;
-        return NFS4_OK;
+        status = stateid_check(s, &state->stateid);
+        if (status == NFS4_OK)
+                *ret = state;
+        return status;
 }
 
 /* Is SHARE the union of some of the combinations in SEEN? */
@@ -285,7 +282,7 @@ enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t 
         share_set(share_find(&o->shares, state->fileid), state, access, deny);
         state->access_seen = seen_within(state->access_seen, access);
         state->deny_seen = seen_within(state->deny_seen, deny);
-        bump(&state->stateid);
+        stateid_bump(&state->stateid);
         return NFS4_OK;
 }
 
@@ -294,6 +291,7 @@ bool open_close(struct opens *o, struct open_state *state)
         struct file_state *file = share_find(&o->shares, state->fileid);
         bool last;
 
+        locks_open_gone(o->mds->locks, state);
         share_set(file, state, 0, 0);
         hashtab_remove(&o->by_index, &state->by_index);
         list_remove(&state->in_file);
@@ -324,6 +322,7 @@ static struct open_state *first_of(const struct opens *o, const struct client *c
 void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum nfsstat4 why)
 {
         for (struct open_state *s = first_of(o, client, fileid); s; s = first_of(o, client, fileid)) {
+                locks_revoke(o->mds->locks, s, why);
                 revoked_add(o->mds->revocations, client, &s->stateid, why);
                 if (open_close(o, s))
                         orphan_closed(o->mds, fileid);

@@ -9,6 +9,8 @@ struct open_owner;
 struct open_state {
         struct hnode by_index; /* by the index in its stateid */
         struct list in_file, in_owner, in_client;
+        struct list locks;   /* lock_state.in_open */
+        struct list waiters; /* for locks: lock_waiter.in_open */
         struct open_owner *owner;
         struct client *client;
         uint64_t fileid;
@@ -41,7 +43,8 @@ enum nfsstat4 open_find(struct opens *o, const struct client *client, const stru
                         struct open_state **ret);
 /* OK and a higher seqid, or INVAL: not a union of what OPENs gave. */
 enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t access, uint8_t deny);
-/* CLOSE: the state goes; true: it was the file's last, and orphan_closed() (ns/orphan.h) is the caller's. */
+/* CLOSE: the state goes, and what is locked under it; true: it was the file's last, and orphan_closed()
+ * (ns/orphan.h) is the caller's. */
 bool open_close(struct opens *o, struct open_state *state);
 /* All states of CLIENT go (lease expired, client replaced); orphans of them too. */
 void opens_drop_client(struct opens *o, struct client *client);

@@ -97,8 +97,7 @@ static struct range *own_at(const struct range_owner *owner, uint64_t first, uin
         return s ? CONTAINER(s, struct range, in_owner) : NULL;
 }
 
-/* Takes FIRST to LAST out of what OWNER has; SPARE is used, and set to NULL, when that leaves two pieces of
- * one. */
+/* Takes FIRST to LAST out of what OWNER has. SPARE is for the second piece when one is split in two. */
 static void cut(struct range_pool *pool, struct ranges *file, struct range_owner *owner, uint64_t first,
                 uint64_t last, struct range **spare)
 {
@@ -121,43 +120,57 @@ static void cut(struct range_pool *pool, struct ranges *file, struct range_owner
         }
 }
 
+/* The range of OWNER that FIRST to LAST lies inside of, with bytes before and behind; NULL. */
+static const struct range *split_by(const struct range_owner *owner, uint64_t first, uint64_t last)
+{
+        const struct range *r = own_at(owner, first, last);
+
+        return r && r->in_owner.first < first && r->in_owner.last > last ? r : NULL;
+}
+
+bool range_is_split(const struct range_owner *owner, uint64_t first, uint64_t last)
+{
+        return split_by(owner, first, last) != NULL;
+}
+
 bool range_clear(struct range_pool *pool, struct ranges *file, struct range_owner *owner, uint64_t first,
                  uint64_t last)
 {
-        struct range *spare = slab_get(&pool->slab);
+        struct range *spare = NULL;
 
         CHECK(first <= last);
-        if (!spare)
+        if (range_is_split(owner, first, last) && !(spare = slab_get(&pool->slab)))
                 return false;
         cut(pool, file, owner, first, last, &spare);
-        slab_put(&pool->slab, spare);
         return true;
 }
 
 /* The neighbour of KIND that ends or begins at BYTE goes into the new range. */
-static bool swallow(struct range_pool *pool, struct ranges *file, struct range_owner *owner,
+static void swallow(struct range_pool *pool, struct ranges *file, struct range_owner *owner,
                     enum range_kind kind, uint64_t byte, uint64_t *ret_first, uint64_t *ret_last)
 {
         struct range *r = own_at(owner, byte, byte);
 
         if (!r || r->kind != kind)
-                return false;
+                return;
         *ret_first = r->in_owner.first;
         *ret_last = r->in_owner.last;
         drop(pool, file, r);
-        return true;
 }
 
 bool range_set(struct range_pool *pool, struct ranges *file, struct range_owner *owner, enum range_kind kind,
                uint64_t first, uint64_t last)
 {
-        struct range *r = slab_get(&pool->slab), *spare = slab_get(&pool->slab);
+        const struct range *outer = split_by(owner, first, last);
+        struct range *r, *spare = NULL;
         uint64_t ignored;
 
         CHECK(first <= last);
-        if (!r || !spare) {
+        if (outer && outer->kind == kind)
+                return true;
+        r = slab_get(&pool->slab);
+        if (!r || (outer && !(spare = slab_get(&pool->slab)))) {
                 slab_put(&pool->slab, r);
-                slab_put(&pool->slab, spare);
                 return false;
         }
         cut(pool, file, owner, first, last, &spare);
@@ -166,6 +179,5 @@ bool range_set(struct range_pool *pool, struct ranges *file, struct range_owner 
         if (last < UINT64_MAX)
                 swallow(pool, file, owner, kind, last + 1, &ignored, &last);
         add(pool, file, r, owner, kind, first, last);
-        slab_put(&pool->slab, spare);
         return true;
 }

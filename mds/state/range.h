@@ -38,10 +38,13 @@ void range_pool_destroy(struct range_pool *pool);
 /* What keeps OWNER (NULL: somebody without ranges) from having KIND from FIRST to LAST; NULL: nothing. */
 const struct range *range_conflict(const struct ranges *file, const struct range_owner *owner,
                                    enum range_kind kind, uint64_t first, uint64_t last);
-/* OWNER has KIND there from now on; nobody is in conflict. False: the pool has not the two ranges that this
- * may need for a moment; nothing has changed. */
+/* OWNER has KIND there from now on; nobody is in conflict. False: the pool has not the range that this needs,
+ * or the second one where it splits one of the other kind; nothing has changed. */
 bool range_set(struct range_pool *pool, struct ranges *file, struct range_owner *owner, enum range_kind kind,
                uint64_t first, uint64_t last);
-/* OWNER has nothing there from now on. False: as above, for one range. */
+/* OWNER has nothing there from now on. False: this splits a range in two, and the pool has none; nothing has
+ * changed. */
 bool range_clear(struct range_pool *pool, struct ranges *file, struct range_owner *owner, uint64_t first,
                  uint64_t last);
+/* Would range_clear() leave OWNER with one range more? */
+bool range_is_split(const struct range_owner *owner, uint64_t first, uint64_t last);

@@ -39,3 +39,15 @@ bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_
         *ret_index = index;
         return true;
 }
+
+enum nfsstat4 stateid_check(const struct stateid *given, const struct stateid *now)
+{
+        if (given->seqid == 0 || given->seqid == now->seqid)
+                return NFS4_OK;
+        return (int32_t)(given->seqid - now->seqid) > 0 ? NFS4ERR_BAD_STATEID : NFS4ERR_OLD_STATEID;
+}
+
+void stateid_bump(struct stateid *s)
+{
+        s->seqid = s->seqid == UINT32_MAX ? 1 : s->seqid + 1;
+}

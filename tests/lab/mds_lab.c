@@ -14,6 +14,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
@@ -207,8 +208,9 @@ static void start_mds(struct mds_lab *lab)
         }
         start_engine(lab);
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-              (mds->layouts = layouts_new(mds)) && (mds->recovery = recovery_new(mds)) &&
-              (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
+              (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
+              (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
+              (mds->revocations = revocations_new()));
         CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
               (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
@@ -259,6 +261,7 @@ static void stop_mds(struct mds_lab *lab)
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
         opens_free(mds->opens);
+        locks_free(mds->locks);
         recovery_free(mds->recovery);
         courtesy_free(mds->courtesy);
         revocations_free(mds->revocations);

@@ -31,7 +31,7 @@ static int answer_status(void *arg, const char *body, FILE *out)
 
         (void)arg, (void)body;
         fprintf(out,
-                "{\"version\":\"9\",\"fsid\":\"ab\",\"uptime_seconds\":5,\"clients\":2,\"opens\":3,\"layouts\":4,\"lease_seconds\":45,"
+                "{\"version\":\"9\",\"fsid\":\"ab\",\"uptime_seconds\":5,\"clients\":2,\"opens\":3,\"locks\":7,\"layouts\":4,\"lease_seconds\":45,"
                 "\"fenced_epoch\":6,\"grace\":true,\"grace_waits_for\":2,\"grace_left_seconds\":44,\"grace_took_ms\":0,\"data_servers\":[");
         for (unsigned i = 0; i < 64; i++) {
                 snprintf(path, sizeof path, "%.*s/ds%u.sock",

@@ -177,7 +177,7 @@ static void test_status_and_lists(void **state)
         expect(run("status --dir %s", dir), CLI_OK);
         assert_string_equal(cli_out,
                             "nacre 9, up 5s, fsid ab\n"
-                            "clients 2, open files 3, layouts 4, lease 45s, fenced epoch 6\n"
+                            "clients 2, open files 3, locks 7, layouts 4, lease 45s, fenced epoch 6\n"
                             "in grace: 2 clients may reclaim what they had, 44s left\n\n"
                             "NAME  STATE    CAPACITY    USED    FREE    OBJECTS   HEARD  ADDRESSES\n"
                             "ds0   up            12G     999    1.5G          7    1.2s  127.0.0.1:2049\n"

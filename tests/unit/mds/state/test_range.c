@@ -158,17 +158,18 @@ static void without_memory_nothing_changes(void **state)
         (void)state;
         range_pool_init(&small, 3, 5);
         assert_true(range_set(&small, &file, a, RANGE_WRITE, 0, 99));
-        assert_true(range_set(&small, &file, a, RANGE_WRITE, 100, 199)); /* two for a moment, then one */
+        assert_true(range_set(&small, &file, a, RANGE_WRITE, 10, 19)); /* it has that */
+        assert_int_equal(small.slab.in_use, 1);
         assert_true(range_clear(&small, &file, a, 50, 59));
-        assert_false(range_set(&small, &file, a, RANGE_READ, 70, 79));
-        assert_has(a, "w0-49 w60-199");
+        assert_false(range_set(&small, &file, a, RANGE_READ, 70, 79)); /* three pieces of one */
+        assert_has(a, "w0-49 w60-99");
         assert_true(range_clear(&small, &file, a, 70, 79));
-        assert_false(range_clear(&small, &file, a, 100, 109));
-        assert_false(range_clear(&small, &file, a, 0, 49));
-        assert_has(a, "w0-49 w60-69 w80-199");
-        assert_int_equal(small.slab.in_use, 3);
-        file = (struct ranges){ 0 };
-        owners[0] = (struct range_owner){ 0 };
+        assert_false(range_set(&small, &file, b, RANGE_READ, 100, 199));
+        assert_has(b, "");
+        assert_false(range_clear(&small, &file, a, 10, 10));
+        assert_has(a, "w0-49 w60-69 w80-99");
+        assert_true(range_clear(&small, &file, a, 0, UINT64_MAX)); /* what splits nothing always works */
+        assert_int_equal(small.slab.in_use, 0);
         range_pool_destroy(&small);
 }
 
