@@ -63,6 +63,37 @@ def test_pseudo_file_system():
         os.unlink(path)
 
 
+RULE = "exports:\n  - path: /\n    rules:\n      - {clients: 192.0.2.0/24, "
+
+
+def test_reload():
+    path = exports_file(RULE + "access: rw, squash: none}\n")
+
+    def reload(text):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        return lab.server.command("export", "reload", "--dir", lab.server.folder, check=False)
+
+    try:
+        with Lab(data_servers=2, clients=1, exports=path) as lab:
+            client = lab.clients[0]
+            client.mount()
+            write_pattern(client, 1, 3 * MIB, "n/f", "--fsync")
+            client.run("mkdir -m 777 n/d")
+            equal(reload(RULE + "access: ro, squash: none}\n"), "export policies read again\n", "the policy becomes read-only")
+            ok("Read-only file system" in client.run("touch n/g 2>&1 || true") and client.status("echo x >>n/f"), "nothing is made or written any more")
+            check_pattern(client, 1, 3 * MIB, "n/f", "what is there is read")
+            ok(f"{path}:4: access: 'rx' is not valid; allowed: ro, rw" in reload(RULE + "access: rx}\n"), "a broken policy is refused with its line")
+            ok(client.status("touch n/g"), "and the one before still holds")
+            reload(RULE + "access: rw}\n")
+            ok(client.status("touch n/g"), "root is squashed where nothing is said")
+            equal(client.run("touch n/d/h; stat -c '%u %g' n/d/h").strip(), "65534 65534", "to nobody")
+            reload(RULE.replace("192.0.2.0/24", "192.0.2.0/30") + "access: rw, squash: none}\n")
+            ok(client.status("ls n/d; cat n/f"), "who is not named any more is not let in")
+    finally:
+        os.unlink(path)
+
+
 AS = "setpriv --reuid {0} --regid {0} --clear-groups"
 
 
@@ -103,4 +134,4 @@ def test_permissions():
         equal(client.run("stat -c '%g %a' n/team/g").strip(), "2000 2755", "supplementary groups count")
 
 
-main(test_pseudo_file_system, test_permissions)
+main(test_pseudo_file_system, test_reload, test_permissions)
