@@ -218,7 +218,7 @@ static void taken(struct hello *h)
         pusher_go(&c->ds->pusher, forget);
         asker_go(&c->ds->asker);
         trust_extend(&c->ds->trust, c->hello_sent_ns, c->trust_ms);
-        timer_start(c->ds->env, &c->beat, c->beat_ms * 1000000ull);
+        timer_start(c->ds->env, &c->beat, 0); /* at once: HELLO does not say whether the disk is full */
         ctl_serve_go_on(c->ds);
 }
 
