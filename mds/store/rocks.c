@@ -21,7 +21,8 @@
  * may take and give back. */
 #define LOG_BYTES ((uint64_t)32 << 20)
 #define SHORTEST_LOG_BYTES ((uint64_t)2 << 20)
-#define SPACE_EVERY ((uint64_t)1 << 20) /* how often free space is looked at */
+#define SPACE_EVERY ((uint64_t)1 << 20)  /* how often free space is looked at */
+#define GATHER_BYTES ((uint64_t)1 << 20) /* what is gathered for one write at most */
 enum { LOGS_A_DISK = 64, LOGS_FREE = 2, LOGS_FREE_FOR_NAMES = 10 };
 
 int rocks_errno(const char *what, char *message)
@@ -47,12 +48,14 @@ static int rocks_get(struct store *s, struct slice key, void *out, uint32_t capa
 {
         struct rocks *r = rocks_of(s);
         char *message = NULL;
-        rocksdb_pinnableslice_t *pinned =
-                rocksdb_get_pinned(r->db, r->read, chars(key), key.length, &message);
+        rocksdb_pinnableslice_t *pinned;
         const char *value;
         size_t length;
 
+        if (rocks_apply(r))
+                return -EIO;
         s->stats.gets++;
+        pinned = rocksdb_get_pinned(r->db, r->read, chars(key), key.length, &message);
         if (message) {
                 rocks_errno("get", message);
                 return -EIO;
@@ -87,13 +90,16 @@ static uint32_t key_behind(struct slice prefix, uint8_t *out)
 static int rocks_scan(struct store *s, struct slice prefix, struct slice from, store_each_fn *each, void *arg)
 {
         struct rocks *r = rocks_of(s);
-        rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+        rocksdb_readoptions_t *options;
         uint8_t behind[KEY_MAX];
         uint32_t behind_length = key_behind(prefix, behind);
         rocksdb_iterator_t *i;
         char *message = NULL;
 
+        if (rocks_apply(r))
+                return -EIO;
         s->stats.scans++;
+        options = rocksdb_readoptions_create();
         if (behind_length > 0)
                 rocksdb_readoptions_set_iterate_upper_bound(options, (const char *)behind, behind_length);
         i = rocksdb_create_iterator(r->db, options);
@@ -151,45 +157,65 @@ static int make_room(struct rocks *r, int names)
         return full && rocks_rotate_log(r) ? -EIO : 0;
 }
 
-/* Into RocksDB's batch; how many names it adds, or, when negative, removes. */
-static int fill(struct rocks *r, const struct batch *batch)
+/* How many names a batch adds, or, when negative, removes. */
+static int count_names(const struct batch *batch)
 {
         struct slice key, value;
         uint32_t at = 0;
         bool is_put;
         int names = 0;
 
-        rocksdb_writebatch_clear(r->batch);
-        while (batch_next(batch, &at, &is_put, &key, &value)) {
+        while (batch_next(batch, &at, &is_put, &key, &value))
+                if (key.data[0] == 'd')
+                        names += is_put ? 1 : -1;
+        return names;
+}
+
+/* Behind what waits already. */
+static void gather(struct rocks *r, const struct batch *batch)
+{
+        struct slice key, value;
+        uint32_t at = 0;
+        bool is_put;
+
+        while (batch_next(batch, &at, &is_put, &key, &value))
                 if (is_put)
                         rocksdb_writebatch_put(r->batch, chars(key), key.length, chars(value), value.length);
                 else
                         rocksdb_writebatch_delete(r->batch, chars(key), key.length);
-                if (key.data[0] == 'd')
-                        names += is_put ? 1 : -1;
-        }
-        return names;
+        r->gathered_bytes += batch->length;
+}
+
+int rocks_apply(struct rocks *r)
+{
+        char *message = NULL;
+        int error;
+
+        if (r->dead || r->gathered_bytes == 0)
+                return r->dead;
+        rocksdb_write(r->db, r->write, r->batch, &message);
+        rocksdb_writebatch_clear(r->batch);
+        r->gathered_bytes = 0;
+        error = rocks_errno("write", message);
+        return error ? rocks_die(r, "write", error) : 0; /* perhaps half in the log: nothing may follow it */
 }
 
 static int rocks_write(struct store *s, const struct batch *batch, uint64_t *ret_seq)
 {
         struct rocks *r = rocks_of(s);
-        char *message = NULL;
-        int error, names;
+        int error;
 
         CHECK(r->loop != NULL);
         if (r->dead)
                 return -EIO;
         if (batch->failed)
                 return -ENOSPC;
-        names = fill(r, batch);
-        error = make_room(r, names);
+        error = make_room(r, count_names(batch));
         if (error)
                 return error;
-        rocksdb_write(r->db, r->write, r->batch, &message);
-        error = rocks_errno("write", message);
-        if (error) /* perhaps half in the log: nothing may follow it */
-                return rocks_die(r, "write", error);
+        gather(r, batch);
+        if (r->gathered_bytes >= GATHER_BYTES && rocks_apply(r))
+                return -EIO;
         r->log_bytes += batch->length;
         s->stats.batches++;
         *ret_seq = ++s->written;
@@ -313,6 +339,7 @@ struct store *store_rocks_open(const char *dir, bool read_only, struct loop *loo
         char *message = open_database(r, read_only, cache_bytes);
 
         CHECK(read_only || loop);
+        rocksdb_set_perf_level(rocksdb_disable); /* else every comparison of keys is counted */
         if (message) {
                 explain(message, dir, error, error_bytes);
                 free_handles(r);

@@ -19,9 +19,10 @@ struct rocks {
         rocksdb_options_t *options;
         rocksdb_readoptions_t *read;
         rocksdb_writeoptions_t *write;
-        rocksdb_writebatch_t *batch; /* reused */
+        rocksdb_writebatch_t *batch; /* accepted, and not yet RocksDB's: see rocks_apply() */
         rocksdb_flushoptions_t *flush;
 
+        uint64_t gathered_bytes; /* in `batch` */
         int dead;                /* -errno: a write or sync failed, nothing is accepted any more */
         bool told;               /* on_durable() has heard of it */
         uint64_t asked;          /* highest seq that sync() was called with */
@@ -68,5 +69,9 @@ int rocks_rotate_log(struct rocks *r);
 /* The first failure counts; on_durable() hears of it at the end of the turn. */
 int rocks_die(struct rocks *r, const char *what, int error);
 
-/* rocks.c: RocksDB's message to -errno (0 for NULL), logged; frees it. */
+/* rocks.c: give RocksDB what was gathered, in one write: a write costs it more than what is written. Before
+ * anything is read or synced, and at the end of every turn. 0, or -errno of a dead store. */
+int rocks_apply(struct rocks *r);
+
+/* RocksDB's message to -errno (0 for NULL), logged; frees it. */
 int rocks_errno(const char *what, char *message);

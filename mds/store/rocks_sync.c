@@ -59,8 +59,11 @@ static void note_sync(struct rocks *r, uint64_t seq, uint64_t took_ns, int error
 static int sync_here(struct rocks *r)
 {
         uint64_t took_ns;
-        int error = flush_log(r, &took_ns);
+        int error = rocks_apply(r);
 
+        if (error)
+                return error;
+        error = flush_log(r, &took_ns);
         note_sync(r, r->store.written, took_ns, error);
         return error;
 }
@@ -133,7 +136,7 @@ static void on_turn_end(struct turn_hook *hook)
 {
         struct rocks *r = CONTAINER(hook, struct rocks, hook);
 
-        if (!r->dead && !r->flushing && r->asked > r->synced) {
+        if (rocks_apply(r) == 0 && !r->flushing && r->asked > r->synced) {
                 if (r->sync_average_ns == 0 || r->sync_average_ns >= CHEAP_NS)
                         start_flush(r);
                 else
