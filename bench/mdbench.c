@@ -55,10 +55,9 @@ static uint64_t directory_of(const struct bench *b, uint32_t n)
 static uint64_t make(struct bench *b, uint64_t parent, struct slice called, uint8_t type)
 {
         struct txn *t = txn_begin(b->meta);
-        struct inode *i = txn_new_inode(t), *dir = txn_edit(t, parent);
+        struct inode *i = txn_new_inode(t, type), *dir = txn_edit(t, parent);
         uint64_t seq, fileid = i->fileid;
 
-        i->type = type;
         i->mode = 0644;
         i->uid = i->gid = 1000;
         i->nlink = type == NF4DIR ? 2 : 1;

@@ -13,7 +13,7 @@ enum { DIRECTORY_MODE = 0755 };
 static int make_directory(struct mds *mds, uint64_t parent, struct slice name, uint64_t *ret)
 {
         struct txn *t = txn_begin(mds->meta);
-        struct inode *inode = txn_new_inode(t), *dir = txn_edit(t, parent);
+        struct inode *inode = txn_new_inode(t, NF4DIR), *dir = txn_edit(t, parent);
         uint64_t seq, fileid;
         int r = inode && dir ? txn_link(t, parent, name, inode->fileid, NF4DIR) : -EIO;
 
@@ -21,7 +21,6 @@ static int make_directory(struct mds *mds, uint64_t parent, struct slice name, u
                 txn_abort(t);
                 return r;
         }
-        inode->type = NF4DIR;
         inode->mode = DIRECTORY_MODE;
         inode->nlink = 2;
         inode->parent = parent;

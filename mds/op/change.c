@@ -50,12 +50,11 @@ static void inherit(const struct caller *who, const struct inode *dir, struct in
 enum nfsstat4 change_new(struct compound *c, struct txn *t, const struct subject *dir, uint8_t type,
                          const struct attr_set *set, struct inode **ret, struct inode **ret_dir)
 {
-        struct inode *inode = txn_new_inode(t), *parent = txn_edit(t, dir->inode->fileid);
+        struct inode *inode = txn_new_inode(t, type), *parent = txn_edit(t, dir->inode->fileid);
         enum nfsstat4 status;
 
         if (!inode || !parent)
                 return inode ? NFS4ERR_IO : NFS4ERR_DELAY;
-        inode->type = type;
         inherit(&dir->who, parent, inode);
         status = attrs_may_set(&dir->who, inode, set);
         if (status != NFS4_OK)

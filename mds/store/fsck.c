@@ -54,7 +54,7 @@ static bool grow(struct fsck *f)
 
 static void check_inode(struct fsck *f, const struct inode *i)
 {
-        if (i->fileid >= f->next_fileid)
+        if ((i->fileid & ~FILEID_DIRECTORY) >= f->next_fileid)
                 fsck_problem(f, "inode", i->fileid, "its number was not given out yet");
         if (i->fileid == ROOT_FILEID && i->type != NF4DIR)
                 fsck_problem(f, "inode", i->fileid, "the root is not a directory");

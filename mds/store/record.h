@@ -22,6 +22,9 @@
 #include "base/slice.h"
 #include "include/nfs4.h"
 
+/* Set in the fileid of every directory but the root, so that directories are apart from files in the store:
+ * see more_options in rocks_options.c. The type is in the inode; nobody derives it from this. */
+#define FILEID_DIRECTORY (UINT64_C(1) << 48)
 enum { ROOT_FILEID = 1 };
 enum { KEY_MAX = 1100, RECORD_MAX = 8192 };
 enum { SYMLINK_VERSION = 1, META_VERSION = 1 }; /* of 't' and 'm': the byte, then the target or the value */

@@ -65,7 +65,7 @@ static uint32_t generation_of(const struct meta *m, uint64_t fileid)
         return (uint32_t)siphash(&fileid, sizeof(fileid), m->generation_key);
 }
 
-struct inode *txn_new_inode(struct txn *t)
+struct inode *txn_new_inode(struct txn *t, uint8_t type)
 {
         uint64_t fileid = meta_new_fileid(t->meta);
         struct cached_inode *fresh = fileid ? cache_new_inode(&t->meta->cache) : NULL;
@@ -74,9 +74,13 @@ struct inode *txn_new_inode(struct txn *t)
 
         if (!fresh)
                 return NULL;
+        if (type == NF4DIR)
+                fileid |= FILEID_DIRECTORY;
         e = new_edit(t);
-        *e = (struct edit){ .inode = { .fileid = fileid, .generation = generation_of(t->meta, fileid) },
-                            .fresh = fresh };
+        *e = (struct edit){
+                .inode = { .fileid = fileid, .type = type, .generation = generation_of(t->meta, fileid) },
+                .fresh = fresh
+        };
         e->inode.change = (uint64_t)now;
         e->inode.atime = e->inode.mtime = e->inode.ctime = e->inode.btime = now;
         return &e->inode;

@@ -55,9 +55,9 @@ struct txn;
 struct txn *txn_begin(struct meta *m);
 /* A copy of the inode to change; the same copy when asked again. NULL: not there or damaged. */
 struct inode *txn_edit(struct txn *t, uint64_t fileid);
-/* A new inode with a fresh fileid, a random generation, nlink 0, times and change set to now; type and the
- * rest are the caller's. NULL: no number or no memory is to be had. */
-struct inode *txn_new_inode(struct txn *t);
+/* A new inode of TYPE with a fresh fileid, a random generation, nlink 0, times and change set to now; the
+ * rest is the caller's. NULL: no number or no memory is to be had. */
+struct inode *txn_new_inode(struct txn *t, uint8_t type);
 void txn_delete_inode(struct txn *t, uint64_t fileid); /* with its symlink target */
 /* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO, -ENOMEM. Counts in the parent's
  * size (entries) by itself; nlink, times and change are the caller's. NAME is valid (1..255 bytes, checked by

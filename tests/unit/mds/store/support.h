@@ -219,14 +219,13 @@ static inline struct slice name_of(const char *text)
 static inline uint64_t make_node(struct meta *m, uint64_t parent, struct slice name, uint8_t type)
 {
         struct txn *t = txn_begin(m);
-        struct inode *i = txn_new_inode(t), *dir = txn_edit(t, parent);
+        struct inode *i = txn_new_inode(t, type), *dir = txn_edit(t, parent);
         uint64_t seq, fileid;
 
         if (!i || !dir || txn_link(t, parent, name, i->fileid, type)) {
                 txn_abort(t);
                 return 0;
         }
-        i->type = type;
         i->mode = 0644;
         i->nlink = type == NF4DIR ? 2 : 1;
         i->parent = type == NF4DIR ? parent : 0;

@@ -196,7 +196,7 @@ static void damaged_records(void **state)
         put(&t, slice_str("zebra"), slice_str("?"));
         put(&t, slice_str("dshort"), slice_str("?"));
         put_inode(&t, dir);
-        finds(&t, "directory 2: entry", "target 5: its record is damaged",
+        finds(&t, "directory 281474976710658: entry", "target 5: its record is damaged",
               "symlink 5: its target is not there", "orphan 77: its record is damaged",
               "layout 4: its record is damaged", "record 115: it is empty",
               "record 122: nothing of this kind is known", "record 100: its key is damaged", NULL);
@@ -337,7 +337,8 @@ static void layouts(void **state)
         put(&t, key_layout(t.key, t.file, 7), slice_str("\1"));
         put(&t, key_layout(t.key, t.dir, 7), slice_str("\1"));
         put(&t, key_layout(t.key, 999, 0xabcd), slice_str("\1"));
-        finds(&t, "layout 2: client 00000007 holds it", "layout 999: client 0000abcd holds it", NULL);
+        finds(&t, "layout 281474976710658: client 00000007 holds it", "layout 999: client 0000abcd holds it",
+              NULL);
 }
 
 static void no_root(void **state)
@@ -353,8 +354,8 @@ static void no_single_values(void **state)
         struct tree t = plant(*state);
 
         put(&t, slice_str("mnext-fileid"), slice_str("\1"));
-        finds(&t, "the single values are damaged", "not given out yet", "inode 2", "inode 3", "inode 4",
-              "inode 5", NULL);
+        finds(&t, "the single values are damaged", "not given out yet", "inode 281474976710658",
+              "inode 281474976710659", "inode 4", "inode 5", NULL);
 }
 
 int main(void)

@@ -54,7 +54,8 @@ static void make_find_remove(void **state)
         uint64_t dir = make_dir(m, ROOT_FILEID, "dir"), file = make_file(m, dir, "file");
         const struct inode *i;
 
-        assert_true(dir > ROOT_FILEID && file > dir);
+        assert_true(dir > ROOT_FILEID && file > ROOT_FILEID);
+        assert_true((dir & FILEID_DIRECTORY) != 0 && (file & FILEID_DIRECTORY) == 0);
         assert_int_equal(find_name(m, ROOT_FILEID, "dir"), dir);
         assert_int_equal(find_name(m, dir, "file"), file);
         assert_int_equal(find_name(m, dir, "other"), 0);
@@ -128,7 +129,8 @@ static void an_aborted_transaction_leaves_nothing(void **state)
         for (int i = 0; i < 3; i++) {
                 t = txn_begin(m);
                 txn_edit(t, ROOT_FILEID)->mode = 0;
-                assert_int_equal(txn_link(t, ROOT_FILEID, slice_str("new"), txn_new_inode(t)->fileid, NF4REG),
+                assert_int_equal(txn_link(t, ROOT_FILEID, slice_str("new"), txn_new_inode(t, NF4REG)->fileid,
+                                          NF4REG),
                                  0);
                 assert_int_equal(txn_unlink(t, ROOT_FILEID, slice_str("stays")), 0);
                 txn_delete_inode(t, file);
@@ -479,7 +481,7 @@ static void numbers_run_out_when_the_store_refuses(void **state)
                 assert_true(meta_new_fileid(b->meta) != 0);
         store_memory_fail_write(b->store, 0, -ENOSPC);
         t = txn_begin(b->meta);
-        assert_null(txn_new_inode(t));
+        assert_null(txn_new_inode(t, NF4REG));
         txn_abort(t);
         assert_true(meta_new_fileid(b->meta) != 0); /* and again when it accepts */
         store_memory_fail_sync(b->store, -EIO);

@@ -38,7 +38,7 @@ static uint32_t first_seed = 1, seeds = 200;
 /* What survives the child: shared memory. */
 struct shared {
         uint64_t told;           /* number of the last change said to be durable */
-        uint64_t largest_fileid; /* of files that were told */
+        uint64_t largest_fileid; /* that was told, without FILEID_DIRECTORY */
         uint64_t log_bytes;      /* synced */
         uint32_t epoch;          /* highest ever raised: data servers may have heard of it, durable or not */
         uint32_t boot;
@@ -206,13 +206,12 @@ static void lose_name(struct txn *t, uint64_t fileid)
 
 static uint64_t create(struct worker *w, struct txn *t, uint64_t parent, struct slice name, uint8_t type)
 {
-        struct inode *i = txn_new_inode(t);
+        struct inode *i = txn_new_inode(t, type);
 
-        i->type = type;
         i->nlink = type == NF4DIR ? 2 : 1;
         i->parent = type == NF4DIR ? parent : 0;
         MUST(txn_link(t, parent, name, i->fileid, type) == 0);
-        MUST(i->fileid > shared->largest_fileid);
+        MUST((i->fileid & ~FILEID_DIRECTORY) > shared->largest_fileid);
         (void)w;
         return i->fileid;
 }
@@ -312,8 +311,10 @@ static void on_durable(void *arg, uint64_t seq, int error)
         MUST(error == 0);
         MUST(stat(w->log, &st) == 0);
         for (; done < w->outstanding && w->waiting[done].seq <= seq; done++) {
-                if (w->waiting[done].fileid > shared->largest_fileid)
-                        shared->largest_fileid = w->waiting[done].fileid;
+                uint64_t number = w->waiting[done].fileid & ~FILEID_DIRECTORY;
+
+                if (number > shared->largest_fileid)
+                        shared->largest_fileid = number;
                 shared->told = w->waiting[done].change;
         }
         shared->log_bytes = (uint64_t)st.st_size;

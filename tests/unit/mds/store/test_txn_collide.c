@@ -194,9 +194,8 @@ static void two_names_with_one_hash_in_one_transaction(void **state)
         assert_int_equal(txn_unlink(t, ROOT_FILEID, slice_str("c")), 0);
         txn_edit(t, ROOT_FILEID)->nlink -= 2;
         for (uint32_t n = 0; n < 3; n++) {
-                struct inode *i = txn_new_inode(t);
+                struct inode *i = txn_new_inode(t, NF4REG);
 
-                i->type = NF4REG;
                 i->nlink = 1;
                 assert_int_equal(txn_link(t, dir, name(n), i->fileid, NF4REG), 0);
         }
