@@ -11,10 +11,6 @@ static enum nfsstat4 resolve_fh(struct compound *c, struct slice bytes, struct f
 
         if (!fh_decode(bytes.data, bytes.length, c->server->key, &fh))
                 return NFS4ERR_BADHANDLE;
-        if (fh.kind == FH_MDS && fh.flags & FH_PSEUDO && fh.fileid == 0) {
-                *ret = fh; /* our own root */
-                return NFS4_OK;
-        }
         if (fh.kind != FH_DS)
                 return NFS4ERR_BADHANDLE;
         if (!(fh.flags & FH_PROXY) && fh.client != c->client->tag)
