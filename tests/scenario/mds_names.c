@@ -153,6 +153,22 @@ static void up_from_a_directory(void **state)
         assert_memory_equal(&up, &root, sizeof(root));
 }
 
+static void the_public_handle_is_the_root(void **state)
+{
+        struct slice fh;
+
+        (void)state;
+        user_begin(&u);
+        user_op(&u, OP_PUTPUBFH);
+        user_op(&u, OP_GETFH);
+        assert_int_equal(user_call(&u), NFS4_OK);
+        user_result(&u, OP_PUTPUBFH);
+        user_result(&u, OP_GETFH);
+        fh = xdr_get_opaque(&u.in, NFS4_FHSIZE);
+        assert_int_equal(fh.length, sizeof(root));
+        assert_memory_equal(fh.data, &root, sizeof(root));
+}
+
 static void hard_links(void **state)
 {
         struct user_fh file, dir, found;
@@ -171,6 +187,30 @@ static void hard_links(void **state)
         assert_int_equal(attrs(&file).links, 1);
         assert_int_equal(user_remove(&u, &dir, "second"), NFS4_OK);
         assert_int_equal(user_lookup(&u, &file, "x", NULL), NFS4ERR_STALE);
+}
+
+static void set_links(uint64_t fileid, uint32_t links)
+{
+        struct txn *t = txn_begin(lab.mds.meta);
+        uint64_t seq;
+
+        txn_edit(t, fileid)->nlink = links;
+        assert_int_equal(txn_commit(t, &seq), 0);
+}
+
+static void a_file_has_so_many_links(void **state)
+{
+        struct user_fh file;
+        uint64_t fileid;
+
+        (void)state;
+        assert_int_equal(user_touch(&u, &root, "file", 0644, &file), NFS4_OK);
+        fileid = attrs(&file).fileid;
+        set_links(fileid, 65000);
+        assert_int_equal(user_link(&u, &file, &root, "one too many"), NFS4ERR_MLINK);
+        set_links(fileid, 64999);
+        assert_int_equal(user_link(&u, &file, &root, "the last"), NFS4_OK);
+        set_links(fileid, 2);
 }
 
 static void rename_of_one_file_to_itself_does_nothing(void **state)
@@ -284,7 +324,9 @@ int main(void)
                 TEST(lookup_goes_through_directories_only),
                 TEST(symlinks_keep_their_bytes),
                 TEST(up_from_a_directory),
+                TEST(the_public_handle_is_the_root),
                 TEST(hard_links),
+                TEST(a_file_has_so_many_links),
                 TEST(rename_of_one_file_to_itself_does_nothing),
                 TEST(rename_takes_the_place_of_its_like),
                 TEST(no_directory_into_itself),

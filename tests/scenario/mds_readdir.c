@@ -135,6 +135,17 @@ static void every_entry_once_in_any_portions(void **state)
         assert_true(seen("xfile21"));
 }
 
+/* A client may ask for more; it would hold up the others. */
+static void a_portion_is_64_kib_at_most(void **state)
+{
+        (void)state;
+        make(0, 1500);
+        count = 0;
+        assert_int_equal(readdir_as(&u, &root, 0, 0, 0, 1 << 20), NFS4_OK);
+        assert_false(eof);
+        assert_in_range(result_bytes, 60000, 65536);
+}
+
 static void an_empty_directory_is_at_its_end(void **state)
 {
         (void)state;
@@ -256,6 +267,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(every_entry_once_in_any_portions),
+                TEST(a_portion_is_64_kib_at_most),
                 TEST(an_empty_directory_is_at_its_end),
                 TEST(maxcount_is_kept_to_the_byte),
                 TEST(dircount_bounds_names_and_cookies),

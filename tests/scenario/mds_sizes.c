@@ -118,6 +118,15 @@ static void what_does_not_depend_on_it_is_not_asked_for(void **state)
         put_bitmap(other.x, &asked);
         assert_int_equal(user_call(&other), NFS4_OK);
         assert_int_equal(user_lookup(&other, &root, "f", NULL), NFS4_OK);
+        user_begin(&other); /* READDIR tells sizes as last heard */
+        user_putfh(&other, &root);
+        xdr_put_u64(user_op(&other, OP_READDIR), 0);
+        xdr_put_u64(other.x, 0);
+        xdr_put_u32(other.x, 1000);
+        xdr_put_u32(other.x, 1000);
+        xdr_put_u32(other.x, 1);
+        xdr_put_u32(other.x, 1u << FATTR4_SIZE);
+        assert_int_equal(user_call(&other), NFS4_OK);
         assert_int_equal(lab.ds[1].getsizes, 0);
 }
 
