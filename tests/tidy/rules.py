@@ -165,6 +165,47 @@ def licenses(sources):
             yield f"{s.path}:1: no {LICENSE}"
 
 
+TABLES = ("mds/ops.c", "ds/ops.c")
+SHOWN = re.compile(r"(?:(scenario|unit|client)\b ?)?(.*)")
+
+
+def names_tests(text):
+    """(kind, name) of each test in a row's fourth cell: `scenario a, b, unit nfs4.test_c, client (E2)`."""
+    kind = ""
+    for item in filter(None, re.sub(r"\([^)]*\)", "", text).split(",")):
+        found = SHOWN.fullmatch(item.strip())
+        kind = found[1] or kind
+        yield kind, found[2].strip()
+
+
+def operations(sources):
+    """Each operation that a server has is a row of docs/RFC8881.md, and names tests that are there."""
+    texts = {s.path: s for s in sources}
+    docs = texts.get("docs/RFC8881.md")
+    if docs is None:
+        return
+    rows = {}
+    for number, line in enumerate(docs.lines, 1):
+        cells = line.split("|")
+        if len(cells) < 6 or not re.fullmatch(r"[A-Z_]+(, [A-Z_]+)*", cells[1].strip()):
+            continue
+        rows.update((name, number) for name in cells[1].strip().split(", "))
+        tests = list(names_tests(cells[4]))
+        if not tests:
+            yield f"docs/RFC8881.md:{number}: names no test"
+        for kind, name in tests:
+            path = {"scenario": f"tests/scenario/{name}.c", "unit": f"tests/unit/{name.replace('.', '/')}.c",
+                    "client": f"tests/client/test_{name}.py" if name else "tests/client/run"}.get(kind, "")
+            folder = path.removesuffix(".c") + "/"
+            if path not in texts and not any(other.startswith(folder) for other in texts):
+                yield f"docs/RFC8881.md:{number}: no test is called {kind} {name}"
+    for s in filter(None, map(texts.get, TABLES)):
+        for number, line in enumerate(s.lines, 1):
+            found = re.match(r"\s*\[OP_(\w+)\] =", line)
+            if found and found[1] not in rows:
+                yield f"{s.path}:{number}: {found[1]} is no row of docs/RFC8881.md"
+
+
 # Written so that this file does not hold them.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b|^\s*#\s*if 0\b")
 HOUSE_PATH = re.compile(r"(?<![\w.}/)*-])/(work|home|Users|root/\w+|var/tmp/\w+)/")
@@ -192,4 +233,5 @@ def calls(sources):
                 yield f"{s.path}:{number}: {found[1]}()"
 
 
-ALL = (floors, rooms, doors, quotes, readmes, mirror, scenarios, sizes, columns, whitespace, licenses, words, calls)
+ALL = (floors, rooms, doors, quotes, readmes, mirror, scenarios, sizes, columns, whitespace, licenses, words, calls,
+       operations)

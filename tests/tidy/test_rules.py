@@ -108,6 +108,16 @@ class Rules(unittest.TestCase):
         self.refuses(rules.licenses, "base/a.c:1", **{"base/a.c": "int x;\n"})
         self.refuses(rules.licenses, "demo:1", demo="#!/bin/sh\ntrue\n")
 
+    def test_operations(self):
+        docs, table = "docs/RFC8881.md", {"ds/ops.c": c("        [OP_READ] = &op_read,")}
+        row = "| READ, WRITE | 18.22 | `ds/op/read.c` | {} | none |\n"
+        for shown in ("scenario open_is_refused", "unit base.test_loop_twice, scenario open_is_refused (E1, E2)",
+                      "unit base"):
+            self.accepts(rules.operations, **{docs: row.format(shown), **table})
+        for shown in ("", "scenario open_is_not", "unit base.test_loop, scenario open_is_refused", "client lost", "by eye"):
+            self.refuses(rules.operations, f"{docs}:1", **{docs: row.format(shown), **table})
+        self.refuses(rules.operations, "ds/ops.c:2", **{docs: "# empty\n", **table})
+
     def test_words(self):
         for line in ("/* TO" "DO */", "#if 0", 'open("/ho' 'me/someone/file");'):
             self.refuses(rules.words, "base/a.c:2", **{"base/a.c": c(line)})
