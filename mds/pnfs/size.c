@@ -31,6 +31,7 @@ struct size_file *size_file_get(struct sizes *s, uint64_t fileid)
         f->sizes = s;
         f->finish.run = size_file_finish;
         list_init(&f->finish.node);
+        list_init(&f->asking);
         list_init(&f->waiting);
         list_init(&f->queued);
         hashtab_insert(&s->files, &f->node, hash_u64(fileid));

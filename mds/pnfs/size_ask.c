@@ -78,9 +78,11 @@ void size_file_finish(struct task *task)
         struct list done = LIST_INIT(done);
 
         f->busy = false;
-        if (status == NFS4_OK && !size_any_dirty(f))
+        list_splice(&done, &f->asking);
+        if (status == NFS4_OK && !size_any_dirty(f)) {
                 layout_records_settle(f->sizes->mds->layouts, f->fileid);
-        list_splice(&done, &f->waiting);
+                list_splice(&done, &f->waiting); /* nothing has come since they did */
+        }
         f->finish.run = size_file_finish;
         for (struct list *node = list_pop(&done); node; node = list_pop(&done)) {
                 struct size_wait *w = CONTAINER(node, struct size_wait, node);
@@ -171,6 +173,7 @@ void size_file_ask(struct size_file *f)
         const struct inode *inode;
 
         f->busy = true;
+        list_splice(&f->asking, &f->waiting);
         f->failed = f->exists = false;
         f->pending = 1;
         f->size = f->used = 0;

@@ -28,7 +28,8 @@ struct size_file {
         uint64_t size, used;
         int64_t mtime;
         uint64_t mark, unsettled_mark; /* of who was asked for being dirty; of those who still are */
-        struct list waiting;           /* struct size_wait: for the answer being fetched */
+        struct list asking;            /* struct size_wait: for the answer being fetched */
+        struct list waiting;           /* the same, for the next one: they came too late for this */
         struct list queued;            /* struct cut: truncations that wait their turn */
         struct sizes *sizes;
         struct task finish;
@@ -55,7 +56,7 @@ static inline bool size_any_dirty(const struct size_file *f)
 struct size_file *size_file_find(const struct sizes *s,
                                  uint64_t fileid);                 /* NULL: nothing is under way or dirty */
 struct size_file *size_file_get(struct sizes *s, uint64_t fileid); /* made when new; NULL: too many */
-/* Begin to ask; f->waiting are told. */
+/* Begin to ask; those in f->waiting are told. */
 void size_file_ask(struct size_file *f);
 /* One of the answers awaited is there: with the last one, f->finish runs. */
 void size_file_answered(struct size_file *f);

@@ -117,7 +117,7 @@ static void serve(void *service, struct call *call)
         case CTL_REMOVE: serve_remove(ds, call); break;
         default: ds->fences++; put_result(call, (xdrproc_t)xdr_ctl_result, &ok);
         }
-        if (ds->deaf && call->header.proc == CTL_FENCE)
+        if (call->header.proc == ds->deaf)
                 ds->unanswered = call;
         else
                 call_reply(call);

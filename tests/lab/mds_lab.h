@@ -25,7 +25,7 @@ struct lab_ds {
         uint32_t getsizes, truncates, removes, fences; /* calls seen */
         uint64_t truncated_to;
         bool broken; /* answers CTL_IO */
-        bool deaf;   /* does not answer a FENCE */
+        uint32_t deaf; /* does not answer this procedure; 0: answers all */
         struct call *unanswered;
 };
 

@@ -105,6 +105,45 @@ static void an_answer_that_is_not_whole_is_asked_for_again(void **state)
         assert_int_equal(lab.ds[1].getsizes, 2);
 }
 
+static void send_getattr(struct user *who)
+{
+        user_begin(who);
+        user_putfh(who, &o.fh);
+        put_bitmap(user_op(who, OP_GETATTR), &(struct bitmap4){ .word = { 1u << FATTR4_SIZE } });
+        user_send(who);
+}
+
+static uint64_t size_told(struct user *who)
+{
+        struct bitmap4 mask;
+
+        assert_true(user_ended(who));
+        assert_int_equal(user_result(who, OP_SEQUENCE), NFS4_OK);
+        xdr_get_bytes(&who->in, NFS4_SESSIONID_SIZE + 5 * 4);
+        user_result(who, OP_PUTFH);
+        assert_int_equal(user_result(who, OP_GETATTR), NFS4_OK);
+        get_bitmap(&who->in, &mask);
+        xdr_get_u32(&who->in);
+        return xdr_get_u64(&who->in);
+}
+
+/* What was written since the data servers were asked is in the answer of who asked after it. */
+static void a_question_under_way_is_too_old_for_who_comes_later(void **state)
+{
+        (void)state;
+        lab.ds[1].deaf = CTL_GETSIZES;
+        send_getattr(&u);
+        assert_non_null(lab.ds[1].unanswered);
+        lab.ds[1].deaf = 0;
+        lab_ds_object(&lab.ds[1], fileid)->size = 4 << 20;
+        send_getattr(&other);
+        call_reply(lab.ds[1].unanswered);
+        lab.ds[1].unanswered = NULL;
+        mds_lab_run_ms(&lab, 10);
+        assert_int_equal(size_told(&u), 3 << 20);
+        assert_int_equal(size_told(&other), 4 << 20);
+}
+
 static void what_does_not_depend_on_it_is_not_asked_for(void **state)
 {
         struct bitmap4 asked = { 0 };
@@ -202,7 +241,7 @@ static void a_fence_that_is_not_answered_ends_the_trust_first(void **state)
         struct lab_ds *ds = &lab.ds[1];
 
         (void)state;
-        ds->deaf = true;
+        ds->deaf = CTL_FENCE;
         send_set_size(&other, 1000);
         run_with_heartbeats(ds->server, 29);
         assert_non_null(ds->unanswered);
@@ -331,6 +370,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(getattr_asks_who_is_dirty),
                 TEST(an_answer_that_is_not_whole_is_asked_for_again),
+                TEST(a_question_under_way_is_too_old_for_who_comes_later),
                 TEST(what_does_not_depend_on_it_is_not_asked_for),
                 TEST(verify_asks_too),
                 TEST(a_cut_reaches_every_object_first),
