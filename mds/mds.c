@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "mds/durable.h"
 #include "mds/fleet/ctl_server.h"
+#include "mds/fleet/fences.h"
 #include "mds/fleet/fleet.h"
 #include "mds/fleet/reaper.h"
 #include "mds/ns/names.h"
@@ -217,6 +218,8 @@ void mds_stop(struct mds *mds)
         proxy_free(mds->proxy);
         if (mds->ctl)
                 ctl_server_close(mds->ctl);
+        if (mds->fleet)
+                fences_give_up(mds->fleet);
         if (mds->rpc) {
                 env_run_tasks(mds->env); /* who waited for a data server goes on */
                 durable_finish(mds);

@@ -16,12 +16,13 @@ struct fences {
         struct fleet *fleet;
         struct hashtab table;
         uint32_t floor;
+        struct list waiting; /* struct pending: for the end of a trust */
 };
 
 /* One data server that has not acknowledged yet. */
 struct pending {
+        struct list node; /* in fences->waiting */
         struct timer trust;
-        struct task task;
         struct fence_wait *wait;
         struct server *server;
         struct conn *told_over; /* compared, never used: it may be gone */
@@ -37,6 +38,7 @@ struct fences *fences_new(struct fleet *f)
                 return NULL;
         }
         x->fleet = f;
+        list_init(&x->waiting);
         x->floor = meta_raise_epoch(f->mds->meta);
         return x;
 }
@@ -122,7 +124,7 @@ static void settle(struct pending *p)
         struct fence_wait *wait = p->wait;
 
         timer_stop(&p->trust);
-        list_remove(&p->task.node);
+        list_remove(&p->node);
         free(p);
         if (--wait->pending == 0)
                 wait->done(wait);
@@ -147,6 +149,19 @@ static void await_trust(struct pending *p)
         }
         p->trust.fire = trust_ran_out;
         timer_start(env, &p->trust, until > now ? until - now : 0);
+        list_push(&p->fleet->fences->waiting, &p->node);
+}
+
+void fences_give_up(struct fleet *f)
+{
+        struct list *waiting = &f->fences->waiting;
+
+        while (!list_empty(waiting)) {
+                struct pending *p = CONTAINER(waiting->next, struct pending, node);
+
+                p->wait->given_up = true;
+                settle(p);
+        }
 }
 
 static void acknowledged(void *arg, struct server *server, void *result)
@@ -169,7 +184,7 @@ static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct
                                 .fences.fences_val = fence };
 
         CHECK(p != NULL); /* without memory for a fence nothing may go on */
-        list_init(&p->task.node);
+        list_init(&p->node);
         p->wait = wait;
         p->server = s;
         p->told_over = s->conn;
@@ -190,6 +205,7 @@ void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag,
 
         wait->fleet = f;
         wait->pending = 0;
+        wait->given_up = false;
         note(f->fences, &fence);
         metric_add(&f->fence_count, 1);
         for (uint32_t i = 0; i < file->width; i++) {

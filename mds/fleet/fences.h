@@ -18,12 +18,15 @@ uint32_t fences_list(const struct fences *x, ctl_fence *out);
 struct fence_wait {
         struct fleet *fleet;
         uint32_t pending;
+        bool given_up; /* we stop: somebody may not be fenced */
         void (*done)(struct fence_wait *);
 };
 /* Raise the fence of FILE for CLIENT_TAG (0 = all) to a new epoch; WAIT->done runs later, never from inside.
  * FINAL: the layout is revoked (PNFS_NO_LAYOUT), else a recall runs (BAD_STATEID). */
 void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final,
                  struct fence_wait *wait);
+/* We stop, and the connections to all data servers are closed: nobody waits any longer. */
+void fences_give_up(struct fleet *f);
 /* Tell everybody the pool table again. */
 void fences_send_pools(struct fleet *f);
 /* Fill in what a data server must know at HELLO. POOLS: CTL_MAX_POOLS; returns their number. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mds/fleet/ctl_serve.h"
 #include "mds/fleet/fences.h"
 
 enum { RECORD_VERSION = 1 };
@@ -172,6 +173,7 @@ static bool load_server(void *arg, struct slice key, struct slice value)
                 return true;
         }
         list_init(&s->queue.calls);
+        s->trusted_until_ns = env_now(f->mds->env) + TRUST_MS * 1000000ull; /* by who we were before */
         f->servers[f->count++] = s;
         return true;
 }

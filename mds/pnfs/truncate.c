@@ -78,7 +78,7 @@ static void cut_objects(struct fence_wait *wait)
         struct mds *mds = f->sizes->mds;
         const struct inode *inode;
 
-        f->failed = false;
+        f->failed = wait->given_up;
         f->pending = 1;
         f->finish.run = cut_finish;
         if (meta_inode(mds->meta, f->fileid, &inode) < 0)

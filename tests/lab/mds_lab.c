@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mds/durable.h"
 #include "mds/fleet/ctl_server.h"
+#include "mds/fleet/fences.h"
 #include "mds/fleet/fleet.h"
 #include "mds/fleet/reaper.h"
 #include "mds/ns/orphan.h"
@@ -243,6 +244,8 @@ static void stop_mds(struct mds_lab *lab)
         rpc_server_each_conn(lab->dialler, close_conn, NULL);
         mds_lab_run_ms(lab, 1);
         proxy_free(mds->proxy);
+        fences_give_up(mds->fleet);
+        env_run_tasks(mds->env);
         while (!list_empty(&mds->committing)) /* their replies go nowhere */
                 compound_committed(CONTAINER(list_pop(&mds->committing), struct compound, commit_node));
         for (struct list *node; (node = list_pop(&mds->durable_waits));)

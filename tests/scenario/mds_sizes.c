@@ -256,6 +256,18 @@ static void a_fence_that_is_not_answered_ends_the_trust_first(void **state)
         assert_int_equal(other.status, NFS4ERR_DELAY); /* its object could not be cut */
 }
 
+static void a_stop_waits_for_no_fence(void **state)
+{
+        (void)state;
+        lab.ds[1].deaf = CTL_FENCE;
+        send_set_size(&other, 1000);
+        assert_non_null(lab.ds[1].unanswered);
+        mds_lab_restart(&lab, false);
+        lab.ds[1].deaf = 0;
+        user_start(&other, &lab, "other", 2, 0, 0);
+        assert_int_equal(size_of(&o.fh), 3 << 20);
+}
+
 static void a_cut_that_fails_changes_nothing(void **state)
 {
         struct user_attrs before, after;
@@ -376,6 +388,7 @@ int main(void)
                 TEST(a_cut_reaches_every_object_first),
                 TEST(a_cut_fences_other_writers),
                 TEST(a_fence_that_is_not_answered_ends_the_trust_first),
+                TEST(a_stop_waits_for_no_fence),
                 TEST(a_cut_that_fails_changes_nothing),
                 TEST(longer_asks_nobody),
                 TEST(open_with_size_zero_cuts_the_objects),
