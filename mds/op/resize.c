@@ -8,10 +8,11 @@ bool resize_waits(const struct compound *c, const struct inode *file, uint64_t s
 {
         struct mds *mds = mds_of(c);
 
+        if (layout_has_writer(mds->layouts, file->fileid, c->client))
+                return true; /* even when nobody has said a word: what it sends may be on its way */
         if (!size_has_data(mds->sizes, file))
                 return false;
-        return size < file->size || !size_is_current(mds->sizes, file->fileid) ||
-               layout_has_writer(mds->layouts, file->fileid, c->client);
+        return size < file->size || !size_is_current(mds->sizes, file->fileid);
 }
 
 void resize_inode(struct txn *t, const struct caller *who, struct inode *inode, uint64_t size)

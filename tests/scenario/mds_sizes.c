@@ -212,6 +212,22 @@ static void a_cut_fences_other_writers(void **state)
         assert_int_equal(lab.ds[0].truncates, 1);
 }
 
+/* What a writer has sent may arrive after the cut, though no data server has heard of the file yet. */
+static void a_cut_of_an_empty_file_fences_too(void **state)
+{
+        uint32_t fences = lab.ds[0].fences;
+        struct stateid layout;
+
+        (void)state;
+        o = USER_CREATE(.how = UNCHECKED4);
+        assert_int_equal(user_open(&u, &root, "g", &o), NFS4_OK);
+        assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
+        assert_int_equal(set_size(&other, 1000), NFS4_OK);
+        assert_int_equal(lab.ds[0].fences, fences + 1);
+        assert_int_equal(set_size(&other, 2000), NFS4_OK);
+        assert_int_equal(lab.ds[0].fences, fences + 1);
+}
+
 /* Heartbeats would go on for as long as there is a connection. */
 static void run_with_heartbeats(struct server *server, uint32_t seconds)
 {
@@ -387,6 +403,7 @@ int main(void)
                 TEST(verify_asks_too),
                 TEST(a_cut_reaches_every_object_first),
                 TEST(a_cut_fences_other_writers),
+                TEST(a_cut_of_an_empty_file_fences_too),
                 TEST(a_fence_that_is_not_answered_ends_the_trust_first),
                 TEST(a_stop_waits_for_no_fence),
                 TEST(a_cut_that_fails_changes_nothing),
