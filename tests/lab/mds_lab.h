@@ -24,7 +24,7 @@ struct lab_ds {
         struct lab_object objects[LAB_OBJECTS];
         uint32_t getsizes, truncates, removes, fences; /* calls seen */
         uint64_t truncated_to;
-        bool broken; /* answers CTL_IO */
+        bool broken;   /* answers CTL_IO */
         uint32_t deaf; /* does not answer this procedure; 0: answers all */
         struct call *unanswered;
 };

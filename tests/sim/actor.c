@@ -117,6 +117,7 @@ void actor_crash(struct actor *c)
         world_say(&c->sim->world, c->owner, "is killed");
         net_cut(c->node, world_once_in(&c->sim->world, 2));
         c->node->stopped_until = 0;
+        model_client_gone(&c->sim->model, c->number);
         end(c);
 }
 

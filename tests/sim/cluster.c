@@ -69,7 +69,7 @@ static void configure_ds(struct cluster *c, struct sim_ds *d)
 
 /* --- the MDS */
 
-void cluster_start_mds(struct cluster *c)
+bool cluster_start_mds(struct cluster *c)
 {
         struct sim_mds *m = &c->mds;
 
@@ -77,8 +77,7 @@ void cluster_start_mds(struct cluster *c)
         world_say(c->world, m->node->name, "starts");
         net_power_on(m->node);
         m->mds = mds_start(&m->conf, &m->node->env, NULL, sim_store_attach(m->store));
-        if (!m->mds)
-                world_fail(c->world, "the MDS does not start");
+        return m->mds != NULL;
 }
 
 void cluster_crash_mds(struct cluster *c, bool power_lost)
@@ -147,6 +146,21 @@ void cluster_crash_ds(struct cluster *c, uint32_t i, bool power_lost)
         d->node->stopped_until = 0;
 }
 
+const char *cluster_restart_ended(struct cluster *c)
+{
+        for (uint32_t i = 0; i < c->ds_count; i++) {
+                struct sim_ds *d = &c->ds[i];
+
+                if (!d->ds || !d->ended)
+                        continue;
+                world_say(c->world, d->node->name, "ends: %s", d->problem);
+                free_ds(d);
+                cluster_start_ds(c, i);
+                return d->problem;
+        }
+        return NULL;
+}
+
 /* --- all of them */
 
 bool cluster_is_whole(const struct cluster *c)
@@ -174,7 +188,7 @@ void cluster_init(struct cluster *c, struct world *w, uint32_t ds_count)
         c->mds.node = world_add(w, "mds");
         c->mds.store = sim_store_new(c->mds.node);
         configure_mds(c);
-        cluster_start_mds(c);
+        CHECK(cluster_start_mds(c));
         for (uint32_t i = 0; i < ds_count; i++) {
                 struct sim_ds *d = &c->ds[i];
 

@@ -45,8 +45,10 @@ void cluster_destroy(struct cluster *c);
  * again. */
 void cluster_crash_mds(struct cluster *c, bool power_lost);
 void cluster_crash_ds(struct cluster *c, uint32_t i, bool power_lost);
-void cluster_start_mds(struct cluster *c);
+bool cluster_start_mds(struct cluster *c); /* false: its store was in trouble */
 void cluster_start_ds(struct cluster *c, uint32_t i);
+/* A data server that has ended by itself is started again, as by an init system; why it ended, or NULL. */
+const char *cluster_restart_ended(struct cluster *c);
 /* All run, and the data servers have joined. */
 bool cluster_is_whole(const struct cluster *c);
 /* The data server at ADDR. */

@@ -330,6 +330,11 @@ void sim_disk_fail_next(struct sim_disk *d)
         d->fail_next = true;
 }
 
+void sim_disk_fail_none(struct sim_disk *d)
+{
+        d->fail_next = false;
+}
+
 void sim_disk_set_delay(struct sim_disk *d, uint64_t max_ns)
 {
         d->max_delay_ns = max_ns;

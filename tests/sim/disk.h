@@ -19,6 +19,7 @@ void sim_disk_crash(struct sim_disk *d, bool power_lost);
  * takes up to MAX. */
 void sim_disk_set_full(struct sim_disk *d, bool full);
 void sim_disk_fail_next(struct sim_disk *d);
+void sim_disk_fail_none(struct sim_disk *d);
 void sim_disk_set_delay(struct sim_disk *d, uint64_t max_ns);
 
 /* What is there now: every file below FOLDER ("objects"). */

@@ -24,8 +24,13 @@ static bool note_lost(struct actor *c, int status)
         }
 }
 
-static _Noreturn void unexpected(struct actor *c, const char *what, int status)
+/* Anything but OK: what may be answered at any time, or while a disk is in trouble. */
+static void check_refusal(struct actor *c, const char *what, int status, uint64_t since)
 {
+        bool trouble = status == NFS4ERR_NOSPC || status == NFS4ERR_IO;
+
+        if (status == NFS_LOST || note_lost(c, status) || (trouble && faults_excuse(&c->sim->faults, since)))
+                return;
         world_fail(&c->sim->world, "%s: %s answers %s", c->owner, what, nfs_name(status));
 }
 
@@ -33,62 +38,56 @@ static _Noreturn void unexpected(struct actor *c, const char *what, int status)
 
 bool file_open(struct actor *c, const char *name, bool create)
 {
+        uint64_t since = now(c);
         struct attributes a;
         int status = nfs_open(&c->main, &c->shared, name, create, &c->fh, &c->stateid);
 
-        if (status == NFS4ERR_NOSPC && faults_calm_since(&c->sim->faults) == NEVER)
-                return false; /* no data server is there */
-        if (status == NFS_LOST || (status == NFS4ERR_NOENT && !create) || status == NFS4ERR_EXPIRED)
+        if (status == NFS4ERR_NOSPC && faults_no_room(&c->sim->faults, since))
                 return false;
-        if (status != NFS4_OK)
-                unexpected(c, "OPEN", status);
+        if (status != NFS4_OK) {
+                check_refusal(c, "OPEN", status, since);
+                return false;
+        }
         c->open = true;
         c->lost = c->layout.held = false;
         c->unstable_count = 0;
         status = nfs_getattr(&c->main, &c->fh, &a);
-        if (status != NFS4_OK) {
-                if (status != NFS_LOST)
-                        unexpected(c, "GETATTR", status);
-                file_close(c);
-                return false;
+        if (status == NFS4_OK) {
+                c->file = model_file(&c->sim->model, a.fileid);
+                return true;
         }
-        c->file = model_file(&c->sim->model, a.fileid);
-        return true;
+        check_refusal(c, "GETATTR", status, since);
+        file_close(c);
+        return false;
 }
 
 void file_close(struct actor *c)
 {
-        int status;
+        uint64_t since = now(c);
+        int status = c->lost ? NFS4_OK : nfs_close(&c->main, &c->fh, &c->stateid);
 
-        if (!c->open)
-                return;
-        if (!c->lost) {
-                status = nfs_close(&c->main, &c->fh, &c->stateid);
-                if (status != NFS4_OK && status != NFS_LOST && !note_lost(c, status))
-                        unexpected(c, "CLOSE", status);
-        }
+        if (status != NFS4_OK)
+                check_refusal(c, "CLOSE", status, since);
         c->open = false;
 }
 
 void file_layout(struct actor *c, bool writes)
 {
+        uint64_t since = now(c);
         int status = nfs_layoutget(&c->main, &c->fh, &c->stateid, writes, &c->layout);
 
         world_say(&c->sim->world, c->owner, "LAYOUTGET %s: %s", writes ? "rw" : "read", nfs_name(status));
-        if (status != NFS4_OK && status != NFS_LOST && status != NFS4ERR_LAYOUTUNAVAILABLE &&
-            status != NFS4ERR_NOENT && !note_lost(c, status))
-                unexpected(c, "LAYOUTGET", status);
+        if (status != NFS4_OK && status != NFS4ERR_LAYOUTUNAVAILABLE && status != NFS4ERR_NOENT)
+                check_refusal(c, "LAYOUTGET", status, since);
 }
 
 void file_return_layout(struct actor *c)
 {
-        int status;
+        uint64_t since = now(c);
+        int status = c->layout.held ? nfs_layoutreturn(&c->main, &c->fh, &c->layout) : NFS4_OK;
 
-        if (!c->layout.held)
-                return;
-        status = nfs_layoutreturn(&c->main, &c->fh, &c->layout);
-        if (status != NFS4_OK && status != NFS_LOST && status != NFS4ERR_BAD_STATEID)
-                unexpected(c, "LAYOUTRETURN", status);
+        if (status != NFS4_OK && status != NFS4ERR_BAD_STATEID)
+                check_refusal(c, "LAYOUTRETURN", status, since);
         c->layout.held = false;
 }
 
@@ -103,18 +102,30 @@ static int ds_of(const struct actor *c, uint64_t offset, bool for_writing)
         return l->held && (l->writes || !for_writing) ? l->ds[stripe_index(s, offset)] : -1;
 }
 
-/* What a data server's refusal means for the layout: RFC 8881 §13.11, and what Linux does. */
-static void refused_by_ds(struct actor *c, const char *what, int status)
+/* How a READ, WRITE or COMMIT ended; after a refusal by a data server: what that means for the layout (RFC
+ * 8881 §13.11, and what Linux does). */
+enum end { DONE, TRY_MDS, GIVE_UP };
+static enum end judge(struct actor *c, const char *what, int ds, int status, uint64_t since)
 {
         switch (status) {
+        case NFS4_OK: return DONE;
         case NFS4ERR_BAD_STATEID:
-        case NFS4ERR_DELAY: break; /* this I/O goes through the MDS */
+        case NFS4ERR_DELAY:
+                if (ds >= 0)
+                        return TRY_MDS; /* this one goes through the MDS */
+                break;
         case NFS4ERR_PNFS_NO_LAYOUT:
         case NFS4ERR_STALE:
         case NFS_UNREACHABLE:
-        case NFS_LOST: c->layout.held = false; break;
-        default: unexpected(c, what, status);
+        case NFS_LOST:
+                if (ds >= 0)
+                        c->layout.held = false;
+                if (ds >= 0 || status == NFS_LOST)
+                        return TRY_MDS;
+                break;
         }
+        check_refusal(c, what, status, since);
+        return GIVE_UP;
 }
 
 static void note_unstable(struct actor *c, const struct piece *p, struct event *e, uint64_t verifier)
@@ -125,53 +136,41 @@ static void note_unstable(struct actor *c, const struct piece *p, struct event *
         };
 }
 
-/* One try; true: it was answered with OK. */
-static bool try_write(struct actor *c, struct hand *w, const struct piece *p, int ds)
+static void take_written(struct actor *c, const struct piece *p, struct event *e, const struct written *r)
 {
-        struct event *e = model_write(c->file, p->from, p->to, c->number, w->data);
-        uint32_t length = (uint32_t)(p->to - p->from);
+        if (r->count != p->to - p->from || r->committed < p->stable)
+                world_fail(&c->sim->world, "WRITE of %llu bytes answers %u, committed %u",
+                           (unsigned long long)(p->to - p->from), r->count, r->committed);
+        model_acked(c->file, e, r->committed == FILE_SYNC4);
+        if (r->committed != FILE_SYNC4)
+                note_unstable(c, p, e, r->verifier);
+}
+
+static enum end try_write(struct actor *c, struct hand *w, const struct piece *p, int ds)
+{
+        struct model_file *file = c->file;
+        struct event *e = model_write(file, p->from, p->to, c->number, w->data);
+        uint64_t since = now(c);
         struct written r;
         int status;
 
         e->ds = ds;
-        if (ds >= 0) {
+        if (ds >= 0)
                 e->session = c->ds[ds].number + (c->ds[ds].up ? 0 : 1);
-        }
-        status = nfs_write(w, ds, ds < 0 ? &c->fh : &c->layout.fh, &c->stateid, p->from, w->data, length,
-                           p->stable, &r);
+        status = nfs_write(w, ds, ds < 0 ? &c->fh : &c->layout.fh, &c->stateid, p->from, w->data,
+                           (uint32_t)(p->to - p->from), p->stable, &r);
         world_say(&c->sim->world, c->owner, "WRITE %u %llu..%llu to %d stable %u: %s", e->number,
                   (unsigned long long)p->from, (unsigned long long)p->to, ds, p->stable, nfs_name(status));
-        if (status == NFS4_OK) {
-                if (r.count != length || r.committed < p->stable)
-                        world_fail(&c->sim->world, "WRITE of %u bytes answers %u, committed %u", length,
-                                   r.count, r.committed);
-                model_acked(c->file, e, r.committed == FILE_SYNC4);
-                if (r.committed != FILE_SYNC4)
-                        note_unstable(c, p, e, r.verifier);
-                return true;
-        }
-        if (status >= 0)
-                model_refused(c->file, e);
+        if (status == NFS4_OK)
+                take_written(c, p, e, &r);
+        else if (status >= 0)
+                model_refused(file, e);
         else
-                model_given_up(c->file, e);
-        if (ds >= 0)
-                refused_by_ds(c, "WRITE at a data server", status);
-        else if (status != NFS_LOST && !note_lost(c, status))
-                unexpected(c, "WRITE", status);
-        return false;
+                model_given_up(file, e);
+        return judge(c, "WRITE", ds, status, since);
 }
 
-static void write_piece(struct actor *c, struct hand *w, const struct piece *p)
-{
-        while (!c->lost) {
-                int ds = ds_of(c, p->from, true);
-
-                if (try_write(c, w, p, ds) || (ds >= 0 && try_write(c, w, p, -1)))
-                        return;
-        }
-}
-
-static bool try_read(struct actor *c, struct hand *w, const struct piece *p, int ds)
+static enum end try_read(struct actor *c, struct hand *w, const struct piece *p, int ds)
 {
         uint64_t since = now(c);
         uint32_t length;
@@ -181,26 +180,27 @@ static bool try_read(struct actor *c, struct hand *w, const struct piece *p, int
 
         world_say(&c->sim->world, c->owner, "READ %llu..%llu from %d: %s", (unsigned long long)p->from,
                   (unsigned long long)p->to, ds, nfs_name(status));
-        if (status == NFS4_OK) {
-                if (length < p->to - p->from && !end)
-                        world_fail(&c->sim->world, "READ of %llu bytes answers %u and no end",
-                                   (unsigned long long)(p->to - p->from), length);
+        if (status == NFS4_OK && length < p->to - p->from && !end)
+                world_fail(&c->sim->world, "READ of %llu bytes answers %u and no end",
+                           (unsigned long long)(p->to - p->from), length);
+        if (status == NFS4_OK)
                 model_read(c->file, since, p->from, w->data, length, end);
-                return true;
-        }
-        if (ds >= 0)
-                refused_by_ds(c, "READ at a data server", status);
-        else if (status != NFS_LOST && !note_lost(c, status))
-                unexpected(c, "READ", status);
-        return false;
+        return judge(c, "READ", ds, status, since);
 }
 
-static void read_piece(struct actor *c, struct hand *w, const struct piece *p)
+/* At the data server when there is a layout, else or after a refusal at the MDS. */
+static void run_piece(struct actor *c, struct hand *w, const struct piece *p)
 {
-        while (!c->lost) {
-                int ds = ds_of(c, p->from, false);
+        enum end (*try)(struct actor *, struct hand *, const struct piece *, int) =
+                p->is_write ? try_write : try_read;
 
-                if (try_read(c, w, p, ds) || (ds >= 0 && try_read(c, w, p, -1)))
+        while (!c->lost) {
+                int ds = ds_of(c, p->from, p->is_write);
+                enum end end = try(c, w, p, ds);
+
+                if (end == TRY_MDS && ds >= 0)
+                        end = try(c, w, p, -1);
+                if (end != TRY_MDS)
                         return;
         }
 }
@@ -216,10 +216,7 @@ void file_worker(void *arg)
                 while (c->next_piece < c->piece_count) {
                         struct piece p = c->pieces[c->next_piece++];
 
-                        if (p.is_write)
-                                write_piece(c, w, &p);
-                        else
-                                read_piece(c, w, &p);
+                        run_piece(c, w, &p);
                         c->busy--;
                 }
                 co_wake(&c->main.co);
@@ -309,12 +306,11 @@ static void take_commit(struct actor *c, int ds, const uint64_t *verifier)
 
 static void commit_ds(struct actor *c, int ds)
 {
-        uint64_t verifier;
+        uint64_t verifier, since = now(c);
         int status = c->layout.held ? nfs_commit(&c->main, ds, &c->layout.fh, &verifier) : NFS_UNREACHABLE;
 
         world_say(&c->sim->world, c->owner, "COMMIT to %d: %s", ds, nfs_name(status));
-        if (status != NFS4_OK && c->layout.held)
-                refused_by_ds(c, "COMMIT", status);
+        judge(c, "COMMIT", ds, status, since);
         take_commit(c, ds, status == NFS4_OK ? &verifier : NULL);
 }
 
@@ -331,6 +327,7 @@ void file_flush(struct actor *c)
 
 void file_truncate(struct actor *c, uint64_t size)
 {
+        uint64_t since = now(c);
         struct event *cut;
         int status;
 
@@ -344,11 +341,11 @@ void file_truncate(struct actor *c, uint64_t size)
         if (status == NFS4_OK) {
                 model_acked(c->file, cut, true);
                 model_fenced(c->file, cut);
-        } else if (status != NFS_LOST) {
-                model_refused(c->file, cut);
-                if (!note_lost(c, status))
-                        unexpected(c, "SETATTR", status);
+                return;
         }
+        if (status >= 0)
+                model_refused(c->file, cut);
+        check_refusal(c, "SETATTR", status, since);
 }
 
 void file_look(struct actor *c)
@@ -357,10 +354,10 @@ void file_look(struct actor *c)
         struct attributes a;
         int status = nfs_getattr(&c->main, &c->fh, &a);
 
-        if (status == NFS_LOST)
+        if (status != NFS4_OK) {
+                check_refusal(c, "GETATTR", status, since);
                 return;
-        if (status != NFS4_OK)
-                unexpected(c, "GETATTR", status);
+        }
         world_say(&c->sim->world, c->owner, "GETATTR size %llu change %llu", (unsigned long long)a.size,
                   (unsigned long long)a.change);
         model_size(c->file, since, a.size);

@@ -126,9 +126,7 @@ void model_acked(struct model_file *f, struct event *e, bool durable)
 
 void model_refused(struct model_file *f, struct event *e)
 {
-        e->settled = 0;
-        e->from = e->to = NEVER; /* covers nothing */
-        (void)f;
+        e->settled = e->given_up = now(f);
 }
 
 void model_given_up(struct model_file *f, struct event *e)

@@ -53,7 +53,7 @@ struct event *model_write(struct model_file *f, uint64_t from, uint64_t to, uint
 struct event *model_cut(struct model_file *f, uint64_t size, uint32_t client);
 /* E was answered: with DURABLE it can never be lost, else only with the data server's machine. */
 void model_acked(struct model_file *f, struct event *e, bool durable);
-/* It was refused, and had no effect. */
+/* It was refused: perhaps after it had its effect, or a part of it. */
 void model_refused(struct model_file *f, struct event *e);
 /* Nobody waits for its answer any more. */
 void model_given_up(struct model_file *f, struct event *e);

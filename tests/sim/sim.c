@@ -13,8 +13,13 @@ static uint64_t lost_at(void *arg, int ds)
 
 static void step(uint64_t end, const char *what)
 {
+        const char *problem;
+
         if (!world_step(&sim.world, end))
                 world_fail(&sim.world, "%s", what);
+        problem = cluster_restart_ended(&sim.cluster);
+        if (problem && !faults_excuse(&sim.faults, sim.world.now))
+                world_fail(&sim.world, "a data server ends: %s", problem);
 }
 
 static bool actors_finished(void)
@@ -51,7 +56,7 @@ static void finish(void)
         uint64_t end = w->now + END_NS;
 
         faults_stop(&sim.faults);
-        while (!sim.faults.finished)
+        while (!faults_finished(&sim.faults))
                 step(end, "the faults do not end");
         for (uint32_t i = 0; i < sim.actor_count; i++)
                 actor_stop(&sim.actors[i]);

@@ -60,6 +60,8 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
                 .seed = seed, .now = SECOND_NS, .random = hash_u64(seed + 1), .verbose = verbose
         };
         w->net = net_new(w);
+        if (verbose)
+                setlinebuf(stdout);
 }
 
 void world_destroy(struct world *w)
