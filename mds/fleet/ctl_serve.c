@@ -182,6 +182,7 @@ static void hello(struct ctl_request *r)
 {
         const ctl_hello_args *a = &r->args.hello;
         ctl_hello_res res = { .status = CTL_OK };
+        struct mds *mds = r->mds; /* R goes with its answer */
         struct server *s;
         const char *why;
 
@@ -204,6 +205,7 @@ static void hello(struct ctl_request *r)
         fleet_changed(r->mds->fleet, s);
         log_info("ds-joined", "name=%s id=%u addrs=%u", s->name, s->id, s->addr_count);
         hello_ok(r, s);
+        sizes_recover(mds->sizes);
 }
 
 static void heartbeat(struct ctl_request *r)

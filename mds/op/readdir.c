@@ -9,11 +9,14 @@
  *
  * Sizes and times are those that the MDS knows now: asking data servers for every file that is being written
  * would make listing a directory wait for all of them. Linux revalidates with GETATTR when a file is opened
- * or its cache times out; until then `ls -l` beside a writer may show the size of a moment ago. */
+ * or its cache times out; until then `ls -l` beside a writer may show the size of a moment ago. A file whose
+ * size only data servers know since our last stop (mds/pnfs/size_recover.c) has the error DELAY instead of
+ * attributes; Linux then asks for that file alone. */
 #include <errno.h>
 
 #include "mds/ns/inode.h"
 #include "mds/ops.h"
+#include "mds/pnfs/size.h"
 
 struct readdir_args {
         uint64_t cookie;
@@ -53,6 +56,7 @@ struct listing {
         struct xdr_out x;
         uint32_t entries, names; /* bytes counted for dircount */
         bool needs_inodes;       /* else the directory entry knows all that is asked */
+        bool needs_sizes;
         bool may_search;
         bool full;
         enum nfsstat4 error;
@@ -122,6 +126,8 @@ static bool each_entry(void *arg, uint64_t cookie, const struct dirent_record *d
         if (r < 0)
                 return put_failed(l, cookie, name, d->fileid,
                                   nfs4_status_from_errno(r == -ENOENT ? -EIO : r));
+        if (l->needs_sizes && size_is_unknown(mds_of(l->c)->sizes, d->fileid))
+                return put_failed(l, cookie, name, d->fileid, NFS4ERR_DELAY);
         child.fh = inode_fh(l->dir->fh.export_id, child.inode);
         subject_values(l->c, &child, &l->args->asked, &l->values);
         l->full = !put_entry(l, cookie, name, &l->args->asked);
@@ -226,6 +232,7 @@ static enum nfsstat4 execute(struct compound *c)
         l.dir = &dir;
         l.may_search = dir.pseudo || perm_ok(&dir.who, dir.inode, PERM_X);
         l.needs_inodes = needs_inodes(&a->asked);
+        l.needs_sizes = attrs_need_size(&a->asked);
         xdr_out_init(&l.x, r->buf->data, list_room(c, a));
         status = list(&l);
         if (status != NFS4_OK) {

@@ -34,6 +34,7 @@ struct size_file *size_file_get(struct sizes *s, uint64_t fileid)
         list_init(&f->asking);
         list_init(&f->waiting);
         list_init(&f->queued);
+        list_init(&f->in_unrecovered);
         hashtab_insert(&s->files, &f->node, hash_u64(fileid));
         return f;
 }
@@ -44,6 +45,7 @@ static void put(struct size_file *f)
 
         if (f->busy || size_any_dirty(f) || !list_empty(&f->waiting) || !list_empty(&f->queued))
                 return;
+        list_remove(&f->in_unrecovered);
         hashtab_remove(&s->files, &f->node);
         slab_put(&s->slab, f);
 }
@@ -184,35 +186,9 @@ void size_file_next(struct size_file *f)
 
 /* --- start */
 
-/* A write layout was out when we stopped: whatever was written under it, only the data servers know. */
-static bool recover_one(void *arg, struct slice key, struct slice value)
-{
-        struct sizes *s = arg;
-        uint64_t fileid;
-        uint32_t tag;
-        const struct inode *inode;
-
-        (void)value;
-        if (!key_parse_u64_u32(key, 'l', &fileid, &tag) || meta_inode(s->mds->meta, fileid, &inode) < 0)
-                return true;
-        layout_leftover(s->mds->layouts, fileid);
-        for (uint32_t i = 0; i < inode->width; i++) {
-                const struct server *server = fleet_file_server(s->mds->fleet, inode, i);
-
-                struct size_file *f = server ? size_file_get(s, fileid) : NULL;
-
-                if (!f)
-                        continue;
-                f->dirty[server->id / 64] |= 1ull << (server->id % 64);
-                f->recovered = true;
-        }
-        return true;
-}
-
 struct sizes *sizes_new(struct mds *mds)
 {
         struct sizes *s = calloc(1, sizeof(*s));
-        uint8_t key[KEY_MAX];
 
         if (!s || !hashtab_init(&s->files, 1024)) {
                 free(s);
@@ -220,12 +196,12 @@ struct sizes *sizes_new(struct mds *mds)
         }
         s->mds = mds;
         slab_init(&s->slab, sizeof(struct size_file), FILES_MAX);
-        if (meta_scan(mds->meta, key_kind(key, 'l'), recover_one, s) < 0) {
+        list_init(&s->unrecovered);
+        list_init(&s->put_off);
+        if (sizes_find_unrecovered(s) < 0) {
                 sizes_free(s);
                 return NULL;
         }
-        if (s->files.count > 0)
-                log_info("write-layouts-to-recover", "files=%u", s->files.count);
         return s;
 }
 

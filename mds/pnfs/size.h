@@ -12,6 +12,12 @@ struct sizes *sizes_new(
         struct mds *mds); /* marks every file with a write layout record as dirty everywhere */
 void sizes_free(struct sizes *s);
 
+/* A data server is there (again): files whose sizes only data servers know since our last stop are asked
+ * about, some at a time. */
+void sizes_recover(struct sizes *s);
+/* Is FILEID one of those? Then what the metadata says of its size is of no use to anybody. */
+bool size_is_unknown(const struct sizes *s, uint64_t fileid);
+
 /* Wait until size, mtime, change and used of FILEID are up to date in the metadata. DONE runs later, or at
  * once from inside when no data server is dirty. OK; STALE: the file is gone; DELAY: a data server that must
  * be asked is away. */

@@ -64,7 +64,6 @@ static enum nfsstat4 take_answer(struct size_file *f)
                 for (int i = 0; i < DIRTY_WORDS; i++)
                         f->dirty[i] &= ~f->settled[i];
                 f->seen = f->unsettled_mark;
-                f->recovered = false;
         } else {
                 f->announced |= f->asked_announced;
         }
@@ -83,6 +82,7 @@ void size_file_finish(struct task *task)
                 layout_records_settle(f->sizes->mds->layouts, f->fileid);
                 list_splice(&done, &f->waiting); /* nothing has come since they did */
         }
+        size_file_recovered(f, status == NFS4_OK);
         f->finish.run = size_file_finish;
         for (struct list *node = list_pop(&done); node; node = list_pop(&done)) {
                 struct size_wait *w = CONTAINER(node, struct size_wait, node);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to pnfs/size.c (who is dirty), size_ask.c (asking) and truncate.c (cutting): the work on one file's
- * size, one thing at a time. */
+/* Private to pnfs/size.c (who is dirty), size_ask.c (asking), size_recover.c (after a start) and truncate.c
+ * (cutting): the work on one file's size, one thing at a time. */
 #pragma once
 
 #include "base/slab.h"
@@ -16,6 +16,8 @@ struct size_file {
         uint64_t dirty[DIRTY_WORDS]; /* by server id */
         bool announced;              /* a data server became dirty since the last question */
         bool recovered;              /* dirty because we have just started: nobody knows since when */
+        bool recovering;             /* it is asked about for that reason */
+        struct list in_unrecovered;  /* sizes.unrecovered or sizes.put_off, while recovered */
         uint64_t seen;               /* object_mark() of what was not settled in the last answer, added up */
         bool busy;
         /* the question under way */
@@ -39,6 +41,8 @@ struct sizes {
         struct mds *mds;
         struct hashtab files;
         struct slab slab;
+        struct list unrecovered, put_off; /* struct size_file: to be asked about; when a data server comes */
+        uint32_t recovering;              /* that are being asked about */
 };
 
 static inline bool size_bit(const uint64_t words[DIRTY_WORDS], uint32_t server_id)
@@ -61,6 +65,9 @@ void size_file_ask(struct size_file *f);
 /* One of the answers awaited is there: with the last one, f->finish runs. */
 void size_file_answered(struct size_file *f);
 void size_file_finish(struct task *task); /* f->finish.run while asking */
+/* size_recover.c: the start; an answer, or that there is none, has come. */
+int sizes_find_unrecovered(struct sizes *s); /* 0 or -errno */
+void size_file_recovered(struct size_file *f, bool success);
 /* What the file does next; nothing: it is forgotten. */
 void size_file_next(struct size_file *f);
 /* The first of f->queued is to be cut. */

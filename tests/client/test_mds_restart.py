@@ -13,7 +13,7 @@ from lab import Lab  # noqa: E402
 from tap import main  # noqa: E402
 
 LIMIT_SECONDS = 500
-SIZE = 512 * MIB
+SIZE = 256 * MIB
 LEASE = 45
 
 # A file of user 1000, which he then shuts for himself: who had it open goes on, who opens it again is refused.
@@ -86,11 +86,17 @@ def test_one_client_dies_with_the_server():
         one.wait_event(lambda e: e == "held", 60)
         two.spawn("exec 5>n/theirs; echo E open >$EVENTS; sleep 1000")
         two.wait_event(lambda e: e == "open", 60)
+        two.spawn(f"iotool fill 2 0 {SIZE} n/half --direct --events $EVENTS")
+        wait_bytes(two, "n/half", SIZE // 4)
         os.killpg(two.process.pid, signal.SIGKILL)
         lab.server.kill("mds")
         lab.server.restart("mds")
+        listed = int(one.run("ls -l n | awk '/half/ { print $5 }'"))
+        stored = max(size for size, _ in lab.server.stored_bytes())
+        equal(listed, int(one.run("stat -c %s n/half")), "a listing and stat agree on the size of what was being written")
+        ok(0 < listed <= stored, "which is what the data server has", f"{listed}, on the data server {stored} with all files")
         one.write("go", "")
-        holding.wait(30, check=False)
+        holding.wait(60, check=False)
         equal(holding.status, 0, "what was reclaimed is written on in the grace period")
         ok(timed(one, "mkdir n/d; mv n/d n/e; stat n/theirs >/dev/null") < 10, "names go on too")
         equal(status(lab)["grace_waits_for"], 1, "the grace period waits for the one who died")
@@ -99,6 +105,8 @@ def test_one_client_dies_with_the_server():
         took = status(lab)["grace_took_ms"]
         ok(LEASE * 1000 <= took < LEASE * 1000 + 1500, "which ends at its deadline", took)
         ok(timed(one, "echo new >n/theirs; rm n/theirs") < 5, "nothing is left of who died")
+        one.run(f"iotool check 2 0 {listed} n/half")
+        ok(True, "and every byte of what it wrote is right")
 
 
 def test_nobody_had_anything():

@@ -224,6 +224,7 @@ static void start_mds(struct mds_lab *lab)
                 CHECK((mds->ctl = ctl_server_new(mds)) != NULL);
         for (int i = 0; i < LAB_DATA_SERVERS; i++)
                 start_ds(lab, i);
+        sizes_recover(mds->sizes);
         mds_lab_run_ms(lab, 1);
 }
 

@@ -329,48 +329,6 @@ static void who_did_not_finish_reclaims_nothing_the_next_time(void **state)
 
 /* --- with the grace period, other things */
 
-static enum nfsstat4 layoutcommit(struct user *who, bool is_reclaim, const struct stateid *s)
-{
-        user_begin(who);
-        user_putfh(who, &o.fh);
-        xdr_put_u64(user_op(who, OP_LAYOUTCOMMIT), 0);
-        xdr_put_u64(who->x, NFS4_UINT64_MAX);
-        xdr_put_bool(who->x, is_reclaim);
-        put_stateid(who->x, s);
-        xdr_put_bool(who->x, true);
-        xdr_put_u64(who->x, 4095);
-        xdr_put_bool(who->x, false);
-        xdr_put_u32(who->x, LAYOUT4_NFSV4_1_FILES);
-        xdr_put_u32(who->x, 0);
-        return user_call(who);
-}
-
-static void what_was_written_under_layouts_is_committed(void **state)
-{
-        static const struct stateid none = { 0 };
-        struct user_attrs a;
-        struct stateid layout;
-
-        (void)state;
-        assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
-        assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
-        mds_lab_restart(&lab, true);
-        *lab_ds_object(&lab.ds[1], a.fileid) =
-                (struct lab_object){ a.fileid, .there = true, .size = 5000, .settled = true };
-        user_start(&other, &lab, "other", 2, 0, 0);
-        assert_int_equal(layoutcommit(&other, true, &none), NFS4ERR_NO_GRACE);
-        back();
-        assert_int_equal(layoutcommit(&u, false, &layout), NFS4ERR_GRACE);
-        assert_int_equal(layoutcommit(&u, true, &none), NFS4_OK);
-        assert_int_equal(lab.ds[1].getsizes, 1);
-        assert_int_equal(user_getattr(&other, &o.fh, &a), NFS4_OK);
-        assert_int_equal(a.size, 5000);
-        assert_int_equal(lab.ds[1].getsizes, 1);
-        assert_int_equal(user_reclaim_complete(&u), NFS4_OK);
-        assert_int_equal(layoutcommit(&u, true, &none), NFS4ERR_NO_GRACE);
-        assert_int_equal(layoutcommit(&u, false, &layout), NFS4ERR_BAD_STATEID);
-}
-
 static void a_file_without_a_name_waits_for_who_had_it_open(void **state)
 {
         struct user_attrs a;
@@ -487,7 +445,6 @@ int main(void)
                 TEST(the_owner_may_have_changed_the_mode),
                 TEST(who_is_reclaiming_at_the_end_gets_more_time),
                 TEST(who_did_not_finish_reclaims_nothing_the_next_time),
-                TEST(what_was_written_under_layouts_is_committed),
                 TEST(a_file_without_a_name_waits_for_who_had_it_open),
                 TEST(a_file_that_is_removed_before_it_is_reclaimed),
                 TEST(opening_costs_no_further_writes),

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes after a restart of ours: a write layout that was out when we stopped means that only the data servers
+ * know what was written under it (RFC 8881 §12.7.4). Its handles are refused since we started (the floor has
+ * risen), so they are asked once all of them are back, a few files at a time, whether anybody looks or not:
+ * then the records can go, and a listing shows true sizes. Who looks earlier waits for that file. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mds/pnfs/size_file.h"
+
+enum { AT_A_TIME = 32 };
+
+/* Every data server of a file that has a record is dirty for it. */
+static bool recover_one(void *arg, struct slice key, struct slice value)
+{
+        struct sizes *s = arg;
+        struct size_file *f = NULL;
+        const struct inode *inode;
+        uint64_t fileid;
+        uint32_t tag;
+
+        (void)value;
+        if (!key_parse_u64_u32(key, 'l', &fileid, &tag) || meta_inode(s->mds->meta, fileid, &inode) < 0)
+                return true;
+        layout_leftover(s->mds->layouts, fileid);
+        for (uint32_t i = 0; i < inode->width; i++) {
+                const struct server *server = fleet_file_server(s->mds->fleet, inode, i);
+
+                f = server ? size_file_get(s, fileid) : NULL;
+                if (f)
+                        f->dirty[server->id / 64] |= 1ull << (server->id % 64);
+        }
+        if (f && !f->recovered) {
+                f->recovered = true;
+                list_push(&s->unrecovered, &f->in_unrecovered);
+        }
+        return true;
+}
+
+int sizes_find_unrecovered(struct sizes *s)
+{
+        uint8_t key[KEY_MAX];
+        int r = meta_scan(s->mds->meta, key_kind(key, 'l'), recover_one, s);
+
+        if (r == 0 && s->files.count > 0)
+                log_info("write-layouts-to-recover", "files=%u", s->files.count);
+        return r;
+}
+
+static bool servers_are_there(const struct size_file *f)
+{
+        const struct mds *mds = f->sizes->mds;
+        const struct inode *inode;
+
+        if (meta_inode(mds->meta, f->fileid, &inode) < 0)
+                return false;
+        for (uint32_t i = 0; i < inode->width; i++) {
+                const struct server *server = fleet_file_server(mds->fleet, inode, i);
+
+                if (!server || !server->conn)
+                        return false;
+        }
+        return true;
+}
+
+static void ask_some(struct sizes *s)
+{
+        while (s->recovering < AT_A_TIME && !list_empty(&s->unrecovered)) {
+                struct size_file *f = CONTAINER(s->unrecovered.next, struct size_file, in_unrecovered);
+
+                list_remove(&f->in_unrecovered);
+                list_push(&s->put_off, &f->in_unrecovered);
+                if (f->busy || !servers_are_there(f))
+                        continue; /* until the next data server comes */
+                f->recovering = true;
+                s->recovering++;
+                size_file_ask(f);
+        }
+}
+
+void sizes_recover(struct sizes *s)
+{
+        list_splice(&s->unrecovered, &s->put_off);
+        ask_some(s);
+}
+
+void size_file_recovered(struct size_file *f, bool success)
+{
+        struct sizes *s = f->sizes;
+
+        if (success && f->recovered) {
+                f->recovered = false;
+                list_remove(&f->in_unrecovered);
+                if (list_empty(&s->unrecovered) && list_empty(&s->put_off))
+                        log_info("write-layouts-recovered", "seconds=%.1f",
+                                 (double)(env_now(s->mds->env) - s->mds->started_ns) / 1e9);
+        }
+        if (!f->recovering)
+                return;
+        f->recovering = false;
+        s->recovering--;
+        ask_some(s);
+}
+
+bool size_is_unknown(const struct sizes *s, uint64_t fileid)
+{
+        const struct size_file *f = size_file_find(s, fileid);
+
+        return f && f->recovered;
+}
