@@ -165,7 +165,8 @@ static enum nfsstat4 check_place(const struct fence_table *f, const struct fh *f
         return NFS4_OK;
 }
 
-enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index)
+/* Is FH below a fence, and how? */
+static enum nfsstat4 check_fences(const struct fence_table *f, const struct fh *fh)
 {
         bool fenced = false;
 
@@ -181,5 +182,19 @@ enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint
                         return NFS4ERR_PNFS_NO_LAYOUT;
                 fenced = true;
         }
-        return fenced ? NFS4ERR_BAD_STATEID : check_place(f, fh, ret_index);
+        return fenced ? NFS4ERR_BAD_STATEID : NFS4_OK;
+}
+
+enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index)
+{
+        enum nfsstat4 status = check_fences(f, fh);
+
+        return status == NFS4_OK ? check_place(f, fh, ret_index) : status;
+}
+
+enum nfsstat4 fence_check_commit(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index)
+{
+        enum nfsstat4 status = check_fences(f, fh);
+
+        return status == NFS4ERR_PNFS_NO_LAYOUT ? status : check_place(f, fh, ret_index);
 }

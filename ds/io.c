@@ -117,7 +117,7 @@ static enum nfsstat4 open_object(struct io *io, const struct fh *fh, bool create
         return object_open(io->object, &io->opener) == 0 ? NFS4_OK : NFS4_WAIT;
 }
 
-enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, bool create)
+enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_kind kind)
 {
         struct worker *w = io->worker;
         const struct fh *fh = &io->compound->fh;
@@ -125,15 +125,16 @@ enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, bool crea
 
         if (!trust_held(&w->ds->trust, env_now(w->env)))
                 return park(io);
-        status = fence_check(&w->fences, fh, &io->index);
+        status = kind == IO_COMMIT ? fence_check_commit(&w->fences, fh, &io->index)
+                                   : fence_check(&w->fences, fh, &io->index);
         if (status == NFS4_OK && !is_own_range(io, fh, offset, length))
                 status = NFS4ERR_PNFS_NO_LAYOUT;
         if (status != NFS4_OK) {
                 metric_add(&w->counts.fenced, 1);
                 return status;
         }
-        status = open_object(io, fh, create);
-        if (status == NFS4_OK && create && io->object->cuts > 0) {
+        status = open_object(io, fh, kind == IO_WRITE);
+        if (status == NFS4_OK && kind == IO_WRITE && io->object->cuts > 0) {
                 list_push(&io->object->held, &io->node);
                 return NFS4_WAIT;
         }

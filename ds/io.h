@@ -29,10 +29,11 @@ static inline struct stripe io_stripe(const struct fh *fh)
  * capability; special stateids name nobody and are refused; NULL: the operation has none). io_end() must
  * follow OK. */
 enum nfsstat4 io_begin(struct compound *c, struct io *io, const struct stateid *stateid);
-/* May this server do I/O on [OFFSET, OFFSET + LENGTH) of the file under the current handle, now? OK:
- * io->object is held and open (its fd is -1 when it does not exist; with CREATE it is made). NFS4_WAIT: call
+enum io_kind { IO_READ, IO_WRITE, IO_COMMIT };
+/* May this server do I/O of KIND on [OFFSET, OFFSET + LENGTH) of the file under the current handle, now? OK:
+ * io->object is held and open (its fd is -1 when it does not exist; IO_WRITE makes it). NFS4_WAIT: call
  * again from resume(). Without trust the operation is parked; a WRITE waits while its object is cut. */
-enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, bool create);
+enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_kind kind);
 /* Forget a missing object, so that the next io_gate() looks for it again. */
 void io_look_again(struct io *io);
 /* No buffer: NFS4_WAIT, resume() runs when there may be one. */

@@ -28,7 +28,7 @@ static void decode(struct compound *c, struct xdr_in *x)
 
 static enum nfsstat4 at_gate(struct commit_wait *w)
 {
-        enum nfsstat4 status = io_gate(&w->io, 0, 0, false);
+        enum nfsstat4 status = io_gate(&w->io, 0, 0, IO_COMMIT);
 
         if (status == NFS4_WAIT)
                 return status;

@@ -156,7 +156,7 @@ static uint32_t cut_at_end(const struct compound *c, const struct read_wait *w)
 
 static enum nfsstat4 at_gate(struct compound *c, struct read_wait *w)
 {
-        enum nfsstat4 status = io_gate(&w->io, OP_ARGS(c, struct read_args)->offset, w->count, false);
+        enum nfsstat4 status = io_gate(&w->io, OP_ARGS(c, struct read_args)->offset, w->count, IO_READ);
 
         if (status == NFS4_WAIT)
                 return status;

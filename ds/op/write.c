@@ -181,7 +181,7 @@ static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
 static enum nfsstat4 at_gate(struct compound *c, struct write_wait *w)
 {
         const struct write_args *a = OP_ARGS(c, struct write_args);
-        enum nfsstat4 status = io_gate(&w->io, a->offset, a->data.length, true);
+        enum nfsstat4 status = io_gate(&w->io, a->offset, a->data.length, IO_WRITE);
 
         if (status == NFS4_WAIT)
                 return status;
