@@ -131,7 +131,7 @@ static bool fence_writer(void *arg, struct layout_state *state)
         if (!wait)
                 return false; /* its handles die with the next rise of the floor */
         wait->done = fenced;
-        fence_raise(mds->fleet, inode, state->client->tag, true, wait);
+        fence_raise(mds->fleet, inode, &state->client->tag, 1, true, wait);
         return true;
 }
 

@@ -18,6 +18,7 @@
 #include "mds/ns/orphan.h"
 #include "mds/ns/prepare.h"
 #include "mds/pnfs/proxy.h"
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
@@ -76,6 +77,7 @@ int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes)
                 return -1;
         }
         exports_free(old);
+        recall_unexported(mds->recalls);
         log_info("exports-loaded", "file=%s exports=%u", mds->conf->exports_file.text, fresh->count);
         return 0;
 }
@@ -114,9 +116,10 @@ static bool start_parts(struct mds *mds)
 {
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
                (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
-               (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
-               (mds->revocations = revocations_new()) && (mds->sizes = sizes_new(mds)) &&
-               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
+               (mds->recalls = recalls_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
+               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
+               (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -231,6 +234,7 @@ void mds_stop(struct mds *mds)
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
+        recalls_free(mds->recalls);
         opens_free(mds->opens);
         locks_free(mds->locks);
         recovery_free(mds->recovery);

@@ -16,6 +16,7 @@ struct layouts;     /* state/layout.h */
 struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
 struct revocations; /* state/revoked.h */
+struct recalls;     /* pnfs/recall.h */
 struct sizes;       /* pnfs/size.h */
 struct proxy;       /* pnfs/proxy.h */
 struct reaper;      /* fleet/reaper.h */
@@ -39,6 +40,7 @@ struct mds {
         struct recovery *recovery;
         struct courtesy *courtesy;
         struct revocations *revocations;
+        struct recalls *recalls;
         struct sizes *sizes;
         struct proxy *proxy;
         struct reaper *reaper;

@@ -176,12 +176,13 @@ static void acknowledged(void *arg, struct server *server, void *result)
                 await_trust(p);
 }
 
-static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct fence_wait *wait)
+static void send_one(struct fleet *f, struct server *s, ctl_fence *fences, uint32_t count,
+                     struct fence_wait *wait)
 {
         struct pending *p = calloc(1, sizeof(*p));
         ctl_fence_args args = { .floor = f->fences->floor,
-                                .fences.fences_len = 1,
-                                .fences.fences_val = fence };
+                                .fences.fences_len = count,
+                                .fences.fences_val = fences };
 
         CHECK(p != NULL); /* without memory for a fence nothing may go on */
         list_init(&p->node);
@@ -195,24 +196,28 @@ static void send_one(struct fleet *f, struct server *s, ctl_fence *fence, struct
                 await_trust(p);
 }
 
-void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final,
+void fence_raise(struct fleet *f, const struct inode *file, const uint32_t *tags, uint32_t count, bool final,
                  struct fence_wait *wait)
 {
-        ctl_fence fence = { .fileid = file->fileid,
-                            .client = client_tag,
-                            .below = meta_raise_epoch(f->mds->meta),
-                            .final = final };
+        ctl_fence fences[FENCE_CLIENTS];
+        uint32_t below = meta_raise_epoch(f->mds->meta);
 
+        CHECK(count > 0 && count <= FENCE_CLIENTS);
         wait->fleet = f;
         wait->pending = 0;
         wait->given_up = false;
-        note(f->fences, &fence);
-        metric_add(&f->fence_count, 1);
+        for (uint32_t i = 0; i < count; i++) {
+                fences[i] = (ctl_fence){
+                        .fileid = file->fileid, .client = tags[i], .below = below, .final = final
+                };
+                note(f->fences, &fences[i]);
+        }
+        metric_add(&f->fence_count, count);
         for (uint32_t i = 0; i < file->width; i++) {
                 struct server *s = fleet_file_server(f, file, i);
 
                 if (s)
-                        send_one(f, s, &fence, wait);
+                        send_one(f, s, fences, count, wait);
         }
         CHECK(wait->pending > 0);
 }

@@ -21,9 +21,11 @@ struct fence_wait {
         bool given_up; /* we stop: somebody may not be fenced */
         void (*done)(struct fence_wait *);
 };
-/* Raise the fence of FILE for CLIENT_TAG (0 = all) to a new epoch; WAIT->done runs later, never from inside.
- * FINAL: the layout is revoked (PNFS_NO_LAYOUT), else a recall runs (BAD_STATEID). */
-void fence_raise(struct fleet *f, const struct inode *file, uint32_t client_tag, bool final,
+/* Raise the fence of FILE to a new epoch for the clients with these TAGS (COUNT of them, at most
+ * FENCE_CLIENTS; a tag of 0 means all clients); WAIT->done runs later, never from inside. FINAL: the layouts
+ * are revoked (PNFS_NO_LAYOUT), else a recall runs (BAD_STATEID). */
+enum { FENCE_CLIENTS = 64 };
+void fence_raise(struct fleet *f, const struct inode *file, const uint32_t *tags, uint32_t count, bool final,
                  struct fence_wait *wait);
 /* We stop, and the connections to all data servers are closed: nobody waits any longer. */
 void fences_give_up(struct fleet *f);

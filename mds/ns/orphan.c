@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "mds/fleet/reaper.h"
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
-#include "mds/state/layout.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
@@ -68,17 +68,18 @@ void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct
         txn_touch(t, inode, false);
 }
 
-void orphan_finish(struct mds *mds, const struct orphan *o)
+void orphan_finish(struct mds *mds, const struct orphan *o, const struct client *by)
 {
         if (!o->deleted)
                 return;
+        recall_tell_gone(mds->recalls, o->fileid, by);
         layouts_file_gone(mds->layouts, o->fileid);
         size_forget(mds->sizes, o->fileid);
         if (o->has_objects)
                 reaper_add(mds->reaper, o->fileid, &o->record);
 }
 
-static int bury_orphan(struct mds *mds, uint64_t fileid)
+static int bury_orphan(struct mds *mds, uint64_t fileid, const struct client *by)
 {
         struct txn *t = txn_begin(mds->meta);
         struct inode *inode = txn_edit(t, fileid);
@@ -93,18 +94,18 @@ static int bury_orphan(struct mds *mds, uint64_t fileid)
         bury(mds, t, inode, true, &o);
         r = txn_commit(t, &seq);
         if (r == 0)
-                orphan_finish(mds, &o);
+                orphan_finish(mds, &o, by);
         return r;
 }
 
-void orphan_closed(struct mds *mds, uint64_t fileid)
+void orphan_closed(struct mds *mds, uint64_t fileid, const struct client *by)
 {
         const struct inode *inode;
         int r;
 
         if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 || may_be_open(mds, fileid))
                 return;
-        r = bury_orphan(mds, fileid);
+        r = bury_orphan(mds, fileid, by);
         if (r < 0) /* the record stays: the next start finds it */
                 log_error("orphan-kept", "fileid=%" PRIu64 " error=%d", fileid, r);
 }
@@ -146,7 +147,7 @@ static int recover_one(struct mds *mds, uint64_t fileid)
         if (r == 0 && may_be_open(mds, fileid))
                 return 0;
         if (r == 0 && inode->nlink == 0)
-                return bury_orphan(mds, fileid);
+                return bury_orphan(mds, fileid, NULL);
         return r < 0 && r != -ENOENT ? r : drop_record(mds, fileid);
 }
 

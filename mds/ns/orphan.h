@@ -15,11 +15,12 @@ struct orphan {
 
 /* Inside T: INODE (T's copy of it) has lost its last name. After the commit: orphan_finish(). */
 void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct orphan *ret);
-void orphan_finish(struct mds *mds, const struct orphan *o);
+/* BY: the client that did it; NULL: none did. Others that hold layouts of it are told. */
+void orphan_finish(struct mds *mds, const struct orphan *o, const struct client *by);
 
-/* The last open of FILEID is gone (by CLOSE or with its client): delete it if it has no name. A transaction
- * of its own. */
-void orphan_closed(struct mds *mds, uint64_t fileid);
+/* The last open of FILEID is gone (by CLOSE of the client BY, or with it): delete it if it has no name. A
+ * transaction of its own. */
+void orphan_closed(struct mds *mds, uint64_t fileid, const struct client *by);
 /* At start, and again at the end of the grace period if there is one: what was kept for openers that nobody
  * has open goes. 0 or -errno with a log line. */
 int orphans_recover(struct mds *mds);

@@ -2,9 +2,11 @@
 /* CLOSE, RFC 8881 §18.2: ends an open and its share reservation.
  *
  * The RFC: the stateid given back is never to be used again; since sessions it is the invalid special one.
- * We: the last close of a file without a name deletes it. */
+ * We: the last close of a file without a name deletes it. A layout that is to be returned on close
+ * (§12.5.5.1) goes with the client's last one, also when the client forgot to send its LAYOUTRETURN. */
 #include "mds/ns/orphan.h"
 #include "mds/ops.h"
+#include "mds/state/layout.h"
 #include "mds/state/open.h"
 #include "nfs4/codec.h"
 
@@ -23,6 +25,17 @@ static void decode(struct compound *c, struct xdr_in *x)
         get_stateid(x, &a->stateid);
 }
 
+static enum nfsstat4 return_layout(struct compound *c, uint64_t fileid)
+{
+        struct mds *mds = mds_of(c);
+        struct layout_state *layout = layout_of(mds->layouts, c->client, fileid);
+        bool gone;
+
+        if (!layout || !layout->return_on_close || opens_has_open(mds->opens, c->client, fileid))
+                return NFS4_OK;
+        return layout_return(mds->layouts, layout, LAYOUTIOMODE4_ANY, &c->commit_seq, &gone);
+}
+
 static enum nfsstat4 execute(struct compound *c)
 {
         struct close_args *a = OP_ARGS(c, struct close_args);
@@ -39,9 +52,9 @@ static enum nfsstat4 execute(struct compound *c)
         if (fileid != c->fh.fileid)
                 return NFS4ERR_BAD_STATEID;
         if (open_close(mds->opens, state))
-                orphan_closed(mds, fileid);
+                orphan_closed(mds, fileid, c->client);
         compound_set_stateid(c, &invalid);
-        return NFS4_OK;
+        return return_layout(c, fileid);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

@@ -6,7 +6,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
-static enum nfsstat4 check_permission(const struct compound *c, const struct inode *file, uint32_t access)
+enum nfsstat4 io_permitted(const struct compound *c, const struct inode *file, uint32_t access)
 {
         struct caller who;
         enum nfsstat4 status = caller_of(c, &c->fh, &who);
@@ -51,7 +51,7 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
                 return file->type == NF4DIR   ? NFS4ERR_ISDIR
                        : file->type == NF4LNK ? NFS4ERR_SYMLINK
                                               : NFS4ERR_WRONG_TYPE;
-        status = check_permission(c, file, access);
+        status = io_permitted(c, file, access);
         if (status != NFS4_OK)
                 return status;
         if (!stateid_is_special(stateid))

@@ -11,3 +11,5 @@ enum { IO_MAX = 1024 * 1024 };
  * (§8.2.3, §9.1.2, §18.22, §18.32)? OK, or the error: ISDIR, WRONG_TYPE, ROFS, ACCESS, BAD_STATEID …,
  * OPENMODE, LOCKED (a share reservation of somebody else denies it). */
 enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access);
+/* The part of it that asks who the caller is: ROFS, ACCESS. */
+enum nfsstat4 io_permitted(const struct compound *c, const struct inode *file, uint32_t access);

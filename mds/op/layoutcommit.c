@@ -9,7 +9,8 @@
  * data server that is away is no reason to refuse: the record of the write layout lasts until it has been
  * heard. After a restart of ours (§12.7.4) a client that may reclaim may also say this of a layout that it
  * had; one that says it in the grace period of the layout itself gets GRACE, which Linux takes for done, as
- * it is. */
+ * it is. So it does with BADLAYOUT, for one that comes after its layout was returned or taken (6.12 does that
+ * when it is busy): any other error would reach the application's fsync. */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"
@@ -45,6 +46,17 @@ static void decode(struct compound *c, struct xdr_in *x)
         xdr_get_opaque(x, 65536);
 }
 
+/* §15.1.10.2: not held (any more), which is not a bad stateid. */
+static bool was_held(const struct compound *c, const struct stateid *s)
+{
+        struct mds *mds = mds_of(c);
+        const struct layout_state *held = layout_of(mds->layouts, c->client, c->fh.fileid);
+        uint32_t index;
+
+        return stateid_parse(mds, s, STATEID_LAYOUT, &index) &&
+               !(held && memcmp(held->stateid.other, s->other, NFS4_OTHER_SIZE) == 0);
+}
+
 static enum nfsstat4 check(struct compound *c, struct layoutcommit_args *a)
 {
         struct layout_state *state;
@@ -62,6 +74,8 @@ static enum nfsstat4 check(struct compound *c, struct layoutcommit_args *a)
         status = layout_find(mds_of(c)->layouts, c->client, &a->stateid, &state);
         if (status == NFS4ERR_BAD_STATEID && recovery_in_grace(mds_of(c)->recovery))
                 return NFS4ERR_GRACE;
+        if (status == NFS4ERR_BAD_STATEID && was_held(c, &a->stateid))
+                return NFS4ERR_BADLAYOUT;
         if (status != NFS4_OK)
                 return status;
         if (state->fileid != c->fh.fileid)

@@ -10,7 +10,9 @@
  * servers. */
 #include "mds/fleet/fleet.h"
 #include "mds/ops.h"
+#include "mds/op/io.h"
 #include "mds/pnfs/files.h"
+#include "mds/pnfs/recall.h"
 #include "mds/state/layout.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
@@ -67,7 +69,8 @@ static enum nfsstat4 check_args(const struct layoutget_args *a)
 static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
 {
         struct mds *mds = mds_of(c);
-        struct layout_state *held;
+        struct layout_state *held = layout_of(mds->layouts, c->client, c->fh.fileid);
+        struct layout_state *named;
         struct open_state *open;
         enum nfsstat4 status = compound_stateid(c, &a->stateid);
 
@@ -75,8 +78,8 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
                 return status;
         if (stateid_is_special(&a->stateid))
                 return NFS4ERR_BAD_STATEID;
-        if (layout_find(mds->layouts, c->client, &a->stateid, &held) == NFS4_OK)
-                return held->fileid == c->fh.fileid ? NFS4_OK : NFS4ERR_BAD_STATEID;
+        if (layout_find(mds->layouts, c->client, &a->stateid, &named) == NFS4_OK)
+                return named == held ? recall_conflict(held) : NFS4ERR_BAD_STATEID;
         status = lock_find_open(mds, c->client, &a->stateid, &open);
         if (status != NFS4_OK)
                 return status;
@@ -84,6 +87,8 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
                 return NFS4ERR_BAD_STATEID;
         if (a->iomode == LAYOUTIOMODE4_RW && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
                 return NFS4ERR_OPENMODE;
+        if (held)
+                recall_end(held); /* forgotten; the handle that it gets now is of a new epoch */
         return NFS4_OK;
 }
 
@@ -100,6 +105,10 @@ static enum nfsstat4 check_file(struct compound *c, const struct layoutget_args 
                 return NFS4ERR_LAYOUTUNAVAILABLE;
         if (!fleet_file_is_up(mds->fleet, file))
                 return NFS4ERR_LAYOUTUNAVAILABLE;
+        if (io_permitted(c, file,
+                         a->iomode == LAYOUTIOMODE4_RW ? OPEN4_SHARE_ACCESS_WRITE
+                                                       : OPEN4_SHARE_ACCESS_READ) != NFS4_OK)
+                return NFS4ERR_LAYOUTUNAVAILABLE; /* since the file was opened; READ and WRITE say it right */
         if (a->maxcount < 44 + 44u * file->width + 28)
                 return NFS4ERR_TOOSMALL;
         return NFS4_OK;
@@ -158,8 +167,7 @@ static enum nfsstat4 execute(struct compound *c)
                 status = check_stateid(c, a);
         if (status != NFS4_OK)
                 return status;
-        status = layout_grant(mds->layouts, c->client, file->fileid, c->fh.export_id, (uint8_t)a->iomode,
-                              &state);
+        status = layout_grant(mds->layouts, c, file, (uint8_t)a->iomode, &state);
         if (status == NFS4_OK && a->iomode == LAYOUTIOMODE4_RW)
                 status = record_writer(c, state);
         if (status != NFS4_OK)

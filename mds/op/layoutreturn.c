@@ -6,7 +6,6 @@
  * the recall's, §12.5.3). It is no write barrier (LINUX): whoever needs one fences. */
 #include "mds/mds.h"
 #include "mds/ops.h"
-#include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "nfs4/codec.h"
 
@@ -39,25 +38,12 @@ static void decode(struct compound *c, struct xdr_in *x)
         }
 }
 
-/* The write layout is gone and the data servers have nothing to add: its record may go too. */
-static enum nfsstat4 forget_writer(struct compound *c, uint64_t fileid)
-{
-        struct mds *mds = mds_of(c);
-        struct txn *t;
-
-        if (!size_is_current(mds->sizes, fileid))
-                return NFS4_OK; /* kept: after a crash of ours the data servers are asked */
-        t = txn_begin(mds->meta);
-        layout_record_returned(mds->layouts, t, fileid, c->client);
-        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
-}
-
 static enum nfsstat4 return_file(struct compound *c, struct layoutreturn_args *a)
 {
         struct layoutreturn_res *r = OP_RES(c, struct layoutreturn_res);
         struct layouts *layouts = mds_of(c)->layouts;
         struct layout_state *state;
-        bool wrote;
+        bool gone;
         enum nfsstat4 status;
 
         if (!c->has_fh)
@@ -71,11 +57,11 @@ static enum nfsstat4 return_file(struct compound *c, struct layoutreturn_args *a
                 return status;
         if (state->fileid != c->fh.fileid)
                 return NFS4ERR_BAD_STATEID;
-        wrote = state->recorded && a->iomode != LAYOUTIOMODE4_READ;
-        r->present = !layout_return(layouts, state, (uint8_t)a->iomode);
+        status = layout_return(layouts, state, (uint8_t)a->iomode, &c->commit_seq, &gone);
+        r->present = !gone;
         if (r->present)
                 r->stateid = state->stateid;
-        return wrote && !r->present ? forget_writer(c, c->fh.fileid) : NFS4_OK;
+        return status;
 }
 
 struct sweep {
@@ -108,18 +94,13 @@ static enum nfsstat4 return_many(struct compound *c, const struct layoutreturn_a
                 return NFS4ERR_NOFILEHANDLE;
         for (;;) {
                 enum nfsstat4 status;
-                uint64_t fileid;
-                bool wrote;
+                bool gone;
 
                 s.found = NULL;
                 layouts_each(layouts, c->client, pick, &s);
                 if (!s.found)
                         return NFS4_OK;
-                fileid = s.found->fileid;
-                wrote = s.found->recorded;
-                if (!layout_return(layouts, s.found, (uint8_t)a->iomode) || !wrote)
-                        continue;
-                status = forget_writer(c, fileid);
+                status = layout_return(layouts, s.found, (uint8_t)a->iomode, &c->commit_seq, &gone);
                 if (status != NFS4_OK)
                         return status;
         }

@@ -2,10 +2,19 @@
 /* The second half of OPEN: making a file, or opening one that is there (RFC 8881 §18.16.3). */
 #include "mds/op/open.h"
 #include "mds/op/resize.h"
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+
+/* Below what size_truncate() keeps there. */
+struct open_wait {
+        struct fence_wait fence;
+        struct compound *compound;
+        bool fencing;
+};
+_Static_assert(sizeof(struct open_wait) <= SIZE_WAIT_AT, "both fit the wait area");
 
 static void succeed(struct compound *c, const struct open_state *state, const struct fh *fh)
 {
@@ -165,6 +174,36 @@ static enum nfsstat4 cut(struct compound *c, const struct subject *file)
         return status == NFS4_OK ? finish(c) : status;
 }
 
+static enum nfsstat4 go_on(struct compound *c, const struct subject *file)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+
+        if (!cuts(a))
+                return finish(c);
+        bitmap_set(&OP_RES(c, struct open_res)->attrset, FATTR4_SIZE);
+        return cut(c, file);
+}
+
+static void fenced(struct fence_wait *fence)
+{
+        compound_wake(CONTAINER(fence, struct open_wait, fence)->compound);
+}
+
+/* A deny holds at the data servers too: no client that has no open by it, or it would be in conflict, may do
+ * there what is denied. */
+static bool shut_out(struct compound *c, const struct subject *file)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct open_wait *w = OP_WAIT(c, struct open_wait);
+
+        *w = (struct open_wait){ .compound = c, .fence.done = fenced };
+        w->fencing = a->deny != OPEN4_SHARE_DENY_NONE &&
+                     recall_file(mds_of(c)->recalls, file->inode,
+                                 a->deny & OPEN4_SHARE_DENY_READ ? RECALL_HOLDERS : RECALL_WRITERS, c->client,
+                                 &w->fence);
+        return w->fencing;
+}
+
 enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
@@ -179,10 +218,16 @@ enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
         r->fh = file->fh;
         if (open_is_exclusive(a))
                 r->attrset = a->attrs.mask;
-        if (!cuts(a))
-                return finish(c);
-        bitmap_set(&r->attrset, FATTR4_SIZE);
-        return cut(c, file);
+        return shut_out(c, file) ? NFS4_WAIT : go_on(c, file);
+}
+
+static enum nfsstat4 resume_fenced(struct compound *c)
+{
+        struct subject file;
+        enum nfsstat4 status = subject_of(c, &OP_RES(c, struct open_res)->fh, &file);
+
+        OP_WAIT(c, struct open_wait)->fencing = false;
+        return status == NFS4_OK ? go_on(c, &file) : status;
 }
 
 /* The file is cut. Should somebody have denied us meanwhile, this is as if he had come right after the cut.
@@ -190,8 +235,11 @@ enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
 enum nfsstat4 open_resume(struct compound *c)
 {
         const struct inode *inode;
-        enum nfsstat4 status = size_truncate_result(c);
+        enum nfsstat4 status;
 
+        if (OP_WAIT(c, struct open_wait)->fencing)
+                return resume_fenced(c);
+        status = size_truncate_result(c);
         if (status == NFS4_OK &&
             meta_inode(mds_of(c)->meta, OP_RES(c, struct open_res)->fh.fileid, &inode) < 0)
                 status = NFS4ERR_STALE;

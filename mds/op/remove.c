@@ -77,7 +77,7 @@ static enum nfsstat4 execute(struct compound *c)
         }
         status = change_commit(c, t);
         if (status == NFS4_OK)
-                orphan_finish(mds_of(c), &orphan);
+                orphan_finish(mds_of(c), &orphan, c->client);
         return status;
 }
 

@@ -4,10 +4,15 @@
  * The RFC: sets what it can and tells what it set; the stateid counts for the size only, which is like a
  * write: OPENMODE, LOCKED, special stateids. We: everything is checked first, then all of it happens or
  * nothing. The size of a file with data on data servers is set there first (mds/pnfs/size.h), so this may
- * wait; the other attributes follow. POSIX rules for chmod, chown and utimes: mds/ns/setattr.c. */
+ * wait; the other attributes follow. When a mode or an owner takes access away, layouts of other clients are
+ * taken back (§13.12), and no handle of theirs is good any more when the answer leaves. POSIX rules for
+ * chmod, chown and utimes: mds/ns/setattr.c. */
+#include <sys/stat.h>
+
 #include "mds/op/io.h"
 #include "mds/op/resize.h"
 #include "mds/ops.h"
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 
 struct setattr_args {
@@ -15,12 +20,14 @@ struct setattr_args {
         struct attr_set set;
 };
 
-/* What it waits for: news of data servers, then the cut. Below what size_truncate() keeps there. */
+/* What it waits for: news of data servers, then the cut, then the fence of others' layouts. Below what
+ * size_truncate() keeps there. */
 struct setattr_wait {
         struct size_wait size;
+        struct fence_wait fence;
         struct compound *compound;
         enum nfsstat4 status;
-        bool cutting;
+        enum { HEARING, CUTTING, FENCING } step;
 };
 _Static_assert(sizeof(struct setattr_wait) <= SIZE_WAIT_AT, "both fit the wait area");
 
@@ -69,17 +76,46 @@ static enum nfsstat4 check(struct compound *c, struct setattr_args *a, struct su
         return status == NFS4_OK ? attrs_may_set(&s->who, s->inode, &a->set) : status;
 }
 
+/* May somebody who had access have lost it? */
+static bool is_narrower(const struct inode *before, const struct inode *after)
+{
+        return after->type == NF4REG && ((before->mode & ~after->mode & ACCESSPERMS) != 0 ||
+                                         before->uid != after->uid || before->gid != after->gid);
+}
+
+static void fenced(struct fence_wait *fence)
+{
+        compound_wake(CONTAINER(fence, struct setattr_wait, fence)->compound);
+}
+
+static enum nfsstat4 shut_out(struct compound *c)
+{
+        struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
+        const struct inode *file;
+
+        if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
+                return NFS4ERR_STALE;
+        w->step = FENCING;
+        w->compound = c;
+        w->fence.done = fenced;
+        return recall_file(mds_of(c)->recalls, file, RECALL_HOLDERS, c->client, &w->fence) ? NFS4_WAIT
+                                                                                           : NFS4_OK;
+}
+
 /* All that is set here, in one transaction. */
 static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, const struct caller *who,
                            bool with_size)
 {
         struct txn *t = txn_begin(mds_of(c)->meta);
-        struct inode *inode = txn_edit(t, c->fh.fileid);
+        struct inode *inode = txn_edit(t, c->fh.fileid), before;
+        enum nfsstat4 status;
+        bool narrower;
 
         if (!inode) {
                 txn_abort(t);
                 return NFS4ERR_STALE;
         }
+        before = *inode;
         inode->flags &=
                 (uint8_t)~INODE_EXCLUSIVE; /* what made it has its answer: the verifier has done its work */
         if (with_size)
@@ -87,7 +123,9 @@ static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, con
         else
                 txn_touch(t, inode, false);
         attrs_apply(who, inode, &a->set, inode->ctime);
-        return change_commit(c, t);
+        narrower = is_narrower(&before, inode);
+        status = change_commit(c, t);
+        return status == NFS4_OK && narrower ? shut_out(c) : status;
 }
 
 /* What data servers have not told yet would come later as news, which moves mtime and takes set-id bits away:
@@ -114,7 +152,7 @@ static enum nfsstat4 hear(struct compound *c)
 {
         struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
 
-        *w = (struct setattr_wait){ .compound = c, .size.done = heard };
+        *w = (struct setattr_wait){ .compound = c, .size.done = heard, .step = HEARING };
         size_wait(mds_of(c)->sizes, c->fh.fileid, &w->size);
         return NFS4_WAIT;
 }
@@ -125,7 +163,7 @@ static enum nfsstat4 set(struct compound *c, const struct setattr_args *a, const
         struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
 
         if (sets_size(a) && resize_waits(c, s->inode, a->set.size)) {
-                w->cutting = true;
+                w->step = CUTTING;
                 return size_truncate(c, c->fh.fileid, a->set.size, setid_cleared_by(&s->who, s->inode));
         }
         return sets_size(a) || sets_more(a) ? store(c, a, &s->who, sets_size(a)) : NFS4_OK;
@@ -148,15 +186,18 @@ static enum nfsstat4 resume(struct compound *c)
 {
         const struct setattr_args *a = OP_ARGS(c, struct setattr_args);
         const struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
-        enum nfsstat4 status = w->cutting ? size_truncate_result(c) : w->status;
+        bool cut = w->step == CUTTING;
+        enum nfsstat4 status = cut ? size_truncate_result(c) : w->status;
         struct subject s;
 
-        if (status != NFS4_OK || (w->cutting && !sets_more(a)))
+        if (w->step == FENCING)
+                return NFS4_OK;
+        if (status != NFS4_OK || (cut && !sets_more(a)))
                 return status;
         status = subject_inode(c, &c->fh, &s);
         if (status != NFS4_OK)
                 return status;
-        return w->cutting ? store(c, a, &s.who, false) : set(c, a, &s);
+        return cut ? store(c, a, &s.who, false) : set(c, a, &s);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Truncation of a striped file: fence who else could write, cut every object, then the metadata (size.h). RFC
  * 8881 §13.10 leaves it to the servers that components and size agree. */
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size_file.h"
 
 /* A truncation; in the wait area of the compound that asked. */
@@ -97,8 +98,7 @@ static void cut_objects(struct fence_wait *wait)
         size_file_answered(f);
 }
 
-/* The client that cuts has flushed what it wrote; only others must be stopped. They ask for a layout again.
- */
+/* The client that cuts has flushed what it wrote; only others must be stopped. */
 static void cut_start(struct cut *cut)
 {
         struct size_file *f = cut->file;
@@ -106,14 +106,10 @@ static void cut_start(struct cut *cut)
         const struct inode *inode;
 
         f->busy = true;
-        if (layout_has_writer(mds->layouts, f->fileid, cut->compound->client) &&
-            meta_inode(mds->meta, f->fileid, &inode) == 0) {
-                cut->fence.done = cut_objects;
-                layouts_drop_file(mds->layouts, f->fileid);
-                fence_raise(mds->fleet, inode, 0, true, &cut->fence);
-                return;
-        }
-        cut_objects(&cut->fence);
+        cut->fence.done = cut_objects;
+        if (meta_inode(mds->meta, f->fileid, &inode) < 0 ||
+            !recall_file(mds->recalls, inode, RECALL_WRITERS, cut->compound->client, &cut->fence))
+                cut_objects(&cut->fence);
 }
 
 enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size, bool clear_setid)

@@ -69,7 +69,7 @@ static void take_away(struct courtesy *c, struct client *holder, uint64_t fileid
         log_info("state-expired", "clientid=%016llx fileid=%llu", (unsigned long long)holder->clientid,
                  (unsigned long long)fileid);
         if (layout)
-                layout_return(mds->layouts, layout, LAYOUTIOMODE4_ANY);
+                layout_drop(mds->layouts, layout);
         opens_revoke(mds->opens, holder, fileid, NFS4ERR_EXPIRED);
 }
 
@@ -108,7 +108,7 @@ static enum nfsstat4 fence(struct courtesy *c, const struct client *holder, cons
         y->fileid = file->fileid;
         y->fence.done = fenced;
         list_push(&c->yielding, &y->node);
-        fence_raise(c->mds->fleet, file, holder->tag, true, &y->fence);
+        fence_raise(c->mds->fleet, file, &holder->tag, 1, true, &y->fence);
         return NFS4ERR_DELAY;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/slab.h"
+#include "mds/pnfs/recall.h"
+#include "mds/pnfs/size.h"
 #include "mds/state/courtesy.h"
 
 enum { LAYOUTS_MAX = 1 << 20 };
@@ -108,13 +110,13 @@ static void forget_leftover(struct layouts *l, struct leftover *left)
         free(left);
 }
 
-static void drop(struct layouts *l, struct layout_state *state)
+void layout_drop(struct layouts *l, struct layout_state *state)
 {
         struct holder *h = find_holder(l, state->client);
 
+        recall_end(state);
         if (state->recorded)
                 layout_leftover(l, state->fileid);
-
         hashtab_remove(&l->by_index, &state->by_index);
         hashtab_remove(&l->by_file, &state->by_file);
         list_remove(&state->in_client);
@@ -133,7 +135,7 @@ void layouts_free(struct layouts *l)
         if (!l)
                 return;
         while ((node = hashtab_walk(&l->by_index, &bucket, NULL)) != NULL) {
-                drop(l, CONTAINER(node, struct layout_state, by_index));
+                layout_drop(l, CONTAINER(node, struct layout_state, by_index));
                 bucket = 0;
         }
         hashtab_destroy(&l->by_index);
@@ -160,46 +162,50 @@ struct layout_state *layout_of(struct layouts *l, const struct client *client, u
         return NULL;
 }
 
-static struct layout_state *make(struct layouts *l, struct client *client, uint64_t fileid,
-                                 uint16_t export_id)
+static struct layout_state *make(struct layouts *l, const struct compound *c, const struct inode *file)
 {
         struct layout_state *state = slab_get(&l->states);
-        struct holder *h = state ? get_holder(l, client) : NULL;
+        struct holder *h = state ? get_holder(l, c->client) : NULL;
 
         if (!h) {
                 slab_put(&l->states, state);
                 return NULL;
         }
-        state->client = client;
-        state->fileid = fileid;
-        state->export_id = export_id;
+        state->client = c->client;
+        state->fileid = file->fileid;
+        state->generation = file->generation;
+        state->export_id = c->fh.export_id;
+        state->return_on_close = l->mds->conf->return_on_close;
         stateid_make(l->mds, STATEID_LAYOUT, ++l->next_index, &state->stateid);
         hashtab_insert(&l->by_index, &state->by_index, hash_u64(l->next_index));
-        hashtab_insert(&l->by_file, &state->by_file, hash_u64(fileid));
+        hashtab_insert(&l->by_file, &state->by_file, hash_u64(file->fileid));
         list_push(&h->layouts, &state->in_client);
         return state;
 }
 
 /* §8.2.2: 2^32-1 is followed by 1. */
-static void bump(struct stateid *s)
+void layout_bump(struct layout_state *state)
 {
+        struct stateid *s = &state->stateid;
+
         s->seqid = s->seqid == UINT32_MAX ? 1 : s->seqid + 1;
 }
 
-enum nfsstat4 layout_grant(struct layouts *l, struct client *client, uint64_t fileid, uint16_t export_id,
+enum nfsstat4 layout_grant(struct layouts *l, const struct compound *c, const struct inode *file,
                            uint8_t iomode, struct layout_state **ret)
 {
-        struct layout_state *state = layout_of(l, client, fileid);
+        struct layout_state *state = layout_of(l, c->client, file->fileid);
 
         if (!state)
-                state = make(l, client, fileid, export_id);
+                state = make(l, c, file);
         if (!state) {
                 courtesy_make_room(l->mds->courtesy);
                 return NFS4ERR_LAYOUTTRYLATER;
         }
-        bump(&state->stateid);
+        layout_bump(state);
         state->iomodes |= (uint8_t)(1u << iomode);
         state->epoch = meta_epoch(l->mds->meta);
+        state->given = referring_of(c);
         *ret = state;
         return NFS4_OK;
 }
@@ -236,27 +242,14 @@ bool layout_has_writer(struct layouts *l, uint64_t fileid, const struct client *
         return false;
 }
 
-bool layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode)
-{
-        if (iomode == LAYOUTIOMODE4_ANY)
-                state->iomodes = 0;
-        else
-                state->iomodes &= (uint8_t) ~(1u << iomode);
-        if (state->iomodes == 0) {
-                drop(l, state);
-                return true;
-        }
-        bump(&state->stateid);
-        return false;
-}
-
 void layouts_drop_client(struct layouts *l, struct client *client)
 {
         for (struct holder *h = find_holder(l, client); h; h = find_holder(l, client))
-                drop(l, CONTAINER(h->layouts.next, struct layout_state, in_client));
+                layout_drop(l, CONTAINER(h->layouts.next, struct layout_state, in_client));
 }
 
-void layouts_drop_file(struct layouts *l, uint64_t fileid)
+void layouts_each_holder(struct layouts *l, uint64_t fileid, void (*each)(void *arg, struct layout_state *),
+                         void *arg)
 {
         struct hnode *node = hashtab_first(&l->by_file, hash_u64(fileid));
 
@@ -265,15 +258,33 @@ void layouts_drop_file(struct layouts *l, uint64_t fileid)
 
                 node = hashtab_next(node);
                 if (state->fileid == fileid)
-                        drop(l, state);
+                        each(arg, state);
         }
+}
+
+void layouts_each_of_all(struct layouts *l, void (*each)(void *arg, struct layout_state *), void *arg)
+{
+        uint32_t bucket = 0;
+        struct hnode *node = hashtab_walk(&l->by_index, &bucket, NULL);
+
+        while (node) {
+                struct layout_state *state = CONTAINER(node, struct layout_state, by_index);
+
+                node = hashtab_walk(&l->by_index, &bucket, node);
+                each(arg, state);
+        }
+}
+
+static void drop_it(void *arg, struct layout_state *state)
+{
+        layout_drop(arg, state);
 }
 
 void layouts_file_gone(struct layouts *l, uint64_t fileid)
 {
         struct leftover *left;
 
-        layouts_drop_file(l, fileid);
+        layouts_each_holder(l, fileid, drop_it, l);
         left = find_leftover(l, fileid);
         if (left)
                 forget_leftover(l, left);
@@ -289,14 +300,42 @@ void layout_record(struct txn *t, const struct layout_state *state, uint32_t epo
         txn_put(t, key_layout(key, state->fileid, state->client->tag), slice_of(&epoch, 4));
 }
 
-void layout_record_returned(struct layouts *l, struct txn *t, uint64_t fileid, const struct client *client)
+/* After a drop: the record of CLIENT's write layout goes too, unless data servers know more than we do. */
+static enum nfsstat4 forget_record(struct layouts *l, uint64_t fileid, const struct client *client,
+                                   uint64_t *seq)
 {
-        struct leftover *left = find_leftover(l, fileid);
+        struct leftover *left;
+        struct txn *t;
         uint8_t key[KEY_MAX];
 
+        if (!size_is_current(l->mds->sizes, fileid))
+                return NFS4_OK;
+        left = find_leftover(l, fileid);
+        t = txn_begin(l->mds->meta);
         txn_delete(t, key_layout(key, fileid, client->tag));
         if (left && --left->count == 0)
                 forget_leftover(l, left);
+        return nfs4_status_from_errno(txn_commit(t, seq));
+}
+
+enum nfsstat4 layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode, uint64_t *seq,
+                            bool *ret_gone)
+{
+        struct client *client = state->client;
+        uint64_t fileid = state->fileid;
+        bool recorded = state->recorded;
+
+        if (iomode == LAYOUTIOMODE4_ANY)
+                state->iomodes = 0;
+        else
+                state->iomodes &= (uint8_t) ~(1u << iomode);
+        *ret_gone = state->iomodes == 0;
+        if (!*ret_gone) {
+                layout_bump(state);
+                return NFS4_OK;
+        }
+        layout_drop(l, state);
+        return recorded ? forget_record(l, fileid, client, seq) : NFS4_OK;
 }
 
 static bool delete_record(void *arg, struct slice key, struct slice value)

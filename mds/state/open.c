@@ -319,13 +319,18 @@ static struct open_state *first_of(const struct opens *o, const struct client *c
         return NULL;
 }
 
+bool opens_has_open(const struct opens *o, const struct client *client, uint64_t fileid)
+{
+        return first_of(o, client, fileid) != NULL;
+}
+
 void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum nfsstat4 why)
 {
         for (struct open_state *s = first_of(o, client, fileid); s; s = first_of(o, client, fileid)) {
                 locks_revoke(o->mds->locks, s, why);
                 revoked_add(o->mds->revocations, client, &s->stateid, why);
                 if (open_close(o, s))
-                        orphan_closed(o->mds, fileid);
+                        orphan_closed(o->mds, fileid, client);
         }
 }
 
@@ -340,7 +345,7 @@ void opens_drop_client(struct opens *o, struct client *client)
                 uint64_t fileid = state->fileid;
 
                 if (open_close(o, state))
-                        orphan_closed(o->mds, fileid);
+                        orphan_closed(o->mds, fileid, client);
         }
 }
 

@@ -51,5 +51,7 @@ void opens_drop_client(struct opens *o, struct client *client);
 /* What CLIENT has open of FILEID is taken away; WHY as in revoked.h. */
 void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum nfsstat4 why);
 bool opens_file_is_open(struct opens *o, uint64_t fileid);
+/* Has CLIENT the file open, with any owner? */
+bool opens_has_open(const struct opens *o, const struct client *client, uint64_t fileid);
 bool opens_client_has_any(const struct client *client);
 uint32_t opens_count(const struct opens *o);

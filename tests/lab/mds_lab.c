@@ -12,6 +12,7 @@
 #include "mds/ns/orphan.h"
 #include "mds/ns/prepare.h"
 #include "mds/pnfs/proxy.h"
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
@@ -107,19 +108,33 @@ static void serve_remove(struct lab_ds *ds, struct call *call)
         put_result(call, (xdrproc_t)xdr_ctl_statuses, &res);
 }
 
+static void serve_fence(struct lab_ds *ds, struct call *call)
+{
+        ctl_fence_args args = { 0 };
+        ctl_result res = { .status = CTL_OK };
+
+        ds->fences++;
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_fence_args, &args);
+        if (args.fences.fences_len > 0) {
+                ds->last_fence_count = args.fences.fences_len;
+                ds->last_fence = args.fences.fences_val[args.fences.fences_len - 1];
+        }
+        xdr_free((xdrproc_t)xdr_ctl_fence_args, &args);
+        put_result(call, (xdrproc_t)xdr_ctl_result, &res);
+}
+
 static void serve(void *service, struct call *call)
 {
         struct lab_ds *ds = service;
-        ctl_result ok = { .status = CTL_OK };
 
         switch (call->header.proc) {
         case CTL_GETSIZES: serve_getsizes(ds, call); break;
         case CTL_TRUNCATE: serve_truncate(ds, call); break;
         case CTL_REMOVE: serve_remove(ds, call); break;
-        default: ds->fences++; put_result(call, (xdrproc_t)xdr_ctl_result, &ok);
+        default: serve_fence(ds, call);
         }
         if (call->header.proc == ds->deaf)
-                ds->unanswered = call;
+                ds->unanswered[ds->unanswered_count++] = call;
         else
                 call_reply(call);
 }
@@ -210,14 +225,19 @@ static void start_mds(struct mds_lab *lab)
         start_engine(lab);
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
               (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
-              (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
-              (mds->revocations = revocations_new()));
+              (mds->recalls = recalls_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+              (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
         CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
               (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
         lab->programs[0] = nfs4_rpc_program(&mds->nfs);
         lab->server = rpc_server_new(mds->env, lab->pool, lab->programs, &limits);
-        lab->dialler = rpc_server_new(mds->env, lab->pool, lab->nothing, &limits);
+        lab->cb_programs[0] = (struct rpc_program){ .prog = NFS4_CB_PROGRAM_LINUX,
+                                                    .vers = 1,
+                                                    .call_bytes = sizeof(struct call),
+                                                    .dispatch = user_serve_callback,
+                                                    .service = lab };
+        lab->dialler = rpc_server_new(mds->env, lab->pool, lab->cb_programs, &limits);
         CHECK(lab->server && lab->dialler);
         mds->rpc = lab->server;
         if (lab->conf.control.family != 0)
@@ -255,15 +275,15 @@ static void stop_mds(struct mds_lab *lab)
         rpc_server_free(lab->dialler);
         rpc_server_free(lab->server);
         for (int i = 0; i < LAB_DATA_SERVERS; i++) {
-                if (lab->ds[i].unanswered)
-                        call_reply(lab->ds[i].unanswered);
-                lab->ds[i].unanswered = NULL;
+                while (lab->ds[i].unanswered_count > 0)
+                        call_reply(lab->ds[i].unanswered[--lab->ds[i].unanswered_count]);
                 rpc_server_free(lab->ds[i].rpc);
         }
         nfs4_server_destroy(&mds->nfs);
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
+        recalls_free(mds->recalls);
         opens_free(mds->opens);
         locks_free(mds->locks);
         recovery_free(mds->recovery);

@@ -4,8 +4,9 @@
  * the clock until the reply. */
 #pragma once
 
-#include "mds/mds.h"
+#include "mds/fleet/fleet.h"
 #include "nfs4/attrs.h"
+#include "nfs4/callback.h"
 #include "rpc/client.h"
 #include "tests/lab/virtual_env.h"
 
@@ -24,9 +25,12 @@ struct lab_ds {
         struct lab_object objects[LAB_OBJECTS];
         uint32_t getsizes, truncates, removes, fences; /* calls seen */
         uint64_t truncated_to;
+        ctl_fence last_fence; /* the last of the last FENCE that had any */
+        uint32_t last_fence_count;
         bool broken;   /* answers CTL_IO */
         uint32_t deaf; /* does not answer this procedure; 0: answers all */
-        struct call *unanswered;
+        struct call *unanswered[8];
+        uint32_t unanswered_count;
 };
 
 struct mds_lab {
@@ -35,10 +39,11 @@ struct mds_lab {
         struct mds mds;
         struct store *store;
         struct bufpool *pool;
-        struct rpc_program programs[2], nothing[1];
+        struct rpc_program programs[2], cb_programs[2];
         struct rpc_server *server, *dialler;
         struct lab_ds ds[LAB_DATA_SERVERS];
         const char *exports;
+        bool back_channels; /* sessions made from now on have one */
 };
 
 /* EXPORTS: YAML; NULL: "/" read-write for all, root not squashed. */
@@ -60,6 +65,21 @@ struct user_fh {
         uint8_t bytes[USER_FH];
 };
 
+/* A client's end of the back channel (mds_back.c): what it was asked last, and what it answers. */
+struct user_back {
+        enum nfsstat4 sequence, answer; /* of CB_SEQUENCE, of the operation; RETRY_UNCACHED_REP … */
+        uint32_t times;                 /* so often, then NFS4_OK; 0: always */
+        bool mute, garbage;             /* says nothing, nonsense */
+        uint32_t calls, opnum, seqid;
+        struct referring refers; /* seqid 0: no referring call */
+        struct user_fh fh;       /* CB_LAYOUTRECALL, CB_RECALL */
+        struct stateid stateid;
+        uint32_t iomode;
+        bool changed;
+        struct call *held[64]; /* not answered */
+        uint32_t held_count;
+};
+
 struct user {
         struct mds_lab *lab;
         struct conn *conn;
@@ -71,6 +91,8 @@ struct user {
         uint32_t minor;
         uint32_t status_flags; /* of the last SEQUENCE */
         bool cache_this;
+        bool return_on_close; /* said the last LAYOUTGET */
+        struct user_back back;
         /* the compound in hand */
         struct rpc_req req;
         struct xdr_out *x; /* arguments */
@@ -90,6 +112,8 @@ void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t 
  * CREATE_SESSION. */
 enum nfsstat4 user_connect(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
                            uint64_t verifier);
+/* A new connection, from host 3, and a second session of OLD's client: CREATE_SESSION's status. */
+enum nfsstat4 user_session_again(struct user *u, const struct user *old);
 enum nfsstat4 user_reclaim_complete(struct user *u);
 enum nfsstat4 user_renew(struct user *u); /* a compound of SEQUENCE alone */
 /* Start a compound with SEQUENCE; add operations; run it: its status. */
@@ -101,6 +125,9 @@ enum nfsstat4 user_call(struct user *u);
 /* The next result is OPNUM's: its status. */
 enum nfsstat4 user_result(struct user *u, uint32_t opnum);
 void user_putfh(struct user *u, const struct user_fh *fh);
+/* rpc_program.dispatch for callbacks. A test that made a client mute answers what it holds before the end. */
+void user_serve_callback(void *service, struct call *call);
+void user_answer_held(struct user *u);
 
 /* --- whole operations: status of the compound */
 struct user_fh user_root(struct user *u);
@@ -159,6 +186,11 @@ enum nfsstat4 user_setattr(struct user *u, const struct user_fh *fh, const struc
                            const struct attr_set *set);
 void user_put_attrs(struct xdr_out *x, const struct attr_set *set);
 uint32_t user_access(struct user *u, const struct user_fh *fh);
-/* LAYOUTGET for writing; status of the compound. */
+/* LAYOUTGET with IOMODE, or for writing; LAYOUTRETURN of all of the file's. Status of the compound. */
+enum nfsstat4 user_layoutget_of(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                                uint32_t iomode, struct stateid *ret);
 enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s,
                              struct stateid *ret);
+enum nfsstat4 user_layoutreturn(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                                bool *ret_present);
+enum nfsstat4 user_layoutcommit(struct user *u, const struct user_fh *fh, const struct stateid *s);

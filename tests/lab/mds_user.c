@@ -130,13 +130,13 @@ static void put_channel(struct xdr_out *x, uint32_t bytes, uint32_t ops, uint32_
         xdr_put_u32(x, 0);
 }
 
-static enum nfsstat4 create_session(struct user *u)
+static enum nfsstat4 create_session(struct user *u, uint32_t seqid)
 {
         begin_bare(u);
         user_op(u, OP_CREATE_SESSION);
         xdr_put_u64(u->x, u->clientid);
-        xdr_put_u32(u->x, 1);
-        xdr_put_u32(u->x, 0);
+        xdr_put_u32(u->x, seqid);
+        xdr_put_u32(u->x, u->lab->back_channels ? CREATE_SESSION4_FLAG_CONN_BACK_CHAN : 0);
         put_channel(u->x, 1049620, 16, 8);
         put_channel(u->x, 4096, 2, 4);
         xdr_put_u32(u->x, 0x40000000);
@@ -161,6 +161,7 @@ static void connect_user(struct user *u, struct mds_lab *lab, const char *owner,
         ends[1]->peer = (struct netaddr){ .family = 4, .port = 700, .bytes = { 192, 0, 2, host } };
         rpc_server_accept(lab->server, ends[1]);
         u->conn = rpc_server_adopt(lab->dialler, ends[0]);
+        conn_set_data(u->conn, u);
 }
 
 enum nfsstat4 user_connect(struct user *u, struct mds_lab *lab, const char *owner, uint8_t host, uint32_t uid,
@@ -170,7 +171,15 @@ enum nfsstat4 user_connect(struct user *u, struct mds_lab *lab, const char *owne
         u->cred = (struct rpc_cred){ .flavor = RPC_AUTH_SYS, .uid = uid };
         u->verifier = verifier;
         exchange_id(u);
-        return create_session(u);
+        return create_session(u, 1);
+}
+
+enum nfsstat4 user_session_again(struct user *u, const struct user *old)
+{
+        connect_user(u, old->lab, old->owner, 3);
+        u->cred = old->cred;
+        u->clientid = old->clientid;
+        return create_session(u, 2);
 }
 
 enum nfsstat4 user_reclaim_complete(struct user *u)

@@ -324,8 +324,8 @@ uint32_t user_access(struct user *u, const struct user_fh *fh)
         return xdr_get_u32(&u->in);
 }
 
-enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s,
-                             struct stateid *ret)
+enum nfsstat4 user_layoutget_of(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                                uint32_t iomode, struct stateid *ret)
 {
         enum nfsstat4 status;
 
@@ -333,7 +333,7 @@ enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const str
         user_putfh(u, fh);
         xdr_put_bool(user_op(u, OP_LAYOUTGET), false);
         xdr_put_u32(u->x, LAYOUT4_NFSV4_1_FILES);
-        xdr_put_u32(u->x, LAYOUTIOMODE4_RW);
+        xdr_put_u32(u->x, iomode);
         xdr_put_u64(u->x, 0);
         xdr_put_u64(u->x, NFS4_UINT64_MAX);
         xdr_put_u64(u->x, 4096);
@@ -344,7 +344,52 @@ enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const str
                 return status;
         user_result(u, OP_PUTFH);
         user_result(u, OP_LAYOUTGET);
-        xdr_get_bool(&u->in);
+        u->return_on_close = xdr_get_bool(&u->in);
         get_stateid(&u->in, ret);
+        return status;
+}
+
+enum nfsstat4 user_layoutget(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                             struct stateid *ret)
+{
+        return user_layoutget_of(u, fh, s, LAYOUTIOMODE4_RW, ret);
+}
+
+enum nfsstat4 user_layoutcommit(struct user *u, const struct user_fh *fh, const struct stateid *s)
+{
+        user_begin(u);
+        user_putfh(u, fh);
+        xdr_put_u64(user_op(u, OP_LAYOUTCOMMIT), 0);
+        xdr_put_u64(u->x, NFS4_UINT64_MAX);
+        xdr_put_bool(u->x, false);
+        put_stateid(u->x, s);
+        xdr_put_bool(u->x, false);
+        xdr_put_bool(u->x, false);
+        xdr_put_u32(u->x, LAYOUT4_NFSV4_1_FILES);
+        xdr_put_u32(u->x, 0);
+        return user_call(u);
+}
+
+enum nfsstat4 user_layoutreturn(struct user *u, const struct user_fh *fh, const struct stateid *s,
+                                bool *ret_present)
+{
+        enum nfsstat4 status;
+
+        user_begin(u);
+        user_putfh(u, fh);
+        xdr_put_bool(user_op(u, OP_LAYOUTRETURN), false);
+        xdr_put_u32(u->x, LAYOUT4_NFSV4_1_FILES);
+        xdr_put_u32(u->x, LAYOUTIOMODE4_ANY);
+        xdr_put_u32(u->x, LAYOUTRETURN4_FILE);
+        xdr_put_u64(u->x, 0);
+        xdr_put_u64(u->x, NFS4_UINT64_MAX);
+        put_stateid(u->x, s);
+        xdr_put_u32(u->x, 0);
+        status = user_call(u);
+        if (status != NFS4_OK)
+                return status;
+        user_result(u, OP_PUTFH);
+        user_result(u, OP_LAYOUTRETURN);
+        *ret_present = xdr_get_bool(&u->in);
         return status;
 }

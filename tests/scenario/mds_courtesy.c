@@ -213,7 +213,7 @@ static void its_handles_are_refused_first(void **state)
         (void)state;
         assert_int_equal(user_layoutget(&u, &f.fh, &f.stateid, &layout), NFS4_OK);
         lab.ds[0].server->trusted_until_ns = 0;
-        lab.ds[1].deaf = true;
+        lab.ds[1].deaf = CTL_FENCE;
         lab.ds[1].server->trusted_until_ns = env_now(&lab.v.env) + 4 * (uint64_t)LEASE_MS * 1000000;
         lapse();
         assert_int_equal(open_by(&other, "f", 0), NFS4ERR_DELAY);
@@ -235,13 +235,13 @@ static void who_comes_back_while_they_are_told_keeps_the_file(void **state)
 
         (void)state;
         assert_int_equal(user_layoutget(&u, &f.fh, &f.stateid, &layout), NFS4_OK);
-        lab.ds[1].deaf = true;
+        lab.ds[1].deaf = CTL_FENCE;
         lapse();
         assert_int_equal(open_by(&other, "f", 0), NFS4ERR_DELAY);
         assert_int_equal(user_renew(&u), NFS4_OK);
-        call_reply(lab.ds[1].unanswered);
-        lab.ds[1].unanswered = NULL;
-        lab.ds[1].deaf = false;
+        call_reply(lab.ds[1].unanswered[0]);
+        lab.ds[1].unanswered_count = 0;
+        lab.ds[1].deaf = 0;
         mds_lab_run_ms(&lab, 10);
         assert_int_equal(open_by(&other, "f", 0), NFS4ERR_SHARE_DENIED);
         assert_int_equal(use(&f), NFS4_OK);

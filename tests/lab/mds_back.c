@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clients of the lab as the MDS calls them back: see mds_lab.h. RFC 8881 §20. */
+#include "nfs4/codec.h"
+#include "tests/lab/mds_lab.h"
+
+static void get_sequence(struct user_back *b, struct xdr_in *x)
+{
+        CHECK(xdr_get_u32(x) == OP_CB_SEQUENCE);
+        xdr_get_bytes(x, NFS4_SESSIONID_SIZE);
+        b->seqid = xdr_get_u32(x);
+        xdr_get_u32(x); /* slot */
+        xdr_get_u32(x);
+        CHECK(!xdr_get_bool(x));
+        b->refers = (struct referring){ 0 };
+        if (xdr_get_u32(x) == 0)
+                return;
+        xdr_get_fixed(x, b->refers.session, NFS4_SESSIONID_SIZE);
+        CHECK(xdr_get_u32(x) == 1);
+        b->refers.seqid = xdr_get_u32(x);
+        b->refers.slot = xdr_get_u32(x);
+}
+
+static void get_fh(struct user_back *b, struct xdr_in *x)
+{
+        struct slice fh = xdr_get_opaque(x, NFS4_FHSIZE);
+
+        CHECK(fh.length == USER_FH);
+        memcpy(b->fh.bytes, fh.data, USER_FH);
+}
+
+static void get_layoutrecall(struct user_back *b, struct xdr_in *x)
+{
+        CHECK(xdr_get_u32(x) == LAYOUT4_NFSV4_1_FILES);
+        b->iomode = xdr_get_u32(x);
+        b->changed = xdr_get_bool(x);
+        CHECK(xdr_get_u32(x) == LAYOUTRECALL4_FILE);
+        get_fh(b, x);
+        CHECK(xdr_get_u64(x) == 0 && xdr_get_u64(x) == NFS4_UINT64_MAX);
+        get_stateid(x, &b->stateid);
+}
+
+static void get_call(struct user_back *b, struct xdr_in *x)
+{
+        xdr_get_opaque(x, 100);
+        xdr_get_u32(x);
+        xdr_get_u32(x);
+        CHECK(xdr_get_u32(x) == 2);
+        get_sequence(b, x);
+        b->opnum = xdr_get_u32(x);
+        switch (b->opnum) {
+        case OP_CB_LAYOUTRECALL: get_layoutrecall(b, x); break;
+        default: CHECK(!"a callback that the lab knows");
+        }
+        CHECK(!x->bad && xdr_left(x) == 0);
+}
+
+static void answer(struct user *u, struct call *call)
+{
+        struct user_back *b = &u->back;
+        struct xdr_out *x = &call->out;
+        bool refused = b->sequence != NFS4_OK;
+
+        xdr_put_u32(x, refused ? b->sequence : b->answer);
+        xdr_put_u32(x, 0);
+        xdr_put_u32(x, refused ? 1 : b->garbage ? 7 : 2);
+        xdr_put_u32(x, OP_CB_SEQUENCE);
+        xdr_put_u32(x, b->sequence);
+        if (!refused) {
+                xdr_put_fixed(x, u->session, NFS4_SESSIONID_SIZE);
+                for (int i = 0; i < 4; i++)
+                        xdr_put_u32(x, 0);
+                xdr_put_u32(x, b->garbage ? 4711 : b->opnum);
+                if (!b->garbage)
+                        xdr_put_u32(x, b->answer);
+        }
+        if (b->times > 0 && --b->times == 0)
+                b->sequence = b->answer = NFS4_OK;
+        call_reply(call);
+}
+
+void user_serve_callback(void *service, struct call *call)
+{
+        struct user *u = conn_data(call->conn);
+        struct user_back *b = &u->back;
+
+        (void)service;
+        b->calls++;
+        get_call(b, &call->args);
+        if (b->mute) {
+                CHECK(b->held_count < sizeof(b->held) / sizeof(b->held[0]));
+                b->held[b->held_count++] = call;
+        } else {
+                answer(u, call);
+        }
+}
+
+void user_answer_held(struct user *u)
+{
+        while (u->back.held_count > 0)
+                answer(u, u->back.held[--u->back.held_count]);
+}
