@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Local files without blocking the loop: seven calls, done by io_uring (disk_uring.c), by threads where
  * io_uring is refused (disk_threads.c), in place where the file system is memory (disk_inline.c), or by the
- * simulator's disk. Requests are members of whoever waits;
- * done() runs on the loop, never from inside disk_submit(). Requests on one fd may complete in any order. */
+ * simulator's disk. Requests are members of whoever waits; done() runs on the loop, never from inside
+ * disk_submit(). Requests on one fd may complete in any order. What can be read without waiting needs no
+ * request: disk_read_now(). */
 #pragma once
 
 #include <stdint.h>
@@ -40,6 +41,9 @@ struct disk_req {
 struct disk;
 struct disk_ops {
         void (*submit)(struct disk *, struct disk_req *);
+        /* READ at once, as far as that goes without waiting: bytes read, from the front. Why not more (not in
+         * memory, end of file, an error) is for submit() to find out, of the rest. NULL: no gain. */
+        uint32_t (*read_now)(struct disk *, int fd, void *data, uint32_t length, uint64_t offset);
         /* No request may be under way on FD. Close before unlinking: the last close of an unlinked file frees
          * its blocks. */
         void (*close_fd)(struct disk *, int fd);
@@ -58,6 +62,10 @@ struct disk {
 static inline void disk_submit(struct disk *d, struct disk_req *r)
 {
         d->ops->submit(d, r);
+}
+static inline uint32_t disk_read_now(struct disk *d, int fd, void *data, uint32_t length, uint64_t offset)
+{
+        return d->ops->read_now ? d->ops->read_now(d, fd, data, length, offset) : 0;
 }
 
 /* A disk rooted at directory ROOT_FD, which it takes and closes when freed. NULL with errno (and ROOT_FD

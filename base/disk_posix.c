@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -120,4 +121,14 @@ int64_t posix_perform(struct disk_req *r, int root_fd)
         case DISK_UNLINK: return negative_errno(unlinkat(root_fd, r->path, 0));
         }
         return -EINVAL;
+}
+
+uint32_t posix_read_now(bool *unknown, int fd, void *data, uint32_t length, uint64_t offset)
+{
+        struct iovec iov = { data, length };
+        ssize_t n = *unknown ? 0 : preadv2(fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+
+        if (n < 0 && errno == EOPNOTSUPP)
+                *unknown = true;
+        return n > 0 ? (uint32_t)n : 0;
 }

@@ -15,3 +15,7 @@ bool posix_at_end(int fd, uint64_t offset);
 bool posix_in_memory(int root_fd); /* the file system is memory: nothing waits for a medium */
 /* Do what R asks for, now, blocking: its result. */
 int64_t posix_perform(struct disk_req *r, int root_fd);
+
+/* READ at once (base/disk.h), with the flag RWF_NOWAIT: *UNKNOWN becomes true, and stays so, when the file
+ * system has no such flag. */
+uint32_t posix_read_now(bool *unknown, int fd, void *data, uint32_t length, uint64_t offset);

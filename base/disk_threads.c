@@ -10,6 +10,7 @@
 struct threads_disk {
         struct disk disk; /* first */
         struct offload *offload;
+        bool no_nowait; /* the loop's alone */
         int root_fd;
 };
 
@@ -40,6 +41,11 @@ static void threads_submit(struct disk *disk, struct disk_req *r)
         offload_submit(disk_of(disk)->offload, &r->job);
 }
 
+static uint32_t threads_read_now(struct disk *disk, int fd, void *data, uint32_t length, uint64_t offset)
+{
+        return posix_read_now(&disk_of(disk)->no_nowait, fd, data, length, offset);
+}
+
 static int threads_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_free)
 {
         return posix_space(disk_of(disk)->root_fd, ret_total, ret_free);
@@ -67,6 +73,7 @@ static void threads_free(struct disk *disk)
 
 static const struct disk_ops threads_ops = {
         .submit = threads_submit,
+        .read_now = threads_read_now,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
         .space = threads_space,

@@ -17,6 +17,7 @@ struct uring_disk {
         struct loop *loop;
         struct io_uring ring;
         int root_fd;
+        bool no_nowait;            /* the file system cannot say what would wait */
         unsigned under_way, limit; /* requests in the kernel; never more than fit the completion queue */
         struct list waiting;       /* requests that are not in the kernel yet */
         struct turn_hook at_turn_end;
@@ -33,7 +34,7 @@ static struct uring_disk *disk_of(struct disk *disk)
 
 static void prepare(struct uring_disk *d, struct io_uring_sqe *sqe, struct disk_req *r)
 {
-        char *data = (char *)r->data + r->moved;
+        char *data = r->data ? (char *)r->data + r->moved : NULL;
         unsigned left = r->length - r->moved;
         uint64_t at = r->offset + r->moved;
 
@@ -175,6 +176,11 @@ static void uring_submit(struct disk *disk, struct disk_req *r)
         }
 }
 
+static uint32_t uring_read_now(struct disk *disk, int fd, void *data, uint32_t length, uint64_t offset)
+{
+        return posix_read_now(&disk_of(disk)->no_nowait, fd, data, length, offset);
+}
+
 static int uring_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_free)
 {
         return posix_space(disk_of(disk)->root_fd, ret_total, ret_free);
@@ -207,6 +213,7 @@ static void uring_free(struct disk *disk)
 
 static const struct disk_ops uring_ops = {
         .submit = uring_submit,
+        .read_now = uring_read_now,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
         .space = uring_space,

@@ -27,8 +27,9 @@ enum step { AT_GATE, ASKING, READING };
 struct read_wait {
         struct io io; /* first */
         enum step step;
-        bool knows_size; /* ask.size is the file's */
-        uint32_t count;  /* asked for, cut to what a reply can hold */
+        bool knows_size;  /* ask.size is the file's */
+        uint32_t count;   /* asked for, cut to what a reply can hold */
+        uint32_t at_once; /* bytes that the page cache had */
         struct disk_req disk;
         struct eof_ask ask;
 };
@@ -81,10 +82,11 @@ static enum nfsstat4 start_asking(struct compound *c, struct read_wait *w)
         return NFS4_WAIT;
 }
 
-/* Read LENGTH bytes into a buffer; NFS4_OK: there was nothing to read. */
+/* Read LENGTH bytes into a buffer; NFS4_OK: all that there is to read has been. */
 static enum nfsstat4 start_reading(struct compound *c, struct read_wait *w, uint32_t length)
 {
         struct read_res *r = OP_RES(c, struct read_res);
+        uint64_t offset = object_offset(c);
 
         r->length = length;
         if (!r->buf && length > 0) {
@@ -93,15 +95,18 @@ static enum nfsstat4 start_reading(struct compound *c, struct read_wait *w, uint
                         return io_starve(&w->io);
         }
         w->step = READING;
-        if (w->io.object->fd < 0 || length == 0) {
-                w->disk.result = 0;
+        w->at_once = 0;
+        w->disk.result = 0;
+        if (w->io.object->fd < 0 || length == 0)
                 return NFS4_OK;
-        }
+        w->at_once = disk_read_now(w->io.worker->disk, w->io.object->fd, r->buf->data, length, offset);
+        if (w->at_once == length)
+                return NFS4_OK;
         w->disk = (struct disk_req){ .op = DISK_READ,
                                      .fd = w->io.object->fd,
-                                     .data = r->buf->data,
-                                     .length = length,
-                                     .offset = object_offset(c),
+                                     .data = r->buf->data + w->at_once,
+                                     .length = length - w->at_once,
+                                     .offset = offset + w->at_once,
                                      .done = on_disk };
         disk_submit(w->io.worker->disk, &w->disk);
         return NFS4_WAIT;
@@ -120,12 +125,12 @@ static bool is_inside(const struct compound *c, const struct read_wait *w)
         return object_stat(o, &allocated, &mtime) == 0 && end < o->size; /* another worker may have written */
 }
 
-/* The disk has answered (or there was nothing to read). */
+/* The disk has answered (or did not have to). */
 static enum nfsstat4 have_data(struct compound *c, struct read_wait *w)
 {
         const struct read_args *a = OP_ARGS(c, struct read_args);
         struct read_res *r = OP_RES(c, struct read_res);
-        uint32_t got = w->disk.result > 0 ? (uint32_t)w->disk.result : 0;
+        uint32_t got = w->at_once + (w->disk.result > 0 ? (uint32_t)w->disk.result : 0);
 
         if (w->disk.result < 0)
                 return finish(c, io_disk_error(&w->io, (int)w->disk.result, false));

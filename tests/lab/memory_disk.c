@@ -23,6 +23,7 @@ struct memory_disk {
         struct memory_files *files;
         struct memory_file *open[MEMORY_DISK_OPEN];
         struct list submitted; /* struct disk_req.node */
+        uint32_t read_now;     /* how often that was tried */
         struct task run;
 };
 
@@ -176,6 +177,17 @@ static void memory_submit(struct disk *disk, struct disk_req *r)
         env_defer(memory_of(disk)->env, &memory_of(disk)->run);
 }
 
+/* In turns all, nothing and a half. */
+static uint32_t memory_read_now(struct disk *disk, int fd, void *data, uint32_t length, uint64_t offset)
+{
+        static const uint32_t halves[] = { 2, 0, 1 };
+        struct memory_disk *d = memory_of(disk);
+        struct disk_req r = { .data = data, .offset = offset };
+
+        r.length = (uint32_t)((uint64_t)length * halves[d->read_now++ % 3] / 2);
+        return (uint32_t)do_read(&r, d->open[fd]);
+}
+
 static void memory_close_fd(struct disk *disk, int fd)
 {
         struct memory_file *file = memory_of(disk)->open[fd];
@@ -236,6 +248,7 @@ static void memory_free(struct disk *disk)
 
 static const struct disk_ops memory_ops = {
         .submit = memory_submit,
+        .read_now = memory_read_now,
         .close_fd = memory_close_fd,
         .file_size = memory_file_size,
         .space = memory_space,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A disk whose files are in memory, for servers on a virtual clock. Requests are done in their order, at the
- * end of the turn in which they were submitted. Folders are not looked at: every path is a name. */
+ * end of the turn in which they were submitted; what is asked for at once comes in
+ * full, not at all or by half, in turns. Folders are not looked at: every path is a name. */
 #pragma once
 
 #include "base/disk.h"

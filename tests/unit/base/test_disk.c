@@ -191,6 +191,28 @@ static void a_read_is_short_only_at_the_end(void **state)
         disk->ops->close_fd(disk, fd);
 }
 
+/* --- at once */
+
+/* What just went through the page cache is there; a file system need not know the flag, but then never does.
+ */
+static void what_is_cached_is_read_at_once(void **state)
+{
+        char data[100] = { 0 };
+        uint32_t first;
+        int fd;
+
+        NEEDS_DISK();
+        fd = (int)open_file("f", O_RDWR | O_CREAT);
+        assert_int_equal(write_at(fd, "0123456789", 10, 0), 10);
+        first = disk_read_now(disk, fd, data, 5, 2);
+        assert_true(first == 5 || first == 0);
+        assert_memory_equal(data, "23456", first);
+        assert_int_equal(disk_read_now(disk, fd, data, 100, 0), first ? 10 : 0);
+        assert_int_equal(disk_read_now(disk, fd, data, 100, 10), 0);
+        assert_int_equal(disk_read_now(disk, -1, data, 100, 0), 0);
+        disk->ops->close_fd(disk, fd);
+}
+
 /* --- errors */
 
 static void errors_come_as_results(void **state)
@@ -437,7 +459,7 @@ static const struct CMUnitTest behaviours[] = {
         TEST(errors_come_as_results),       TEST(a_short_write_is_continued_to_its_error),
         TEST(a_full_file_system_is_enospc), TEST(directories_are_made_and_listed),
         TEST(a_thousand_at_a_time),         TEST(a_chain_of_requests),
-        TEST(large_transfers_are_whole),
+        TEST(large_transfers_are_whole),    TEST(what_is_cached_is_read_at_once),
 };
 
 int main(void)
