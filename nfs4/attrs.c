@@ -86,11 +86,39 @@ static void put_layout_types(struct xdr_out *x, bool pnfs)
                 xdr_put_u32(x, LAYOUT4_NFSV4_1_FILES);
 }
 
-/* Attributes that are constants of this server. False: not one of them. */
-static bool put_constant(struct xdr_out *x, unsigned attr)
+/* Attributes of the object itself: nearly all that is asked for. False: not one of them. */
+static bool put_object(struct xdr_out *x, unsigned attr, const struct attr_values *v)
 {
         switch (attr) {
-        case FATTR4_FH_EXPIRE_TYPE: xdr_put_u32(x, FH4_PERSISTENT); return true;
+        case FATTR4_TYPE: xdr_put_u32(x, v->type); return true;
+        case FATTR4_CHANGE: xdr_put_u64(x, v->change); return true;
+        case FATTR4_SIZE: xdr_put_u64(x, v->size); return true;
+        case FATTR4_RDATTR_ERROR: xdr_put_u32(x, v->rdattr_error); return true;
+        case FATTR4_FILEHANDLE: xdr_put_opaque(x, v->fh, FH_BYTES); return true;
+        case FATTR4_FILEID: xdr_put_u64(x, v->fileid); return true;
+        case FATTR4_MODE: xdr_put_u32(x, v->mode); return true;
+        case FATTR4_NUMLINKS: xdr_put_u32(x, v->numlinks); return true;
+        case FATTR4_OWNER: put_owner(x, v->uid); return true;
+        case FATTR4_OWNER_GROUP: put_owner(x, v->gid); return true;
+        case FATTR4_RAWDEV:
+                xdr_put_u32(x, v->rdev_major);
+                xdr_put_u32(x, v->rdev_minor);
+                return true;
+        case FATTR4_SPACE_USED: xdr_put_u64(x, v->space_used); return true;
+        case FATTR4_TIME_ACCESS: put_time(x, v->time_access); return true;
+        case FATTR4_TIME_CREATE: put_time(x, v->time_create); return true;
+        case FATTR4_TIME_METADATA: put_time(x, v->time_metadata); return true;
+        case FATTR4_TIME_MODIFY: put_time(x, v->time_modify); return true;
+        case FATTR4_MOUNTED_ON_FILEID: xdr_put_u64(x, v->mounted_on_fileid); return true;
+        default: return false;
+        }
+}
+
+/* Attributes that are constants of this server. */
+static void put_constant(struct xdr_out *x, unsigned attr)
+{
+        switch (attr) {
+        case FATTR4_FH_EXPIRE_TYPE: xdr_put_u32(x, FH4_PERSISTENT); return;
         case FATTR4_LINK_SUPPORT:
         case FATTR4_SYMLINK_SUPPORT:
         case FATTR4_UNIQUE_HANDLES:
@@ -98,19 +126,19 @@ static bool put_constant(struct xdr_out *x, unsigned attr)
         case FATTR4_CASE_PRESERVING:
         case FATTR4_CHOWN_RESTRICTED:
         case FATTR4_HOMOGENEOUS:
-        case FATTR4_NO_TRUNC: xdr_put_bool(x, true); return true;
+        case FATTR4_NO_TRUNC: xdr_put_bool(x, true); return;
         case FATTR4_NAMED_ATTR:
-        case FATTR4_CASE_INSENSITIVE: xdr_put_bool(x, false); return true;
-        case FATTR4_ACLSUPPORT: xdr_put_u32(x, 0); return true;
-        case FATTR4_MAXFILESIZE: xdr_put_u64(x, INT64_MAX); return true;
-        case FATTR4_MAXLINK: xdr_put_u32(x, MAX_LINK); return true;
-        case FATTR4_MAXNAME: xdr_put_u32(x, NFS4_MAXNAME); return true;
+        case FATTR4_CASE_INSENSITIVE: xdr_put_bool(x, false); return;
+        case FATTR4_ACLSUPPORT: xdr_put_u32(x, 0); return;
+        case FATTR4_MAXFILESIZE: xdr_put_u64(x, INT64_MAX); return;
+        case FATTR4_MAXLINK: xdr_put_u32(x, MAX_LINK); return;
+        case FATTR4_MAXNAME: xdr_put_u32(x, NFS4_MAXNAME); return;
         case FATTR4_MAXREAD:
-        case FATTR4_MAXWRITE: xdr_put_u64(x, MAX_IO); return true;
-        case FATTR4_TIME_DELTA: put_time(x, 1); return true;
-        case FATTR4_SUPPATTR_EXCLCREAT: put_bitmap(x, &attrs_exclcreat); return true;
-        case FATTR4_CHANGE_ATTR_TYPE: xdr_put_u32(x, NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR); return true;
-        default: return false;
+        case FATTR4_MAXWRITE: xdr_put_u64(x, MAX_IO); return;
+        case FATTR4_TIME_DELTA: put_time(x, 1); return;
+        case FATTR4_SUPPATTR_EXCLCREAT: put_bitmap(x, &attrs_exclcreat); return;
+        case FATTR4_CHANGE_ATTR_TYPE: xdr_put_u32(x, NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR); return;
+        default: check_failed("an attribute in nfs4_attrs.def that nobody encodes", __FILE__, __LINE__);
         }
 }
 
@@ -136,33 +164,6 @@ static bool put_fs(struct xdr_out *x, unsigned attr, const struct attr_values *v
         }
 }
 
-static void put_object(struct xdr_out *x, unsigned attr, const struct attr_values *v)
-{
-        switch (attr) {
-        case FATTR4_TYPE: xdr_put_u32(x, v->type); return;
-        case FATTR4_CHANGE: xdr_put_u64(x, v->change); return;
-        case FATTR4_SIZE: xdr_put_u64(x, v->size); return;
-        case FATTR4_RDATTR_ERROR: xdr_put_u32(x, v->rdattr_error); return;
-        case FATTR4_FILEHANDLE: xdr_put_opaque(x, v->fh, FH_BYTES); return;
-        case FATTR4_FILEID: xdr_put_u64(x, v->fileid); return;
-        case FATTR4_MODE: xdr_put_u32(x, v->mode); return;
-        case FATTR4_NUMLINKS: xdr_put_u32(x, v->numlinks); return;
-        case FATTR4_OWNER: put_owner(x, v->uid); return;
-        case FATTR4_OWNER_GROUP: put_owner(x, v->gid); return;
-        case FATTR4_RAWDEV:
-                xdr_put_u32(x, v->rdev_major);
-                xdr_put_u32(x, v->rdev_minor);
-                return;
-        case FATTR4_SPACE_USED: xdr_put_u64(x, v->space_used); return;
-        case FATTR4_TIME_ACCESS: put_time(x, v->time_access); return;
-        case FATTR4_TIME_CREATE: put_time(x, v->time_create); return;
-        case FATTR4_TIME_METADATA: put_time(x, v->time_metadata); return;
-        case FATTR4_TIME_MODIFY: put_time(x, v->time_modify); return;
-        case FATTR4_MOUNTED_ON_FILEID: xdr_put_u64(x, v->mounted_on_fileid); return;
-        default: check_failed("an attribute in nfs4_attrs.def that nobody encodes", __FILE__, __LINE__);
-        }
-}
-
 void attrs_encode(struct xdr_out *x, const struct bitmap4 *asked, const struct attr_values *v)
 {
         struct bitmap4 given = { 0 };
@@ -177,8 +178,8 @@ void attrs_encode(struct xdr_out *x, const struct bitmap4 *asked, const struct a
                 for (uint32_t left = given.word[i]; left; left &= left - 1) {
                         unsigned attr = (unsigned)(i * 32 + __builtin_ctz(left));
 
-                        if (!put_constant(x, attr) && !put_fs(x, attr, v))
-                                put_object(x, attr, v);
+                        if (!put_object(x, attr, v) && !put_fs(x, attr, v))
+                                put_constant(x, attr);
                 }
         if (!x->full)
                 xdr_patch_u32(x, length_at, xdr_head_length(x) - length_at - 4);

@@ -84,7 +84,6 @@ static enum compound_phase next_op(struct compound *c)
         c->op = NULL;
         c->decode_status = NFS4_OK;
         c->waits = 0;
-        c->op_started_ns = env_now(c->server->env);
         if (x->bad) {
                 c->opnum = OP_ILLEGAL;
                 c->status = NFS4ERR_BADXDR;
@@ -137,11 +136,13 @@ static enum compound_phase run_op(struct compound *c, enum nfsstat4 (*step)(stru
 static void count_op(struct compound *c)
 {
         struct nfs4_op_metrics *m = &c->server->op_metrics[c->opnum < NFS4_OP_LIMIT ? c->opnum : 0];
+        uint64_t now = env_now(c->server->env);
 
         metric_add(&m->calls, 1);
         if (c->status != NFS4_OK)
                 metric_add(&m->errors, 1);
-        histogram_add(&m->latency, env_now(c->server->env) - c->op_started_ns);
+        histogram_add(&m->latency, now - c->op_started_ns);
+        c->op_started_ns = now;
 }
 
 /* Append the result: opnum, status, and what the operation adds. What does not fit becomes an error. */
@@ -247,6 +248,7 @@ void compound_dispatch(void *service, struct call *call)
         memset((char *)c + sizeof(*call), 0, offsetof(struct compound, args) - sizeof(*call));
         list_init(&c->commit_node);
         c->server = s;
+        c->op_started_ns = call->arrived_ns;
         metric_add(&s->bytes_in, xdr_left(&call->args));
         if (call->header.proc == NFSPROC4_NULL) {
                 call_reply(call);

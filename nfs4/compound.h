@@ -84,7 +84,7 @@ struct compound {
         /* what the reply must wait for (mds/store): highest sequence number */
         uint64_t commit_seq;
         struct list commit_node;
-        uint64_t op_started_ns;
+        uint64_t op_started_ns; /* when the call arrived, then the end of the operation before */
         void *role;     /* hooks may keep one pointer per compound (export rule …) */
         uint32_t waits; /* how often the present operation has waited */
 

@@ -135,19 +135,18 @@ static bool host_matches(const char *pattern, const char *name)
 static bool net_matches(const struct export_client *c, const struct netaddr *client)
 {
         unsigned bytes = c->prefix / 8, rest = c->prefix % 8;
+        struct netaddr plain = unmapped(client);
 
-        if (c->net.family != client->family || memcmp(c->net.bytes, client->bytes, bytes) != 0)
+        if (c->net.family != plain.family || memcmp(c->net.bytes, plain.bytes, bytes) != 0)
                 return false;
-        return rest == 0 || (c->net.bytes[bytes] ^ client->bytes[bytes]) >> (8 - rest) == 0;
+        return rest == 0 || (c->net.bytes[bytes] ^ plain.bytes[bytes]) >> (8 - rest) == 0;
 }
 
 bool export_client_matches(const struct export_client *c, const struct netaddr *client, const char *name)
 {
-        struct netaddr plain = unmapped(client);
-
         switch (c->kind) {
         case CLIENT_ANY: return true;
-        case CLIENT_NET: return net_matches(c, &plain);
+        case CLIENT_NET: return net_matches(c, client);
         case CLIENT_HOST: return name && *name && host_matches(c->host, name);
         }
         return false;

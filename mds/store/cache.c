@@ -164,7 +164,7 @@ void cache_put_entry(struct cache *c, struct cached_entry *e)
 /* Steps for one trim: enough to keep up, few enough that no trim is felt. */
 static uint32_t steps(uint32_t count, uint32_t bound)
 {
-        return count <= bound ? 0 : (count - bound) * STEPS_AN_EVICTION + FEWEST_STEPS;
+        return (count - bound) * STEPS_AN_EVICTION + FEWEST_STEPS;
 }
 
 /* One thing under the hand: may it go? If not, the hand passes on. */
@@ -223,6 +223,8 @@ static void trim_entries(struct cache *c, uint64_t durable)
 
 void cache_trim(struct cache *c, uint64_t durable)
 {
-        trim_inodes(c, durable);
-        trim_entries(c, durable);
+        if (c->inodes.count > c->inode_bound)
+                trim_inodes(c, durable);
+        if (c->entries.count > c->entry_bound)
+                trim_entries(c, durable);
 }
