@@ -85,8 +85,8 @@ struct compound {
         uint64_t commit_seq;
         struct list commit_node;
         uint64_t op_started_ns; /* when the call arrived, then the end of the operation before */
-        void *role;     /* hooks may keep one pointer per compound (export rule …) */
-        uint32_t waits; /* how often the present operation has waited */
+        void *role;             /* hooks may keep one pointer per compound (export rule …) */
+        uint32_t waits;         /* how often the present operation has waited */
 
         _Alignas(16) uint8_t args[COMPOUND_ARGS];
         _Alignas(16) uint8_t res[COMPOUND_RES];
