@@ -115,10 +115,8 @@ static void opened(struct identity *id)
         struct ds *ds = CONTAINER(id, struct ds, identity);
 
         ds->opening = false;
-        if (id->problem[0] != '\0') {
+        if (id->problem[0] != '\0')
                 ds_fail(ds, "the store %s cannot be used: %s", ds->conf->store, id->problem);
-                return;
-        }
         if (ds->stopping) {
                 ds_stop_step(ds);
                 return;

@@ -142,6 +142,21 @@ static void a_truncate_that_fails_says_so(void **state)
         assert_int_equal(lab_remove(&lab, &fh), CTL_OK);
 }
 
+static void a_store_that_fails_while_it_stops_keeps_it_from_nothing(void **state)
+{
+        (void)state;
+        ds_lab_stop_ds(&lab);
+        lab.how.no_mds = true;
+        ds_lab_start_ds(&lab);
+        fault_disk_hold(lab.fault, DISK_OPEN);
+        ds_lab_wait_held(&lab, 1);
+        ds_stop(lab.ds);
+        fault_disk_fail(lab.fault, DISK_READ, -EIO);
+        fault_disk_let_go(lab.fault, false);
+        ds_lab_stop_ds(&lab);
+        assert_non_null(strstr(lab.problem, "cannot be used"));
+}
+
 static void below_the_reserve_it_says_full(void **state)
 {
         (void)state;
@@ -164,6 +179,7 @@ int main(void)
                 TEST(a_failed_sync_changes_the_verifier, fault),
                 TEST(a_write_that_began_before_the_failure_shows_the_old_verifier, fault),
                 TEST(a_truncate_that_fails_says_so, fault),
+                TEST(a_store_that_fails_while_it_stops_keeps_it_from_nothing, fault),
                 TEST(below_the_reserve_it_says_full, fault),
         };
 
