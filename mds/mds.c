@@ -219,12 +219,12 @@ void mds_stop(struct mds *mds)
                 rpc_server_stop_listening(mds->rpc);
         admin_free(mds->admin);
         proxy_free(mds->proxy);
+        mds->proxy = NULL;
         if (mds->ctl)
                 ctl_server_close(mds->ctl);
         if (mds->fleet)
                 fences_give_up(mds->fleet);
         if (mds->rpc) {
-                env_run_tasks(mds->env); /* who waited for a data server goes on */
                 durable_finish(mds);
                 ctl_server_free(mds->ctl);
                 rpc_server_free(mds->rpc);

@@ -152,16 +152,20 @@ static void await_trust(struct pending *p)
         list_push(&p->fleet->fences->waiting, &p->node);
 }
 
+/* What goes on may come to wait for a fence once more: a truncation behind another. */
 void fences_give_up(struct fleet *f)
 {
         struct list *waiting = &f->fences->waiting;
 
-        while (!list_empty(waiting)) {
-                struct pending *p = CONTAINER(waiting->next, struct pending, node);
+        do {
+                while (!list_empty(waiting)) {
+                        struct pending *p = CONTAINER(waiting->next, struct pending, node);
 
-                p->wait->given_up = true;
-                settle(p);
-        }
+                        p->wait->given_up = true;
+                        settle(p);
+                }
+                env_run_tasks(f->mds->env);
+        } while (!list_empty(waiting));
 }
 
 static void acknowledged(void *arg, struct server *server, void *result)

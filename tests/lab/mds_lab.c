@@ -265,8 +265,8 @@ static void stop_mds(struct mds_lab *lab)
         rpc_server_each_conn(lab->dialler, close_conn, NULL);
         mds_lab_run_ms(lab, 1);
         proxy_free(mds->proxy);
+        mds->proxy = NULL;
         fences_give_up(mds->fleet);
-        env_run_tasks(mds->env);
         while (!list_empty(&mds->committing)) /* their replies go nowhere */
                 compound_committed(CONTAINER(list_pop(&mds->committing), struct compound, commit_node));
         for (struct list *node; (node = list_pop(&mds->durable_waits));)

@@ -273,10 +273,16 @@ static void a_fence_that_is_not_answered_ends_the_trust_first(void **state)
 
 static void a_stop_waits_for_no_fence(void **state)
 {
+        static struct user third;
+        struct stateid layout;
+
         (void)state;
+        user_start(&third, &lab, "third", 3, 0, 0);
         lab.ds[1].deaf = CTL_FENCE;
         send_set_size(&other, 1000);
         assert_int_equal(lab.ds[1].unanswered_count, 2);
+        assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
+        send_set_size(&third, 2000); /* waits for the first, then for the fence of the new layout */
         mds_lab_restart(&lab, false);
         lab.ds[1].deaf = 0;
         user_start(&other, &lab, "other", 2, 0, 0);
