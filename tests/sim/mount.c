@@ -318,8 +318,11 @@ enum ask_end mount_run(struct mount *s, uint32_t slot, struct ask *k, uint64_t p
         enum ask_end how;
 
         for (;;) {
-                if (!(slot == SETUP_SLOT && s->up ? connected(s) : ready(s, end)))
+                if (!(slot == SETUP_SLOT && s->up ? connected(s) : ready(s, end))) {
+                        if (sent_on == s->number && sent_on != 0)
+                                lose(s, true); /* what is in the slot nobody knows */
                         return ASK_UNREACHABLE;
+                }
                 if (sent_on != 0 && sent_on != s->number)
                         return ASK_LOST;
                 sent_on = s->number;
