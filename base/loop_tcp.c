@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/loop_private.h"
 
-enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64 };
+enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, SILENCE_SECONDS = 5, SILENCE_PROBES = 3 };
 #define ACCEPT_PAUSE_NS 100000000u
 
 union any_sockaddr {
@@ -87,11 +87,20 @@ static struct netaddr local_address(int fd)
         return from_sockaddr(&sa);
 }
 
-static void set_option(int fd, int level, int option)
+static void set_option(int fd, int level, int option, int value)
 {
-        static const int on = 1;
+        setsockopt(fd, level, option, &value, sizeof(value));
+}
 
-        setsockopt(fd, level, option, &on, sizeof(on));
+/* Whom we called may be gone without a word (a machine without power, a firewall that forgets) while we wait
+ * for an answer: after some seconds of silence TCP asks whether it is there. */
+static void notice_silence(int fd)
+{
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_SECONDS);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, SILENCE_SECONDS);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, SILENCE_PROBES);
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_SECONDS * (1 + SILENCE_PROBES) * 1000);
 }
 
 static int open_socket(const struct netaddr *addr)
@@ -197,7 +206,7 @@ static struct stream *stream_new(struct loop *loop, int fd, const struct netaddr
         tcp->stream.peer = *peer;
         tcp->stream.local = local_address(fd);
         tcp->fd = fd;
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
         bind_to_loop(tcp, loop);
         return &tcp->stream;
 }
@@ -232,6 +241,7 @@ int tcp_connect(struct env *env, const struct netaddr *addr, struct stream **ret
 
         if (fd < 0)
                 return fd;
+        notice_silence(fd);
         if (connect(fd, &sa.any, length) < 0 && errno != EINPROGRESS && errno != EINTR) {
                 error = -errno;
                 close(fd);
@@ -307,9 +317,9 @@ static int bind_and_listen(int fd, const struct netaddr *addr)
         union any_sockaddr sa;
         socklen_t length = to_sockaddr(addr, &sa);
 
-        set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
         if (addr->family == 6) /* "0.0.0.0" and "[::]" can then both be listened on */
-                set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+                set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
         return bind(fd, &sa.any, length) < 0 || listen(fd, BACKLOG) < 0 ? -errno : 0;
 }
 

@@ -9,6 +9,7 @@
 
 enum { RING_BYTES = 128 * 1024, FIRST_PORT = 30000, SPLIT_ONCE_IN = 6 };
 #define CONNECT_TIMEOUT_NS (60 * SECOND_NS)
+#define SILENCE_NS (5 * SECOND_NS) /* as in base/loop_tcp.c */
 
 struct listener {
         struct list node;
@@ -80,8 +81,8 @@ static bool is_news(const struct end *e)
         switch (e->state) {
         case SYN: return true;
         case OPEN: return e->arrived < e->length;
-        case ENDED: return e->arrived <= e->length; /* the end itself */
-        case VANISHED: return e->spoke;
+        case ENDED: return e->arrived <= e->length;                           /* the end itself */
+        case VANISHED: return e->spoke || e->stream.local.port >= FIRST_PORT; /* who dialled looks for it */
         default: return false;
         }
 }
@@ -123,7 +124,8 @@ static void look_again(struct end *e)
         if (ready_for(e))
                 timer_start(&e->host->env, &e->timer, 1);
         else if (is_news(e) && reaches(e))
-                timer_start(&e->host->env, &e->timer, delay(e->net));
+                timer_start(&e->host->env, &e->timer,
+                            e->state == VANISHED && !e->spoke ? SILENCE_NS : delay(e->net));
         else if (e->state == CONNECTING)
                 timer_start(&e->host->env, &e->timer, e->give_up_ns - e->net->world->now);
 }
@@ -289,6 +291,8 @@ static int64_t net_writev(struct stream *s, const struct iovec *iov, int count)
                 }
                 done += n;
         }
+        if (!e->other)
+                timer_stop(&e->timer);
         e->spoke = true;
         look_again(e->other ? e->other : e);
         return done;
@@ -335,13 +339,13 @@ static struct end *end_new(struct net *n, struct node *host, struct node *other_
         struct end *e = calloc(1, sizeof(*e));
 
         CHECK(e != NULL);
-        e->stream.ops = &end_ops;
-        e->net = n;
-        e->host = host;
-        e->other_host = other_host;
-        e->state = state;
-        e->timer.fire = on_timer;
-        e->ring = malloc(RING_BYTES);
+        *e = (struct end){ .stream.ops = &end_ops,
+                           .net = n,
+                           .host = host,
+                           .other_host = other_host,
+                           .state = state,
+                           .timer.fire = on_timer,
+                           .ring = malloc(RING_BYTES) };
         CHECK(e->ring != NULL);
         list_push(&n->ends, &e->node);
         n->end_count++;
@@ -469,8 +473,6 @@ void net_power_on(struct node *node)
         node->off = false;
         look_at_all(node->world->net);
 }
-
-/* --- */
 
 struct net *net_new(struct world *w)
 {

@@ -11,9 +11,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/hashtab.h"
@@ -343,6 +346,44 @@ static void both_ends_know_their_addresses(void **state)
         far->ops->close(far);
 }
 
+/* The socket whose own port is PORT. */
+static int socket_of(uint16_t port)
+{
+        struct sockaddr_in sa;
+
+        for (int fd = 0; fd < 1024; fd++) {
+                socklen_t length = sizeof(sa);
+
+                if (getsockname(fd, (struct sockaddr *)&sa, &length) == 0 && sa.sin_family == AF_INET &&
+                    ntohs(sa.sin_port) == port)
+                        return fd;
+        }
+        return -1;
+}
+
+static int option_of(int fd, int level, int option)
+{
+        int value = -1;
+        socklen_t length = sizeof(value);
+
+        assert_int_equal(getsockopt(fd, level, option, &value, &length), 0);
+        return value;
+}
+
+static void whom_we_called_is_asked_whether_it_is_there(void **state)
+{
+        struct stream *s = connect_to(listen_on("127.0.0.1", keep, NULL));
+        int fd = socket_of(s->local.port);
+
+        (void)state;
+        assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 5);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 20000);
+        s->ops->close(s);
+}
+
 static void writing_to_a_closed_peer_is_an_error_not_a_signal(void **state)
 {
         struct stream *far, *near = pair(&far);
@@ -501,6 +542,7 @@ int main(void)
                 TEST(bad_addresses_are_errors),
                 TEST(an_address_in_use_is_an_error),
                 TEST(both_ends_know_their_addresses),
+                TEST(whom_we_called_is_asked_whether_it_is_there),
                 TEST(writing_to_a_closed_peer_is_an_error_not_a_signal),
                 TEST(nothing_to_read_is_eagain_and_the_end_is_zero),
                 TEST(what_is_not_wanted_does_not_call),
