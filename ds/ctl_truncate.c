@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TRUNCATE: cuts one object to what a file of the given size has here; never makes it longer. Every worker
- * holds new writes to the object back and waits for those under way; then it is cut and the cut made durable;
- * then they go on. */
+ * holds new writes to the object back and waits for those under way; then it is cut and the cut made durable,
+ * and answered; then they go on. So the MDS can tell the sizes that it is pushed: what comes before the
+ * answer is of writes before the cut, what comes behind it of later ones. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
@@ -45,15 +47,21 @@ static void hold_worker(struct leg *leg)
                 leg_done(leg);
 }
 
+/* --- after the answer: who was held goes on */
+
+struct release {
+        struct visit visit;
+        uint64_t fileid;
+        uint32_t generation;
+};
+
 static void free_worker(struct leg *leg)
 {
-        struct ctl_request *r = leg->visit->arg;
-        struct object *o = object_find(&leg->worker->objects, object_of(r)->fileid, object_of(r)->generation);
+        const struct release *release = leg->visit->arg;
+        struct object *o = object_find(&leg->worker->objects, release->fileid, release->generation);
         struct list held = LIST_INIT(held);
 
         CHECK(o != NULL && o->cuts > 0);
-        if (o->size > target_of(r))
-                o->size = target_of(r);
         if (--o->cuts == 0)
                 list_splice(&held, &o->held);
         object_release(o); /* hold_worker()'s */
@@ -64,9 +72,41 @@ static void free_worker(struct leg *leg)
 
 static void all_freed(struct visit *v)
 {
-        struct ctl_request *r = v->arg;
+        struct ds *ds = v->ds;
 
+        free(v->arg);
+        ds->ctl_requests--;
+        ds_stop_step(ds);
+}
+
+/* --- the cut */
+
+static void shorten_worker(struct leg *leg)
+{
+        const struct ctl_request *r = leg->visit->arg;
+        struct object *o = object_find(&leg->worker->objects, object_of(r)->fileid, object_of(r)->generation);
+
+        CHECK(o != NULL && o->cuts > 0);
+        if (o->size > target_of(r))
+                o->size = target_of(r);
+        object_release(o);
+        leg_done(leg);
+}
+
+static void all_shortened(struct visit *v)
+{
+        struct ctl_request *r = v->arg;
+        struct ds *ds = r->ds;
+        struct release *release = calloc(1, sizeof(*release));
+
+        CHECK(release != NULL); /* else writes would wait for ever */
+        release->fileid = object_of(r)->fileid;
+        release->generation = object_of(r)->generation;
+        release->visit = (struct visit){ .ds = ds, .arg = release, .each = free_worker, .done = all_freed };
+        pusher_shorten(&ds->pusher, release->fileid, r->args.truncate.size);
+        ds->ctl_requests++; /* the release */
         ctl_serve_status(r, r->status);
+        visit_start(&release->visit);
 }
 
 static void finish(struct ctl_request *r, ctl_status status)
@@ -75,7 +115,7 @@ static void finish(struct ctl_request *r, ctl_status status)
         if (r->object)
                 object_release(r->object);
         r->object = NULL;
-        r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = free_worker, .done = all_freed };
+        r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = shorten_worker, .done = all_shortened };
         visit_start(&r->visit);
 }
 

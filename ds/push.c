@@ -216,6 +216,24 @@ static void flush(struct task *task)
         }
 }
 
+static void shorten(const struct list *pushes, uint64_t fileid, uint64_t size)
+{
+        LIST_FOR_EACH(node, pushes) {
+                struct push *p = CONTAINER(node, struct push, node);
+
+                if (p->fileid == fileid && p->size > size)
+                        p->size = size;
+        }
+}
+
+/* Those under way may have to be sent again. */
+void pusher_shorten(struct pusher *p, uint64_t fileid, uint64_t size)
+{
+        shorten(&p->queue, fileid, size);
+        for (uint32_t i = 0; i < PUSH_CALLS; i++)
+                shorten(&p->calls[i].pushes, fileid, size);
+}
+
 void pusher_go(struct pusher *p, bool forget_what_is_known)
 {
         p->giving_up = false;

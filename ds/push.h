@@ -70,5 +70,7 @@ void pusher_go(struct pusher *p, bool forget);
 void pusher_give_up(struct pusher *p);
 void pusher_watch(struct pusher *p, struct settle *s);
 void pusher_unwatch(struct settle *s);
+/* FILEID was cut to SIZE: what has not been answered yet tells of writes before that. */
+void pusher_shorten(struct pusher *p, uint64_t fileid, uint64_t size);
 /* The MDS was told that FILEID is settled. */
 void pusher_settled(struct pusher *p, uint64_t fileid);

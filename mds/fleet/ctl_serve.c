@@ -263,7 +263,7 @@ static ctl_status take_push(struct mds *mds, struct server *s, const ctl_push *p
                 server_makes_no_sense(s, "a push of a size beyond 2^63");
                 return CTL_TOOBIG;
         }
-        if (p->size > 0 && size_extend(mds->sizes, p->fileid, p->generation, p->size, seq) < 0)
+        if (p->size > 0 && size_extend(mds->sizes, p->fileid, p->generation, s->id, p->size, seq) < 0)
                 return CTL_NOENT;
         return size_mark(mds->sizes, p->fileid, s->id, p->dirty) ? CTL_OK : CTL_REFUSED;
 }

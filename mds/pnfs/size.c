@@ -112,7 +112,17 @@ bool size_is_current(struct sizes *s, uint64_t fileid)
         return !f || (!f->busy && !size_any_dirty(f));
 }
 
-int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t size, uint64_t *ret_seq)
+/* Of a file that is being cut: when its object is already, the write came after the cut. */
+static void note_beyond(const struct sizes *s, uint64_t fileid, uint32_t server_id, uint64_t size)
+{
+        struct size_file *f = size_file_find(s, fileid);
+
+        if (f && size_bit(f->cut, server_id) && size > f->beyond)
+                f->beyond = size;
+}
+
+int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint32_t server_id, uint64_t size,
+                uint64_t *ret_seq)
 {
         struct txn *t = txn_begin(s->mds->meta);
         struct inode *inode = txn_edit(t, fileid);
@@ -121,6 +131,7 @@ int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t 
                 txn_abort(t);
                 return -ENOENT;
         }
+        note_beyond(s, fileid, server_id, size);
         if (size > inode->size)
                 inode->size = size;
         inode->flags |= INODE_DATA;

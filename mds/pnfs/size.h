@@ -46,6 +46,8 @@ enum nfsstat4 size_truncate_result(struct compound *c);
 
 /* From data servers (fleet/ctl_serve.c). False: DIRTY could not be noted, there are too many dirty files. */
 bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty);
-/* Raise size to at least SIZE and stamp mtime, ctime, change; *ret_seq to wait for. -ENOENT: no such file. */
-int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint64_t size, uint64_t *ret_seq);
+/* A data server has written: raise size to at least SIZE and stamp mtime, ctime, change; *ret_seq to wait
+ * for. -ENOENT: no such file. */
+int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint32_t server_id, uint64_t size,
+                uint64_t *ret_seq);
 void size_forget(struct sizes *s, uint64_t fileid);

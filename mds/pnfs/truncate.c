@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Truncation of a striped file: fence who else could write, cut every object, then the metadata (size.h). RFC
- * 8881 §13.10 leaves it to the servers that components and size agree. */
+ * 8881 §13.10 leaves it to the servers that components and size agree. What is written between the two,
+ * through the MDS or under a newer layout, comes after the cut: it is there, so it counts. */
+#include <string.h>
+
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size_file.h"
 
@@ -29,6 +32,7 @@ static void cut_done(struct cut *cut, enum nfsstat4 status)
 
         cut->status = status;
         f->busy = false;
+        memset(f->cut, 0, sizeof(f->cut));
         compound_wake(cut->compound); /* may remove the file: look again */
         f = size_file_find(s, fileid);
         if (f)
@@ -44,7 +48,7 @@ static enum nfsstat4 store_cut(const struct cut *cut)
                 txn_abort(t);
                 return NFS4ERR_STALE;
         }
-        inode->size = cut->size;
+        inode->size = cut->size > cut->file->beyond ? cut->size : cut->file->beyond;
         if (cut->clear_setid)
                 inode->mode &= (uint16_t)~06000u;
         txn_touch(t, inode, true);
@@ -65,9 +69,10 @@ static void cut_one(void *arg, struct server *server, void *result)
         struct size_file *f = arg;
         const ctl_result *r = result;
 
-        (void)server;
         if (!r || (r->status != CTL_OK && r->status != CTL_NOENT))
                 f->failed = true;
+        else
+                f->cut[server->id / 64] |= 1ull << (server->id % 64);
         size_file_answered(f);
 }
 
@@ -106,6 +111,7 @@ static void cut_start(struct cut *cut)
         const struct inode *inode;
 
         f->busy = true;
+        f->beyond = 0;
         cut->fence.done = cut_objects;
         if (meta_inode(mds->meta, f->fileid, &inode) < 0 ||
             !recall_file(mds->recalls, inode, RECALL_WRITERS, cut->compound->client, &cut->fence))

@@ -86,6 +86,34 @@ static void a_write_during_a_truncate_comes_after_it(void **state)
         assert_int_equal(lab_getsize(&lab, &fh).size, 1000);
 }
 
+static bool pushed_again(void *arg)
+{
+        (void)arg;
+        return lab.mds.push_calls == 2;
+}
+
+/* It goes once more when its connection breaks: then it tells of what the cut has left. */
+static void a_push_from_before_a_cut_does_not_undo_it(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        struct lab_io write = { .opnum = OP_WRITE, .count = 5000, .stable = FILE_SYNC4, .data = buffer };
+        const ctl_push *last;
+
+        (void)state;
+        lab.mds.hold_push = true;
+        lab_io_start(&client, &write, &fh);
+        assert_false(lab_io_wait(&write, 100));
+        assert_int_equal(lab.mds.push_calls, 1);
+        assert_int_equal(lab_truncate(&lab, &fh, 1000), CTL_OK);
+        lab.mds.hold_push = false;
+        fake_mds_hang_up(&lab.mds);
+        assert_true(ds_lab_wait(&lab, pushed_again, NULL, 20000));
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, &last), 1); /* the first is still unanswered */
+        assert_int_equal(last->size, 1000);
+        assert_true(lab_io_wait(&write, 20000));
+        assert_int_equal(write.status, NFS4_OK);
+}
+
 static void a_removed_object_is_gone_and_does_not_come_back(void **state)
 {
         struct fh fh = lab_fh(&client);
@@ -146,6 +174,7 @@ int main(void)
                 TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, one),
                 TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, three),
                 TEST(a_write_during_a_truncate_comes_after_it, fault),
+                TEST(a_push_from_before_a_cut_does_not_undo_it, one),
                 TEST(a_removed_object_is_gone_and_does_not_come_back, one),
                 TEST(a_removed_object_is_gone_and_does_not_come_back, three),
                 TEST(a_remove_waits_for_those_who_use_the_object, fault),

@@ -289,6 +289,39 @@ static void a_stop_waits_for_no_fence(void **state)
         assert_int_equal(size_of(&o.fh), 3 << 20);
 }
 
+static void push(int ds, uint64_t size)
+{
+        const struct inode *inode;
+        uint64_t seq;
+
+        assert_int_equal(meta_inode(lab.mds.meta, fileid, &inode), 0);
+        assert_int_equal(
+                size_extend(lab.mds.sizes, fileid, inode->generation, lab.ds[ds].server->id, size, &seq), 0);
+}
+
+/* Synchronous writes through us, while one object is cut and another is not yet. */
+static void what_is_written_behind_a_cut_stays(void **state)
+{
+        (void)state;
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
+        assert_int_equal(size_of(&o.fh), 3 << 20);
+        lab.ds[2].deaf = CTL_TRUNCATE;
+        send_set_size(&u, 1000);
+        mds_lab_run_ms(&lab, 10);
+        assert_int_equal(lab.ds[1].truncates, 1);
+        push(1, 2 << 20);
+        push(2, 4 << 20); /* its object is not cut yet */
+        assert_false(user_ended(&u));
+        call_reply(lab.ds[2].unanswered[--lab.ds[2].unanswered_count]);
+        mds_lab_run_ms(&lab, 10);
+        assert_true(user_ended(&u));
+        assert_int_equal(u.status, NFS4_OK);
+        assert_int_equal(size_of(&o.fh), 2 << 20);
+        lab.ds[2].deaf = 0;
+        assert_int_equal(set_size(&u, 1000), NFS4_OK);
+        assert_int_equal(size_of(&o.fh), 1000);
+}
+
 static void a_cut_that_fails_changes_nothing(void **state)
 {
         struct user_attrs before, after;
@@ -411,6 +444,7 @@ int main(void)
                 TEST(a_cut_of_an_empty_file_fences_too),
                 TEST(a_fence_that_is_not_answered_ends_the_trust_first),
                 TEST(a_stop_waits_for_no_fence),
+                TEST(what_is_written_behind_a_cut_stays),
                 TEST(a_cut_that_fails_changes_nothing),
                 TEST(longer_asks_nobody),
                 TEST(open_with_size_zero_cuts_the_objects),
