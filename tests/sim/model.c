@@ -176,6 +176,13 @@ static bool is_firm(const struct model_file *f, const struct event *e, uint64_t 
         return e->durable < since || (e->sure < since && e->sure > lost_at(f, e));
 }
 
+/* The size tells of E. Of what was seen but not answered yet it need not: the MDS hears of a write after the
+ * data server has it (RFC 8881 §12.5.4). */
+static bool is_in_size(const struct model_file *f, const struct event *e, uint64_t since)
+{
+        return e->acked < since && is_firm(f, e, since);
+}
+
 static bool covers(const struct event *e, uint64_t from, uint64_t to)
 {
         return e->from < to && e->to > from;
@@ -338,7 +345,7 @@ static bool may_be_missing(const struct model_file *f, uint64_t since, uint64_t 
         for (uint32_t i = 0; i < f->count; i++) {
                 const struct event *maker = f->events[i];
 
-                if (makes(maker, at) && is_firm(f, maker, since) && !cut_since(f, maker, at))
+                if (makes(maker, at) && is_in_size(f, maker, since) && !cut_since(f, maker, at))
                         return false;
         }
         return true;
