@@ -136,7 +136,7 @@ def test_holder_dies():
         start = time.monotonic()
         waiter.wait(LEASE + 30)
         took = time.monotonic() - start
-        ok(LEASE / 3 < took < LEASE + SOON, "a lock of a client that died is free when its lease has run out", f"{took:.1f} s")
+        ok(LEASE / 3 < took < LEASE * 9 / 8 + SOON, "a lock of a client that died is free when its lease has run out", f"{took:.1f} s")
         equal(waiter.end(), ["ok"], "and who waited has it")
 
 

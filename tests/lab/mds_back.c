@@ -39,6 +39,18 @@ static void get_layoutrecall(struct user_back *b, struct xdr_in *x)
         get_stateid(x, &b->stateid);
 }
 
+static void get_notify_lock(struct user_back *b, struct xdr_in *x)
+{
+        struct slice owner;
+
+        get_fh(b, x);
+        b->clientid = xdr_get_u64(x);
+        owner = xdr_get_opaque(x, sizeof(b->lock_owner) - 1);
+        CHECK(!x->bad);
+        memcpy(b->lock_owner, owner.data, owner.length);
+        b->lock_owner[owner.length] = '\0';
+}
+
 static void get_call(struct user_back *b, struct xdr_in *x)
 {
         xdr_get_opaque(x, 100);
@@ -47,8 +59,11 @@ static void get_call(struct user_back *b, struct xdr_in *x)
         CHECK(xdr_get_u32(x) == 2);
         get_sequence(b, x);
         b->opnum = xdr_get_u32(x);
-        CHECK(b->opnum == OP_CB_LAYOUTRECALL); /* the lab knows no other */
-        get_layoutrecall(b, x);
+        switch (b->opnum) {
+        case OP_CB_LAYOUTRECALL: get_layoutrecall(b, x); break;
+        case OP_CB_NOTIFY_LOCK: get_notify_lock(b, x); break;
+        default: CHECK(false); /* the lab knows no other */
+        }
         CHECK(!x->bad && xdr_left(x) == 0);
 }
 

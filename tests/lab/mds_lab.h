@@ -72,10 +72,12 @@ struct user_back {
         bool mute, garbage;             /* says nothing, nonsense */
         uint32_t calls, opnum, seqid;
         struct referring refers; /* seqid 0: no referring call */
-        struct user_fh fh;       /* CB_LAYOUTRECALL, CB_RECALL */
+        struct user_fh fh;       /* CB_LAYOUTRECALL, CB_RECALL, CB_NOTIFY_LOCK */
         struct stateid stateid;
         uint32_t iomode;
         bool changed;
+        uint64_t clientid; /* CB_NOTIFY_LOCK */
+        char lock_owner[16];
         struct call *held[64]; /* not answered */
         uint32_t held_count;
 };
