@@ -23,6 +23,19 @@ enum nfsstat4 io_permitted(const struct compound *c, const struct inode *file, u
         return access == OPEN4_SHARE_ACCESS_READ && perm_ok(&who, file, 1) ? NFS4_OK : NFS4ERR_ACCESS;
 }
 
+/* Does somebody beside EXCEPT (may be NULL) deny ACCESS? */
+static enum nfsstat4 check_denies(struct compound *c, const struct open_state *except, uint32_t access)
+{
+        struct mds *mds = mds_of(c);
+        enum nfsstat4 status;
+
+        if (recovery_in_grace(mds->recovery))
+                return NFS4ERR_GRACE; /* who denies it may not have reclaimed that yet (§8.4.2.1) */
+        status = courtesy_share(mds->courtesy, c->fh.fileid, except, (uint8_t)access, 0);
+        return status == NFS4ERR_SHARE_DENIED ? NFS4ERR_LOCKED : status;
+}
+
+/* An open for ACCESS is proof that nobody denies it; reading under one for writing only is not (§9.1.2). */
 static enum nfsstat4 check_open(struct compound *c, const struct stateid *stateid, uint32_t access)
 {
         struct open_state *open;
@@ -32,9 +45,9 @@ static enum nfsstat4 check_open(struct compound *c, const struct stateid *statei
                 return status;
         if (open->fileid != c->fh.fileid)
                 return NFS4ERR_BAD_STATEID;
-        if (access == OPEN4_SHARE_ACCESS_WRITE && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
-                return NFS4ERR_OPENMODE;
-        return NFS4_OK;
+        if (open->access & access)
+                return NFS4_OK;
+        return access == OPEN4_SHARE_ACCESS_WRITE ? NFS4ERR_OPENMODE : check_denies(c, open, access);
 }
 
 enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access)
@@ -60,8 +73,5 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
                 return NFS4ERR_BAD_STATEID;
         if (stateid_is_bypass(stateid) && access == OPEN4_SHARE_ACCESS_READ)
                 return NFS4_OK;
-        if (recovery_in_grace(mds->recovery))
-                return NFS4ERR_GRACE; /* who denies this may not have reclaimed it yet (§8.4.2.1) */
-        status = courtesy_share(mds->courtesy, c->fh.fileid, NULL, (uint8_t)access, 0);
-        return status == NFS4ERR_SHARE_DENIED ? NFS4ERR_LOCKED : status;
+        return check_denies(c, NULL, access);
 }

@@ -64,6 +64,29 @@ static enum nfsstat4 check_args(const struct layoutget_args *a)
         return NFS4_OK;
 }
 
+/* Could the layout be used for what another client's open denies? Our own opens know of each other. OPEN is
+ * the one by whose stateid it is asked for; NULL: by a layout's, which may be without an open by now. */
+static bool is_denied(const struct compound *c, const struct open_state *open, uint32_t iomode)
+{
+        uint8_t access = OPEN4_SHARE_ACCESS_READ;
+        struct open_state *state = NULL;
+
+        if (iomode == LAYOUTIOMODE4_RW)
+                access = OPEN4_SHARE_ACCESS_BOTH;
+        while ((state = open_conflicting(mds_of(c)->opens, c->fh.fileid, open, access, 0, state)) != NULL)
+                if (state->client != c->client)
+                        return true;
+        return false;
+}
+
+static enum nfsstat4 check_layout_stateid(const struct compound *c, const struct layout_state *named,
+                                          const struct layout_state *held, uint32_t iomode)
+{
+        if (named != held)
+                return NFS4ERR_BAD_STATEID;
+        return is_denied(c, NULL, iomode) ? NFS4ERR_LAYOUTUNAVAILABLE : recall_conflict(held);
+}
+
 /* By the stateid of an open or of its locks (first, or forgotten) or by the layout stateid (more of it).
  * §12.5.2. */
 static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
@@ -79,7 +102,7 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
         if (stateid_is_special(&a->stateid))
                 return NFS4ERR_BAD_STATEID;
         if (layout_find(mds->layouts, c->client, &a->stateid, &named) == NFS4_OK)
-                return named == held ? recall_conflict(held) : NFS4ERR_BAD_STATEID;
+                return check_layout_stateid(c, named, held, a->iomode);
         status = lock_find_open(mds, c->client, &a->stateid, &open);
         if (status != NFS4_OK)
                 return status;
@@ -87,6 +110,8 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
                 return NFS4ERR_BAD_STATEID;
         if (a->iomode == LAYOUTIOMODE4_RW && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
                 return NFS4ERR_OPENMODE;
+        if (is_denied(c, open, a->iomode))
+                return NFS4ERR_LAYOUTUNAVAILABLE; /* READ and WRITE say it right */
         if (held)
                 recall_end(held); /* forgotten; the handle that it gets now is of a new epoch */
         return NFS4_OK;

@@ -12,6 +12,7 @@
 struct open_wait {
         struct fence_wait fence;
         struct compound *compound;
+        uint32_t epoch; /* handles below it are fenced */
         bool fencing;
 };
 _Static_assert(sizeof(struct open_wait) <= SIZE_WAIT_AT, "both fit the wait area");
@@ -114,6 +115,12 @@ static enum nfsstat4 check_mode(const struct open_args *a, const struct subject 
         return NFS4_OK;
 }
 
+/* What others may deny. */
+static uint8_t share_access(const struct open_args *a)
+{
+        return (uint8_t)(a->access | (cuts(a) ? OPEN4_SHARE_ACCESS_WRITE : 0));
+}
+
 static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
@@ -132,7 +139,7 @@ static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
         if (status != NFS4_OK)
                 return status;
         status = courtesy_share(mds->courtesy, fileid, open_of(mds->opens, c->client, a->owner, fileid),
-                                (uint8_t)a->access, (uint8_t)a->deny);
+                                share_access(a), (uint8_t)a->deny);
         if (status == NFS4ERR_SHARE_DENIED && a->claim == CLAIM_PREVIOUS)
                 return NFS4ERR_RECLAIM_CONFLICT;
         if (status == NFS4_OK && meta_inode(mds->meta, fileid, &file->inode) < 0)
@@ -140,12 +147,27 @@ static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
         return status;
 }
 
+static enum recall_whom denied_holders(const struct open_args *a)
+{
+        return a->deny & OPEN4_SHARE_DENY_READ ? RECALL_HOLDERS : RECALL_WRITERS;
+}
+
+/* While this waited, was somebody given a layout for what it denies? Then all begins anew. */
+static bool is_outrun(struct compound *c)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+
+        return a->deny != OPEN4_SHARE_DENY_NONE &&
+               recall_is_outrun(mds_of(c)->recalls, OP_RES(c, struct open_res)->fh.fileid, denied_holders(a),
+                                c->client, OP_WAIT(c, struct open_wait)->epoch);
+}
+
 static enum nfsstat4 finish(struct compound *c)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
         const struct fh *fh = &OP_RES(c, struct open_res)->fh;
         struct open_state *state;
-        enum nfsstat4 status = recovery_record(c);
+        enum nfsstat4 status = is_outrun(c) ? NFS4ERR_DELAY : recovery_record(c);
 
         if (status == NFS4_OK)
                 status = open_add(mds_of(c)->opens, c->client, a->owner, fh->fileid, fh->export_id,
@@ -195,12 +217,12 @@ static bool shut_out(struct compound *c, const struct subject *file)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_wait *w = OP_WAIT(c, struct open_wait);
+        struct mds *mds = mds_of(c);
 
         *w = (struct open_wait){ .compound = c, .fence.done = fenced };
         w->fencing = a->deny != OPEN4_SHARE_DENY_NONE &&
-                     recall_file(mds_of(c)->recalls, file->inode,
-                                 a->deny & OPEN4_SHARE_DENY_READ ? RECALL_HOLDERS : RECALL_WRITERS, c->client,
-                                 &w->fence);
+                     recall_file(mds->recalls, file->inode, denied_holders(a), c->client, &w->fence);
+        w->epoch = meta_epoch(mds->meta);
         return w->fencing;
 }
 
@@ -221,12 +243,15 @@ enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
         return shut_out(c, file) ? NFS4_WAIT : go_on(c, file);
 }
 
+/* Others may have opened it meanwhile. */
 static enum nfsstat4 resume_fenced(struct compound *c)
 {
         struct subject file;
         enum nfsstat4 status = subject_of(c, &OP_RES(c, struct open_res)->fh, &file);
 
         OP_WAIT(c, struct open_wait)->fencing = false;
+        if (status == NFS4_OK)
+                status = check_existing(c, &file);
         return status == NFS4_OK ? go_on(c, &file) : status;
 }
 

@@ -272,6 +272,29 @@ bool recall_file(struct recalls *r, const struct inode *file, enum recall_whom w
         return true;
 }
 
+struct latecomers {
+        struct gathering meant;
+        uint32_t epoch;
+        bool any;
+};
+
+static void look_for_latecomer(void *arg, struct layout_state *state)
+{
+        struct latecomers *late = arg;
+
+        if (is_meant(&late->meant, state) && state->epoch >= late->epoch)
+                late->any = true;
+}
+
+bool recall_is_outrun(struct recalls *r, uint64_t fileid, enum recall_whom whom, const struct client *except,
+                      uint32_t epoch)
+{
+        struct latecomers late = { .meant = { .whom = whom, .except = except }, .epoch = epoch };
+
+        layouts_each_holder(r->mds->layouts, fileid, look_for_latecomer, &late);
+        return late.any;
+}
+
 /* --- a file that is gone */
 
 struct farewell {

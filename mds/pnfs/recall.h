@@ -22,6 +22,10 @@ enum recall_whom { RECALL_WRITERS, RECALL_HOLDERS };
 bool recall_file(struct recalls *r, const struct inode *file, enum recall_whom whom,
                  const struct client *except, struct fence_wait *wait);
 
+/* Has one of them been given a handle that a fence below EPOCH does not meet? */
+bool recall_is_outrun(struct recalls *r, uint64_t fileid, enum recall_whom whom, const struct client *except,
+                      uint32_t epoch);
+
 /* LAYOUTGET with the stateid of a layout that is being taken back: OK (it is not), RECALLCONFLICT for the
  * first half second, then LAYOUTUNAVAILABLE. */
 enum nfsstat4 recall_conflict(const struct layout_state *state);
