@@ -67,7 +67,8 @@ static void start(struct actor *c)
         uint64_t instance = c->number * 1000 + ++c->lives;
 
         c->pool = bufpool_new(64ul * BUF_LARGE);
-        c->rpc = rpc_server_new(&c->node->env, c->pool, c->nothing, &limits);
+        c->programs[0] = back_program(c);
+        c->rpc = rpc_server_new(&c->node->env, c->pool, c->programs, &limits);
         CHECK(c->pool && c->rpc);
         mount_init(&c->mds, c->node, c->rpc, &mds, true, c->owner, instance);
         c->mds.reclaim = reclaim;
@@ -87,6 +88,7 @@ static void start(struct actor *c)
         c->running = true;
         start_co(c, &c->main, ACTOR_MAIN_SLOT, script_run, c);
         start_co(c, &c->keeper, ACTOR_KEEPER_SLOT, keep, c);
+        start_co(c, &c->returner, ACTOR_RETURNER_SLOT, back_return_layouts, c);
         for (uint32_t i = 0; i < ACTOR_WORKERS; i++)
                 start_co(c, &c->workers[i], ACTOR_WORKER_SLOT + i, file_worker, &c->workers[i]);
 }
@@ -105,8 +107,10 @@ static void end(struct actor *c)
 {
         co_end(&c->main.co);
         co_end(&c->keeper.co);
+        co_end(&c->returner.co);
         for (uint32_t i = 0; i < ACTOR_WORKERS; i++)
                 co_end(&c->workers[i].co);
+        back_end(c);
         rpc_server_free(c->rpc);
         bufpool_free(c->pool);
         c->running = false;

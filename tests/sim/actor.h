@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A scripted client: a machine with an NFSv4.1 client on it that does what Linux does with one file at a
  * time: open, layout, striped reads and writes to the data servers by several workers at once, through the
- * MDS when a data server fails, COMMIT with verifiers and writing again, reclaim after a restart of the MDS.
+ * MDS when a data server fails, COMMIT with verifiers and writing again, reclaim after a restart of the MDS,
+ * layouts given back when they are asked for, or not (back.h).
  * Everything it is told is shown to the model. */
 #pragma once
 
 #include "include/fh.h"
 #include "include/stateid.h"
 #include "include/stripe.h"
+#include "tests/sim/back.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/model.h"
 #include "tests/sim/mount.h"
@@ -17,6 +19,7 @@ enum {
         ACTOR_KEEPER_SLOT = 1,
         ACTOR_MAIN_SLOT = 2,
         ACTOR_WORKER_SLOT = 3,
+        ACTOR_RETURNER_SLOT = ACTOR_WORKER_SLOT + ACTOR_WORKERS,
         ACTOR_IO = 2 * STRIPE_UNIT, /* the longest READ or WRITE */
         ACTOR_PIECES = 32,
         ACTOR_UNSTABLE = 256,
@@ -42,7 +45,7 @@ struct hand {
 };
 
 struct layout {
-        bool held;
+        bool held, recalled; /* recalled: held, but not for new I/O */
         struct stateid stateid;
         struct fhandle fh;
         bool writes;
@@ -71,9 +74,10 @@ struct actor {
         char owner[16];
         struct rpc_server *rpc;
         struct bufpool *pool;
-        struct rpc_program nothing[1];
+        struct rpc_program programs[2];
         struct mount mds, ds[CLUSTER_DS];
-        struct hand main, keeper, workers[ACTOR_WORKERS];
+        struct back back;
+        struct hand main, keeper, returner, workers[ACTOR_WORKERS];
         uint64_t random;
         bool running, stopping, finished;
         uint32_t lives, rounds;
@@ -84,6 +88,10 @@ struct actor {
         struct stateid stateid;
         struct model_file *file;
         struct layout layout;
+        struct {
+                struct fhandle fh;
+                struct layout layout;
+        } returning;
         struct unstable unstable[ACTOR_UNSTABLE];
         uint32_t unstable_count;
         /* what the workers are to do */
@@ -114,6 +122,8 @@ void file_io(struct actor *c, bool is_write, uint32_t count, uint64_t limit);
  */
 void file_flush(struct actor *c);
 void file_truncate(struct actor *c, uint64_t size);
+/* Take access away from everybody but root, who they all are, or give it. */
+void file_chmod(struct actor *c, uint32_t mode);
 void file_look(struct actor *c);
 /* Read all of it. */
 void file_verify(struct actor *c);

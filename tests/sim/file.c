@@ -74,10 +74,16 @@ void file_close(struct actor *c)
 void file_layout(struct actor *c, bool writes)
 {
         uint64_t since = now(c);
-        int status = nfs_layoutget(&c->main, &c->fh, &c->stateid, writes, &c->layout);
+        bool more = c->layout.held && actor_random(c, 2) == 0; /* else the old one is forgotten */
+        int status =
+                nfs_layoutget(&c->main, &c->fh, more ? &c->layout.stateid : &c->stateid, writes, &c->layout);
 
         world_say(&c->sim->world, c->owner, "LAYOUTGET %s: %s", writes ? "rw" : "read", nfs_name(status));
-        if (status != NFS4_OK && status != NFS4ERR_LAYOUTUNAVAILABLE && status != NFS4ERR_NOENT)
+        if (more && (status == NFS4ERR_RECALLCONFLICT || status == NFS4ERR_OLD_STATEID))
+                return;
+        if (more && status == NFS4ERR_BAD_STATEID)
+                c->layout.held = false;
+        else if (status != NFS4_OK && status != NFS4ERR_LAYOUTUNAVAILABLE && status != NFS4ERR_NOENT)
                 check_refusal(c, "LAYOUTGET", status, since);
 }
 
@@ -86,7 +92,7 @@ void file_return_layout(struct actor *c)
         uint64_t since = now(c);
         int status = c->layout.held ? nfs_layoutreturn(&c->main, &c->fh, &c->layout) : NFS4_OK;
 
-        if (status != NFS4_OK && status != NFS4ERR_BAD_STATEID)
+        if (status != NFS4_OK && status != NFS4ERR_BAD_STATEID && status != NFS4ERR_OLD_STATEID)
                 check_refusal(c, "LAYOUTRETURN", status, since);
         c->layout.held = false;
 }
@@ -99,7 +105,7 @@ static int ds_of(const struct actor *c, uint64_t offset, bool for_writing)
         const struct layout *l = &c->layout;
         const struct stripe s = { l->unit, l->width, l->first };
 
-        return l->held && (l->writes || !for_writing) ? l->ds[stripe_index(s, offset)] : -1;
+        return l->held && !l->recalled && (l->writes || !for_writing) ? l->ds[stripe_index(s, offset)] : -1;
 }
 
 /* How a READ, WRITE or COMMIT ended; after a refusal by a data server: what that means for the layout (RFC
@@ -346,6 +352,16 @@ void file_truncate(struct actor *c, uint64_t size)
         if (status >= 0)
                 model_refused(c->file, cut);
         check_refusal(c, "SETATTR", status, since);
+}
+
+void file_chmod(struct actor *c, uint32_t mode)
+{
+        uint64_t since = now(c);
+        int status = nfs_setmode(&c->main, &c->fh, mode);
+
+        world_say(&c->sim->world, c->owner, "SETATTR mode %o: %s", mode, nfs_name(status));
+        if (status != NFS4_OK)
+                check_refusal(c, "SETATTR", status, since);
 }
 
 void file_look(struct actor *c)

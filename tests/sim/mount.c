@@ -97,6 +97,7 @@ static void on_close(void *arg, struct conn *conn)
 
         if (s->conn == conn)
                 s->conn = NULL;
+        s->bound = false;
 }
 
 static bool connected(struct mount *s)
@@ -121,6 +122,14 @@ static void pause(struct mount *s)
 }
 
 /* --- a new session */
+
+static void lose(struct mount *s, bool doomed)
+{
+        if (!s->up)
+                return;
+        s->up = false;
+        s->doomed = doomed;
+}
 
 static bool run_bare(struct mount *s, uint32_t opnum, enum nfsstat4 *ret)
 {
@@ -191,7 +200,7 @@ static bool create_session(struct mount *s)
         x = ask_op(&s->setup, OP_CREATE_SESSION);
         xdr_put_u64(x, s->clientid);
         xdr_put_u32(x, s->create_seqid);
-        xdr_put_u32(x, 0);
+        xdr_put_u32(x, s->is_mds ? CREATE_SESSION4_FLAG_CONN_BACK_CHAN : 0);
         put_channel(x, REQUEST_BYTES, MOUNT_SLOTS);
         put_channel(x, CACHED_BYTES, 1);
         xdr_put_u32(x, MOUNT_CB_PROGRAM);
@@ -207,7 +216,29 @@ static bool create_session(struct mount *s)
         s->create_seqid++;
         xdr_get_fixed(&s->setup.in, s->id, NFS4_SESSIONID_SIZE);
         memset(s->seqid, 0, sizeof(s->seqid));
+        s->bound = true;
         return true;
+}
+
+/* A new connection of the session, for callbacks too: RFC 8881 §18.34. */
+static bool bind(struct mount *s)
+{
+        struct xdr_out *x;
+        enum nfsstat4 status;
+
+        ask_begin(&s->setup);
+        x = ask_op(&s->setup, OP_BIND_CONN_TO_SESSION);
+        xdr_put_fixed(x, s->id, NFS4_SESSIONID_SIZE);
+        xdr_put_u32(x, CDFC4_FORE_OR_BOTH);
+        xdr_put_bool(x, false);
+        if (!run_bare(s, OP_BIND_CONN_TO_SESSION, &status))
+                return false;
+        if (status == NFS4ERR_BADSESSION || status == NFS4ERR_DEADSESSION)
+                lose(s, false);
+        else if (status != NFS4_OK && status != NFS4ERR_DELAY)
+                world_fail(s->node->world, "BIND_CONN_TO_SESSION: %s", nfs4_status_name(status));
+        s->bound = status == NFS4_OK;
+        return s->bound;
 }
 
 static bool reclaim_complete(struct mount *s)
@@ -256,7 +287,7 @@ static void complete(struct mount *s)
 /* A session is there, and a connection; several may wait for that. */
 static bool ready(struct mount *s, uint64_t end)
 {
-        while (!s->up || !s->complete || !s->conn) {
+        while (!s->up || !s->complete || !s->conn || (s->is_mds && !s->bound)) {
                 if (env_now(&s->node->env) >= end)
                         return false;
                 if (s->busy) {
@@ -264,7 +295,7 @@ static bool ready(struct mount *s, uint64_t end)
                         continue;
                 }
                 s->busy = true;
-                if (s->up ? !connected(s) : !set_up(s))
+                if (s->up ? !connected(s) || (s->is_mds && !s->bound && !bind(s)) : !set_up(s))
                         pause(s);
                 else if (!s->complete)
                         complete(s);
@@ -274,14 +305,6 @@ static bool ready(struct mount *s, uint64_t end)
 }
 
 /* --- calls */
-
-static void lose(struct mount *s, bool doomed)
-{
-        if (!s->up)
-                return;
-        s->up = false;
-        s->doomed = doomed;
-}
 
 /* What SEQUENCE said: false: come again with the same one. */
 static bool take_sequence(struct mount *s, uint32_t slot, struct ask *k, enum ask_end *ret)

@@ -55,6 +55,7 @@ struct mount {
         /* private */
         struct conn *conn;
         bool up, complete, busy, doomed; /* doomed: there is one to be destroyed before the next is made */
+        bool bound; /* the connection is one for callbacks too (of a data server: none is) */
         uint8_t id[NFS4_SESSIONID_SIZE];
         uint32_t create_seqid, seqid[MOUNT_SLOTS];
         uint64_t retry_ns;

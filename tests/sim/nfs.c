@@ -267,6 +267,15 @@ int nfs_setsize(struct hand *w, const struct fhandle *fh, const struct stateid *
         return run(w);
 }
 
+int nfs_setmode(struct hand *w, const struct fhandle *fh, uint32_t mode)
+{
+        struct ask *k = begin(w, fh);
+
+        put_stateid(ask_op(k, OP_SETATTR), &(struct stateid){ 0 });
+        put_attrs(&k->x, FATTR4_MODE, mode);
+        return run(w);
+}
+
 /* --- layouts */
 
 /* RFC 8881 §13.3, nfsv4_1_file_layout4: one segment, the same handle for all. */

@@ -19,6 +19,7 @@ struct attributes {
 };
 int nfs_getattr(struct hand *w, const struct fhandle *fh, struct attributes *ret);
 int nfs_setsize(struct hand *w, const struct fhandle *fh, const struct stateid *s, uint64_t size);
+int nfs_setmode(struct hand *w, const struct fhandle *fh, uint32_t mode);
 
 /* LAYOUTGET, and GETDEVICEINFO for where its data servers are. */
 int nfs_layoutget(struct hand *w, const struct fhandle *fh, const struct stateid *s, bool writes,

@@ -33,7 +33,7 @@ static void mount(struct actor *c)
 
 static void one_thing(struct actor *c)
 {
-        switch (actor_random(c, 12)) {
+        switch (actor_random(c, 13)) {
         case 0:
         case 1:
         case 2:
@@ -45,7 +45,8 @@ static void one_thing(struct actor *c)
         case 8: file_truncate(c, actor_random(c, REACH / MODEL_WORD) * MODEL_WORD); break;
         case 9: file_look(c); break;
         case 10: file_layout(c, actor_random(c, 4) != 0); break;
-        case 11:
+        case 11: file_chmod(c, actor_random(c, 2) == 0 ? 0600 : 0666); break;
+        case 12:
                 if (actor_random(c, 3) == 0)
                         file_return_layout(c);
                 else

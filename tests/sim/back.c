@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/back.h"
+
+#include <string.h>
+
+#include "tests/sim/nfs.h"
+#include "tests/sim/sim.h"
+
+/* --- the layout */
+
+/* New I/O comes through the MDS; what is under way may end as it likes, before or after the return. */
+static void give_back(struct actor *c, const struct stateid *s)
+{
+        c->layout.stateid = *s;
+        c->returning.fh = c->fh;
+        c->returning.layout = c->layout;
+        c->layout.recalled = true;
+        co_wake(&c->returner.co);
+}
+
+/* What Linux does, most of the time. */
+static enum nfsstat4 take_recall(struct actor *c, const struct stateid *s)
+{
+        struct layout *l = &c->layout;
+
+        if (!l->held || memcmp(s->other, l->stateid.other, sizeof(s->other)) != 0)
+                return NFS4ERR_NOMATCHING_LAYOUT;
+        if (s->seqid <= l->stateid.seqid && !l->recalled)
+                world_fail(&c->sim->world, "CB_LAYOUTRECALL with sequence id %u after %u", s->seqid,
+                           l->stateid.seqid);
+        switch (actor_random(c, 8)) {
+        case 0: l->held = false; return NFS4ERR_NOMATCHING_LAYOUT;
+        case 1: return NFS4ERR_DELAY;
+        case 2: return NFS4ERR_SERVERFAULT;
+        default: give_back(c, s); return NFS4_OK;
+        }
+}
+
+void back_return_layouts(void *arg)
+{
+        struct actor *c = arg;
+
+        for (;;) {
+                struct layout l;
+                int status;
+
+                co_wait(UINT64_MAX);
+                co_sleep(actor_random(c, 2 * SECOND_NS));
+                l = c->returning.layout;
+                status = nfs_layoutreturn(&c->returner, &c->returning.fh, &l);
+                world_say(&c->sim->world, c->owner, "LAYOUTRETURN as asked: %s", nfs_name(status));
+                if (status != NFS4_OK && status != NFS_LOST && status != NFS4ERR_BAD_STATEID &&
+                    status != NFS4ERR_OLD_STATEID && status != NFS4ERR_STALE && status != NFS4ERR_EXPIRED)
+                        world_fail(&c->sim->world, "LAYOUTRETURN answers %s", nfs_name(status));
+                if (memcmp(c->layout.stateid.other, l.stateid.other, sizeof(l.stateid.other)) == 0 &&
+                    c->layout.recalled)
+                        c->layout.held = false;
+        }
+}
+
+/* --- calls */
+
+/* What CB_SEQUENCE comes to. */
+static enum nfsstat4 get_sequence(struct actor *c, struct xdr_in *x, bool *ret_again)
+{
+        struct back *b = &c->back;
+        const uint8_t *session;
+        uint32_t seqid, lists;
+
+        if (xdr_get_u32(x) != OP_CB_SEQUENCE)
+                return NFS4ERR_OP_NOT_IN_SESSION;
+        session = xdr_get_bytes(x, NFS4_SESSIONID_SIZE);
+        seqid = xdr_get_u32(x);
+        CHECK(xdr_get_u32(x) == 0 && xdr_get_u32(x) == 0); /* one slot */
+        xdr_get_bool(x);
+        for (lists = xdr_get_u32(x); lists > 0 && !x->bad; lists--) {
+                xdr_get_bytes(x, NFS4_SESSIONID_SIZE);
+                for (uint32_t calls = xdr_get_u32(x); calls > 0 && !x->bad; calls--)
+                        xdr_get_u64(x); /* sequence id and slot */
+        }
+        CHECK(!x->bad);
+        if (!c->mds.up || memcmp(session, c->mds.id, NFS4_SESSIONID_SIZE) != 0)
+                return NFS4ERR_BADSESSION;
+        if (memcmp(session, b->session, NFS4_SESSIONID_SIZE) != 0) {
+                memcpy(b->session, session, NFS4_SESSIONID_SIZE);
+                b->seqid = 0;
+                b->silent = false;
+        }
+        *ret_again = seqid == b->seqid && seqid != 0;
+        if (*ret_again && b->silent)
+                return NFS4ERR_DELAY;
+        if (!*ret_again && seqid != b->seqid + 1)
+                world_fail(&c->sim->world, "CB_SEQUENCE with sequence id %u after %u", seqid, b->seqid);
+        b->seqid = seqid;
+        return NFS4_OK;
+}
+
+static enum nfsstat4 get_recall(struct actor *c, struct xdr_in *x)
+{
+        struct stateid s;
+        struct slice fh;
+
+        CHECK(xdr_get_u32(x) == OP_CB_LAYOUTRECALL);
+        CHECK(xdr_get_u32(x) == LAYOUT4_NFSV4_1_FILES);
+        xdr_get_u32(x);
+        xdr_get_bool(x);
+        CHECK(xdr_get_u32(x) == LAYOUTRECALL4_FILE);
+        fh = xdr_get_opaque(x, NFS4_FHSIZE);
+        CHECK(fh.length == FH_BYTES && xdr_get_u64(x) == 0 && xdr_get_u64(x) == NFS4_UINT64_MAX);
+        get_stateid(x, &s);
+        CHECK(!x->bad && xdr_left(x) == 0);
+        return take_recall(c, &s);
+}
+
+static void answer(struct actor *c, struct call *call, enum nfsstat4 sequence)
+{
+        struct xdr_out *x = &call->out;
+        bool refused = sequence != NFS4_OK;
+
+        xdr_put_u32(x, refused ? sequence : c->back.answer);
+        xdr_put_u32(x, 0); /* tag */
+        xdr_put_u32(x, refused ? 1 : 2);
+        xdr_put_u32(x, OP_CB_SEQUENCE);
+        xdr_put_u32(x, sequence);
+        if (!refused) {
+                xdr_put_fixed(x, c->back.session, NFS4_SESSIONID_SIZE);
+                xdr_put_u32(x, c->back.seqid);
+                for (int i = 0; i < 3; i++)
+                        xdr_put_u32(x, 0); /* slot, highest, target */
+                xdr_put_u32(x, OP_CB_LAYOUTRECALL);
+                xdr_put_u32(x, c->back.answer);
+        }
+        call_reply(call);
+}
+
+static void serve(void *service, struct call *call)
+{
+        struct actor *c = service;
+        struct back *b = &c->back;
+        struct xdr_in *x = &call->args;
+        enum nfsstat4 sequence;
+        bool again = false;
+
+        xdr_get_opaque(x, NFS4_OPAQUE_LIMIT);
+        xdr_get_u32(x); /* minor version */
+        xdr_get_u32(x); /* callback_ident */
+        CHECK(xdr_get_u32(x) == 2);
+        sequence = get_sequence(c, x, &again);
+        if (sequence == NFS4_OK && !again) {
+                b->answer = get_recall(c, x);
+                b->silent = b->answer == NFS4_OK && b->held_count < BACK_HELD && actor_random(c, 6) == 0;
+                world_say(&c->sim->world, c->owner, "CB_LAYOUTRECALL: %s%s", nfs_name((int)b->answer),
+                          b->silent ? ", but says nothing" : "");
+        }
+        if (sequence == NFS4_OK && b->silent)
+                b->held[b->held_count++] = call;
+        else
+                answer(c, call, sequence);
+}
+
+struct rpc_program back_program(struct actor *c)
+{
+        return (struct rpc_program){ .prog = MOUNT_CB_PROGRAM,
+                                     .vers = 1,
+                                     .call_bytes = sizeof(struct call),
+                                     .dispatch = serve,
+                                     .service = c };
+}
+
+void back_end(struct actor *c)
+{
+        while (c->back.held_count > 0)
+                answer(c, c->back.held[--c->back.held_count], NFS4ERR_DELAY);
+        c->back = (struct back){ .held_count = 0 };
+}
