@@ -36,22 +36,39 @@ static enum nfsstat4 take_recall(struct actor *c, const struct stateid *s)
         }
 }
 
+/* The MDS may have taken it meanwhile, with all that we had, or ask once more. */
+static void check_returned(struct actor *c, int status, uint64_t since)
+{
+        switch (status) {
+        case NFS4_OK:
+        case NFS_LOST:
+        case NFS4ERR_BAD_STATEID:
+        case NFS4ERR_OLD_STATEID:
+        case NFS4ERR_EXPIRED: return;
+        case NFS4ERR_NOSPC:
+        case NFS4ERR_IO:
+                if (faults_excuse(&c->sim->faults, since))
+                        return;
+        }
+        world_fail(&c->sim->world, "%s: LAYOUTRETURN answers %s", c->owner, nfs_name(status));
+}
+
 void back_return_layouts(void *arg)
 {
         struct actor *c = arg;
 
         for (;;) {
                 struct layout l;
+                uint64_t since;
                 int status;
 
                 co_wait(UINT64_MAX);
                 co_sleep(actor_random(c, 2 * SECOND_NS));
                 l = c->returning.layout;
+                since = c->sim->world.now;
                 status = nfs_layoutreturn(&c->returner, &c->returning.fh, &l);
                 world_say(&c->sim->world, c->owner, "LAYOUTRETURN as asked: %s", nfs_name(status));
-                if (status != NFS4_OK && status != NFS_LOST && status != NFS4ERR_BAD_STATEID &&
-                    status != NFS4ERR_OLD_STATEID && status != NFS4ERR_STALE && status != NFS4ERR_EXPIRED)
-                        world_fail(&c->sim->world, "LAYOUTRETURN answers %s", nfs_name(status));
+                check_returned(c, status, since);
                 if (memcmp(c->layout.stateid.other, l.stateid.other, sizeof(l.stateid.other)) == 0 &&
                     c->layout.recalled)
                         c->layout.held = false;
