@@ -332,8 +332,6 @@ static const struct stream_ops end_ops = {
         .close = net_close,
 };
 
-/* --- connections */
-
 static struct end *end_new(struct net *n, struct node *host, struct node *other_host, enum state state)
 {
         struct end *e = calloc(1, sizeof(*e));
@@ -419,6 +417,8 @@ static void lose_other(struct end *e, bool told)
         e->length = e->arrived;
         e->state = VANISHED;
         e->spoke = false;
+        timer_stop(&e->timer);
+        look_again(e);
 }
 
 bool net_break_one(struct net *n, bool one_sided)
