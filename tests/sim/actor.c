@@ -39,6 +39,11 @@ static void reclaim(struct mount *s)
         status = nfs_reclaim(s, &c->fh, c->owner, &c->stateid);
         c->lost = status != NFS4_OK;
         world_say(&c->sim->world, c->owner, "reclaims its open: %s", nfs_name(status));
+        if (c->lost || !c->lock.held)
+                return;
+        status = nfs_reclaim_lock(c, c->lock.from, c->lock.to, &c->lock.stateid);
+        c->lock.held = status == NFS4_OK;
+        world_say(&c->sim->world, c->owner, "reclaims its lock: %s", nfs_name(status));
 }
 
 /* --- its coroutines */
@@ -81,7 +86,7 @@ static void start(struct actor *c)
                 c->ds[i].settled = settled;
                 c->ds[i].arg = c;
         }
-        c->open = c->lost = false;
+        c->open = c->lost = c->lock.held = c->returning.busy = false;
         c->layout.held = false;
         c->unstable_count = 0;
         c->piece_count = c->next_piece = c->busy = 0;

@@ -49,6 +49,7 @@ struct layout {
         struct stateid stateid;
         struct fhandle fh;
         bool writes;
+        uint64_t granted_ns;
         uint32_t unit, first, width;
         int ds[CLUSTER_DS]; /* by device index: which data server */
 };
@@ -89,9 +90,15 @@ struct actor {
         struct model_file *file;
         struct layout layout;
         struct {
+                bool busy;
                 struct fhandle fh;
                 struct layout layout;
         } returning;
+        struct {
+                bool held;
+                struct stateid stateid;
+                uint64_t from, to;
+        } lock;
         struct unstable unstable[ACTOR_UNSTABLE];
         uint32_t unstable_count;
         /* what the workers are to do */
@@ -121,6 +128,9 @@ void file_io(struct actor *c, bool is_write, uint32_t count, uint64_t limit);
  * lost).
  */
 void file_flush(struct actor *c);
+/* Lock a range of it, when nobody else has; no two clients ever have. Unlock it. */
+void file_lock(struct actor *c, uint64_t limit);
+void file_unlock(struct actor *c);
 void file_truncate(struct actor *c, uint64_t size);
 /* Take access away from everybody but root, who they all are, or give it. */
 void file_chmod(struct actor *c, uint32_t mode);

@@ -8,10 +8,14 @@
 
 /* --- the layout */
 
-/* New I/O comes through the MDS; what is under way may end as it likes, before or after the return. */
+/* New I/O comes through the MDS; what is under way may end as it likes, before or after the return. Until it
+ * is returned no other is asked for. */
 static void give_back(struct actor *c, const struct stateid *s)
 {
         c->layout.stateid = *s;
+        if (c->returning.busy)
+                return;
+        c->returning.busy = true;
         c->returning.fh = c->fh;
         c->returning.layout = c->layout;
         c->layout.recalled = true;
@@ -72,6 +76,7 @@ void back_return_layouts(void *arg)
                 if (memcmp(c->layout.stateid.other, l.stateid.other, sizeof(l.stateid.other)) == 0 &&
                     c->layout.recalled)
                         c->layout.held = false;
+                c->returning.busy = false;
         }
 }
 

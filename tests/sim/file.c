@@ -49,7 +49,7 @@ bool file_open(struct actor *c, const char *name, bool create)
                 return false;
         }
         c->open = true;
-        c->lost = c->layout.held = false;
+        c->lost = c->layout.held = c->lock.held = false;
         c->unstable_count = 0;
         status = nfs_getattr(&c->main, &c->fh, &a);
         if (status == NFS4_OK) {
@@ -64,7 +64,11 @@ bool file_open(struct actor *c, const char *name, bool create)
 void file_close(struct actor *c)
 {
         uint64_t since = now(c);
-        int status = c->lost ? NFS4_OK : nfs_close(&c->main, &c->fh, &c->stateid);
+        int status;
+
+        if (c->lock.held)
+                file_unlock(c);
+        status = c->lost ? NFS4_OK : nfs_close(&c->main, &c->fh, &c->stateid);
 
         if (status != NFS4_OK)
                 check_refusal(c, "CLOSE", status, since);
@@ -75,9 +79,11 @@ void file_layout(struct actor *c, bool writes)
 {
         uint64_t since = now(c);
         bool more = c->layout.held && actor_random(c, 2) == 0; /* else the old one is forgotten */
-        int status =
-                nfs_layoutget(&c->main, &c->fh, more ? &c->layout.stateid : &c->stateid, writes, &c->layout);
+        int status;
 
+        if (c->returning.busy)
+                return;
+        status = nfs_layoutget(&c->main, &c->fh, more ? &c->layout.stateid : &c->stateid, writes, &c->layout);
         world_say(&c->sim->world, c->owner, "LAYOUTGET %s: %s", writes ? "rw" : "read", nfs_name(status));
         if (more && (status == NFS4ERR_RECALLCONFLICT || status == NFS4ERR_OLD_STATEID))
                 return;
@@ -161,6 +167,7 @@ static enum end try_write(struct actor *c, struct hand *w, const struct piece *p
         int status;
 
         e->ds = ds;
+        e->granted = c->layout.granted_ns;
         if (ds >= 0)
                 e->session = c->ds[ds].number + (c->ds[ds].up ? 0 : 1);
         status = nfs_write(w, ds, ds < 0 ? &c->fh : &c->layout.fh, &c->stateid, p->from, w->data,
@@ -327,6 +334,63 @@ void file_flush(struct actor *c)
                         commit_ds(c, ds);
         if (c->lost)
                 c->unstable_count = 0;
+}
+
+/* --- locks */
+
+/* It has what it believes to have, since its lease cannot have run out: RFC 8881 §8.3. */
+static bool is_certain(const struct actor *c, const struct model_file *file)
+{
+        return c->running && c->lock.held && !c->lost && c->file == file &&
+               c->mds.renewed_ns + LEASE_SECONDS * SECOND_NS > now(c);
+}
+
+static void check_alone(struct actor *c)
+{
+        for (uint32_t i = 0; i < c->sim->actor_count; i++) {
+                const struct actor *other = &c->sim->actors[i];
+
+                if (other != c && is_certain(other, c->file) && is_certain(c, c->file) &&
+                    other->lock.from < c->lock.to && other->lock.to > c->lock.from)
+                        world_fail(&c->sim->world, "%s gets a lock that %s has", c->owner, other->owner);
+        }
+}
+
+void file_lock(struct actor *c, uint64_t limit)
+{
+        uint64_t since = now(c), a = random_offset(c, limit), b = random_offset(c, limit);
+        int status;
+
+        if (c->lock.held || a == b)
+                return;
+        c->lock.from = a < b ? a : b;
+        c->lock.to = a < b ? b : a;
+        do /* once more to know what came of it */
+                status = nfs_lock(&c->main, c->lock.from, c->lock.to, &c->lock.stateid);
+        while (status == NFS_LOST && !c->lost);
+        world_say(&c->sim->world, c->owner, "LOCK %llu..%llu: %s", (unsigned long long)c->lock.from,
+                  (unsigned long long)c->lock.to, nfs_name(status));
+        c->lock.held = status == NFS4_OK;
+        if (status == NFS4_OK)
+                check_alone(c);
+        else if (status != NFS4ERR_DENIED)
+                check_refusal(c, "LOCK", status, since);
+}
+
+void file_unlock(struct actor *c)
+{
+        uint64_t since = now(c);
+        bool again = false;
+        int status = NFS4_OK;
+
+        for (c->lock.held = false; !c->lost; again = true) {
+                status = nfs_unlock(&c->main, &c->lock.stateid, c->lock.from, c->lock.to);
+                if (status != NFS_LOST)
+                        break;
+        }
+        world_say(&c->sim->world, c->owner, "LOCKU: %s", nfs_name(status));
+        if (status != NFS4_OK && !(again && status == NFS4ERR_BAD_STATEID)) /* it went with a restart */
+                check_refusal(c, "LOCKU", status, since);
 }
 
 /* --- size */

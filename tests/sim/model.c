@@ -114,8 +114,22 @@ static void note_sure(const struct model_file *f, struct event *e, uint64_t sinc
                 e->sure = now(f);
 }
 
+/* A cut fences what the others were given before (RFC 8881 §12.5.5.1, and see mds/pnfs/truncate.c). */
+static void check_not_fenced(const struct model_file *f, const struct event *e)
+{
+        for (uint32_t i = 0; e->ds >= 0 && i < f->count; i++) {
+                const struct event *cut = f->events[i];
+
+                if (cut->is_cut && cut->client != e->client && cut->began > e->granted &&
+                    cut->acked < e->began)
+                        world_fail(f->model->world, "%u was written under a layout that %u had fenced",
+                                   e->number, cut->number);
+        }
+}
+
 void model_acked(struct model_file *f, struct event *e, bool durable)
 {
+        check_not_fenced(f, e);
         e->acked = now(f);
         if (e->settled == NEVER)
                 e->settled = now(f);

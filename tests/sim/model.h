@@ -19,6 +19,7 @@ struct event {
         uint32_t client;
         int ds;                  /* that it went to; -1: to the MDS */
         uint32_t session;        /* at that data server, by number */
+        uint64_t granted;        /* its layout was there */
         uint64_t began, settled; /* it has its effect in between; settled NEVER: it may still come */
         uint64_t acked, durable, given_up; /* given_up: nobody waits for the answer any more */
         uint64_t sure; /* acknowledged or seen: nothing older is read until its data server loses power */

@@ -337,11 +337,14 @@ enum ask_end mount_run(struct mount *s, uint32_t slot, struct ask *k, uint64_t p
 {
         uint64_t now = env_now(&s->node->env),
                  end = patience_ns > UINT64_MAX - now ? UINT64_MAX : now + patience_ns;
+        uint64_t sent_ns;
         uint32_t sent_on = 0;
         enum ask_end how;
 
         for (;;) {
-                if (!(slot == SETUP_SLOT && s->up ? connected(s) : ready(s, end))) {
+                if (slot == SETUP_SLOT && !s->up)
+                        return ASK_LOST; /* what was to be set up is gone */
+                if (!(slot == SETUP_SLOT ? connected(s) : ready(s, end))) {
                         if (sent_on == s->number && sent_on != 0)
                                 lose(s, true); /* what is in the slot nobody knows */
                         return ASK_UNREACHABLE;
@@ -349,12 +352,16 @@ enum ask_end mount_run(struct mount *s, uint32_t slot, struct ask *k, uint64_t p
                 if (sent_on != 0 && sent_on != s->number)
                         return ASK_LOST;
                 sent_on = s->number;
+                sent_ns = env_now(&s->node->env);
                 if (transmit(s, k, &slot)) {
                         if (sent_on != s->number)
                                 return ASK_LOST;
                         s->retry_ns = RETRY_FIRST_NS;
-                        if (take_sequence(s, slot, k, &how))
-                                return how;
+                        if (!take_sequence(s, slot, k, &how))
+                                continue;
+                        if (how == ASK_DONE)
+                                s->renewed_ns = sent_ns;
+                        return how;
                 } else if (env_now(&s->node->env) >= end) {
                         lose(s, true);
                         return ASK_UNREACHABLE;

@@ -47,6 +47,7 @@ struct mount {
         uint32_t number;      /* of sessions so far; 0: none yet */
         uint32_t incarnation; /* rises when the server has forgotten all state */
         uint64_t clientid;
+        uint64_t renewed_ns; /* the lease: it runs at least from here */
         /* Between CREATE_SESSION and RECLAIM_COMPLETE, with slot 0 for its own; may be NULL. */
         void (*reclaim)(struct mount *);
         /* Whatever was sent on the sessions before has been executed by now, or never will be. */

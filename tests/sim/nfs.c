@@ -40,7 +40,7 @@ static int run_once(struct hand *w, struct mount *s, uint64_t patience_ns)
 }
 
 /* The MDS is waited for as long as it takes, which must not be long. */
-static int run(struct hand *w)
+int nfs_run(struct hand *w)
 {
         uint64_t began = w->actor->sim->world.now;
 
@@ -54,7 +54,7 @@ static int run(struct hand *w)
         }
 }
 
-static struct ask *begin(struct hand *w, const struct fhandle *fh)
+struct ask *nfs_begin(struct hand *w, const struct fhandle *fh)
 {
         struct ask *k = &w->ask;
 
@@ -84,14 +84,14 @@ static void get_fh(struct ask *k, struct fhandle *ret)
 static int run_for_fh(struct hand *w)
 {
         ask_op(&w->ask, OP_GETFH);
-        return run(w);
+        return nfs_run(w);
 }
 
 /* --- names */
 
 int nfs_root(struct hand *w, struct fhandle *ret)
 {
-        struct ask *k = begin(w, NULL);
+        struct ask *k = nfs_begin(w, NULL);
         int status = run_for_fh(w);
 
         if (status != NFS4_OK)
@@ -103,7 +103,7 @@ int nfs_root(struct hand *w, struct fhandle *ret)
 
 int nfs_lookup(struct hand *w, const struct fhandle *dir, const char *name, struct fhandle *ret)
 {
-        struct ask *k = begin(w, dir);
+        struct ask *k = nfs_begin(w, dir);
         int status;
 
         xdr_put_string(ask_op(k, OP_LOOKUP), name);
@@ -131,7 +131,7 @@ static void put_attrs(struct xdr_out *x, uint32_t attribute, uint64_t value)
 
 int nfs_mkdir(struct hand *w, const struct fhandle *dir, const char *name, struct fhandle *ret)
 {
-        struct ask *k = begin(w, dir);
+        struct ask *k = nfs_begin(w, dir);
         struct bitmap4 set;
         int status;
 
@@ -150,10 +150,10 @@ int nfs_mkdir(struct hand *w, const struct fhandle *dir, const char *name, struc
 
 int nfs_remove(struct hand *w, const struct fhandle *dir, const char *name)
 {
-        struct ask *k = begin(w, dir);
+        struct ask *k = nfs_begin(w, dir);
 
         xdr_put_string(ask_op(k, OP_REMOVE), name);
-        return run(w);
+        return nfs_run(w);
 }
 
 /* --- opens */
@@ -193,7 +193,7 @@ static void get_open(struct ask *k, struct fhandle *ret, struct stateid *ret_sta
 int nfs_open(struct hand *w, const struct fhandle *dir, const char *name, bool create, struct fhandle *ret,
              struct stateid *ret_stateid)
 {
-        struct ask *k = begin(w, dir);
+        struct ask *k = nfs_begin(w, dir);
         int status;
 
         put_open(k, w->actor->mds.clientid, w->actor->owner, create);
@@ -226,26 +226,27 @@ int nfs_reclaim(struct mount *s, const struct fhandle *fh, const char *owner, st
 
 int nfs_close(struct hand *w, const struct fhandle *fh, const struct stateid *s)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
 
         xdr_put_u32(ask_op(k, OP_CLOSE), 0);
         put_stateid(&k->x, s);
-        return run(w);
+        return nfs_run(w);
 }
 
 /* --- attributes */
 
 int nfs_getattr(struct hand *w, const struct fhandle *fh, struct attributes *ret)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         struct bitmap4 mask = { 0 }, got;
         int status;
 
         bitmap_set(&mask, FATTR4_CHANGE);
         bitmap_set(&mask, FATTR4_SIZE);
         bitmap_set(&mask, FATTR4_FILEID);
+        k->cache_this = actor_random(w->actor, 2) == 0;
         put_bitmap(ask_op(k, OP_GETATTR), &mask);
-        status = run(w);
+        status = nfs_run(w);
         if (status != NFS4_OK)
                 return status;
         result(k, OP_PUTFH);
@@ -260,20 +261,20 @@ int nfs_getattr(struct hand *w, const struct fhandle *fh, struct attributes *ret
 
 int nfs_setsize(struct hand *w, const struct fhandle *fh, const struct stateid *s, uint64_t size)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
 
         put_stateid(ask_op(k, OP_SETATTR), s);
         put_attrs(&k->x, FATTR4_SIZE, size);
-        return run(w);
+        return nfs_run(w);
 }
 
 int nfs_setmode(struct hand *w, const struct fhandle *fh, uint32_t mode)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
 
         put_stateid(ask_op(k, OP_SETATTR), &(struct stateid){ 0 });
         put_attrs(&k->x, FATTR4_MODE, mode);
-        return run(w);
+        return nfs_run(w);
 }
 
 /* --- layouts */
@@ -331,7 +332,7 @@ static void get_device(struct hand *w, struct layout *l)
 
 static int getdeviceinfo(struct hand *w, const uint8_t device[NFS4_DEVICEID_SIZE], struct layout *l)
 {
-        struct ask *k = begin(w, NULL);
+        struct ask *k = nfs_begin(w, NULL);
         struct bitmap4 none = { 0 };
         int status;
 
@@ -339,7 +340,7 @@ static int getdeviceinfo(struct hand *w, const uint8_t device[NFS4_DEVICEID_SIZE
         xdr_put_u32(&k->x, LAYOUT4_NFSV4_1_FILES);
         xdr_put_u32(&k->x, DEVICE_MAXCOUNT);
         put_bitmap(&k->x, &none);
-        status = run(w);
+        status = nfs_run(w);
         if (status != NFS4_OK)
                 return status;
         result(k, OP_PUTROOTFH);
@@ -350,7 +351,7 @@ static int getdeviceinfo(struct hand *w, const uint8_t device[NFS4_DEVICEID_SIZE
 int nfs_layoutget(struct hand *w, const struct fhandle *fh, const struct stateid *s, bool writes,
                   struct layout *ret)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         struct layout l = { .held = true, .writes = writes };
         uint8_t device[NFS4_DEVICEID_SIZE];
         struct xdr_out *x = ask_op(k, OP_LAYOUTGET);
@@ -364,10 +365,11 @@ int nfs_layoutget(struct hand *w, const struct fhandle *fh, const struct stateid
         xdr_put_u64(x, 4096);
         put_stateid(x, s);
         xdr_put_u32(x, LAYOUT_MAXCOUNT);
-        status = run(w);
+        status = nfs_run(w);
         if (status != NFS4_OK)
                 return status;
         result(k, OP_PUTFH);
+        l.granted_ns = w->actor->sim->world.now;
         get_layout(k, &l, device);
         status = getdeviceinfo(w, device, &l);
         if (status == NFS4_OK)
@@ -377,7 +379,7 @@ int nfs_layoutget(struct hand *w, const struct fhandle *fh, const struct stateid
 
 int nfs_layoutreturn(struct hand *w, const struct fhandle *fh, const struct layout *l)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         struct xdr_out *x = ask_op(k, OP_LAYOUTRETURN);
 
         xdr_put_bool(x, false);
@@ -388,12 +390,12 @@ int nfs_layoutreturn(struct hand *w, const struct fhandle *fh, const struct layo
         xdr_put_u64(x, NFS4_UINT64_MAX);
         put_stateid(x, &l->stateid);
         xdr_put_u32(x, 0);
-        return run(w);
+        return nfs_run(w);
 }
 
 int nfs_layoutcommit(struct hand *w, const struct fhandle *fh, const struct layout *l, uint64_t last)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         struct xdr_out *x = ask_op(k, OP_LAYOUTCOMMIT);
 
         xdr_put_u64(x, 0);
@@ -405,7 +407,7 @@ int nfs_layoutcommit(struct hand *w, const struct fhandle *fh, const struct layo
         xdr_put_bool(x, false);
         xdr_put_u32(x, LAYOUT4_NFSV4_1_FILES);
         xdr_put_u32(x, 0);
-        return run(w);
+        return nfs_run(w);
 }
 
 /* --- data */
@@ -413,7 +415,7 @@ int nfs_layoutcommit(struct hand *w, const struct fhandle *fh, const struct layo
 static int run_at(struct hand *w, int ds)
 {
         w->ask.cache_this = false;
-        return ds < 0 ? run(w) : run_once(w, &w->actor->ds[ds], DS_PATIENCE_NS);
+        return ds < 0 ? nfs_run(w) : run_once(w, &w->actor->ds[ds], DS_PATIENCE_NS);
 }
 
 /* §13.9.1: a data server gets the open stateid with sequence id 0. */
@@ -429,7 +431,7 @@ static void put_io_stateid(struct xdr_out *x, int ds, const struct stateid *s)
 int nfs_read(struct hand *w, int ds, const struct fhandle *fh, const struct stateid *s, uint64_t offset,
              uint32_t count, uint8_t *data, uint32_t *ret_length, bool *ret_end)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         struct slice bytes;
         int status;
 
@@ -452,7 +454,7 @@ int nfs_read(struct hand *w, int ds, const struct fhandle *fh, const struct stat
 int nfs_write(struct hand *w, int ds, const struct fhandle *fh, const struct stateid *s, uint64_t offset,
               const uint8_t *data, uint32_t length, uint32_t stable, struct written *ret)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         int status;
 
         put_io_stateid(ask_op(k, OP_WRITE), ds, s);
@@ -472,7 +474,7 @@ int nfs_write(struct hand *w, int ds, const struct fhandle *fh, const struct sta
 
 int nfs_commit(struct hand *w, int ds, const struct fhandle *fh, uint64_t *ret_verifier)
 {
-        struct ask *k = begin(w, fh);
+        struct ask *k = nfs_begin(w, fh);
         int status;
 
         xdr_put_u64(ask_op(k, OP_COMMIT), 0);

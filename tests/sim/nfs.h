@@ -4,6 +4,10 @@
 
 #include "tests/sim/actor.h"
 
+/* A compound on FH (NULL: the root) begins; it is run until it is not put off any more. */
+struct ask *nfs_begin(struct hand *w, const struct fhandle *fh);
+int nfs_run(struct hand *w);
+
 int nfs_root(struct hand *w, struct fhandle *ret);
 int nfs_lookup(struct hand *w, const struct fhandle *dir, const char *name, struct fhandle *ret);
 int nfs_mkdir(struct hand *w, const struct fhandle *dir, const char *name, struct fhandle *ret);
@@ -20,6 +24,11 @@ struct attributes {
 int nfs_getattr(struct hand *w, const struct fhandle *fh, struct attributes *ret);
 int nfs_setsize(struct hand *w, const struct fhandle *fh, const struct stateid *s, uint64_t size);
 int nfs_setmode(struct hand *w, const struct fhandle *fh, uint32_t mode);
+
+/* nfs_lock.c: [FROM, TO) of the open file; reclaimed within the session's set-up, as nfs_reclaim(). */
+int nfs_lock(struct hand *w, uint64_t from, uint64_t to, struct stateid *ret);
+int nfs_reclaim_lock(struct actor *c, uint64_t from, uint64_t to, struct stateid *ret);
+int nfs_unlock(struct hand *w, const struct stateid *s, uint64_t from, uint64_t to);
 
 /* LAYOUTGET, and GETDEVICEINFO for where its data servers are. */
 int nfs_layoutget(struct hand *w, const struct fhandle *fh, const struct stateid *s, bool writes,

@@ -33,7 +33,7 @@ static void mount(struct actor *c)
 
 static void one_thing(struct actor *c)
 {
-        switch (actor_random(c, 13)) {
+        switch (actor_random(c, 15)) {
         case 0:
         case 1:
         case 2:
@@ -46,7 +46,12 @@ static void one_thing(struct actor *c)
         case 9: file_look(c); break;
         case 10: file_layout(c, actor_random(c, 4) != 0); break;
         case 11: file_chmod(c, actor_random(c, 2) == 0 ? 0600 : 0666); break;
-        case 12:
+        case 12: file_lock(c, REACH); break;
+        case 13:
+                if (c->lock.held)
+                        file_unlock(c);
+                break;
+        case 14:
                 if (actor_random(c, 3) == 0)
                         file_return_layout(c);
                 else
