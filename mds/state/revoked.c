@@ -118,6 +118,9 @@ bool revoked_any(const struct client *client)
         return m && !list_empty(&m->revoked);
 }
 
+/* EXPIRED_SOME also when nothing is left: it is what was lost to a conflict (§18.46.3), one stateid after the
+ * other. EXPIRED_ALL makes Linux begin anew as another instance and then open its files without
+ * RECLAIM_COMPLETE, which is NFS4ERR_GRACE for ever. */
 uint32_t revoked_flags(const struct client *client)
 {
         const struct mds_client *m = client->role;
@@ -129,9 +132,7 @@ uint32_t revoked_flags(const struct client *client)
                 switch (CONTAINER(node, struct revoked, in_client)->why) {
                 case NFS4ERR_ADMIN_REVOKED: flags |= SEQ4_STATUS_ADMIN_STATE_REVOKED; break;
                 case NFS4ERR_DELEG_REVOKED: flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED; break;
-                default:
-                        flags |= mds_client_holds(client) ? SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED
-                                                          : SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED;
+                default: flags |= SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED;
                 }
         return flags;
 }
