@@ -16,8 +16,8 @@
 enum {
         CB_COMPOUND = 1,
         CB_VERSION = 1,
-        CB_OPS = 2,
         TRY_SECONDS = 10, /* for an answer to one try; then the connection counts as dead */
+        PROBE_SECONDS = 10,
         FIRST_PAUSE_MS = 20,
         LONGEST_PAUSE_MS = 1000,
 };
@@ -39,6 +39,11 @@ struct callback {
 };
 
 static void pump(struct client *client);
+
+static uint32_t op_count(const struct callback *cb)
+{
+        return cb->what.encode ? 2 : 1;
+}
 
 /* --- slots */
 
@@ -73,20 +78,6 @@ static int free_slot(const struct session *session)
         return -1;
 }
 
-/* Not before its client has used the session: the answer to CREATE_SESSION may be on its way. */
-static struct conn *path(const struct session *session)
-{
-        return session->has_back_channel && session->used ? session_back_conn(session) : NULL;
-}
-
-static bool client_has_path(const struct client *client)
-{
-        LIST_FOR_EACH(node, &client->sessions)
-                if (path(CONTAINER(node, struct session, in_client)))
-                        return true;
-        return false;
-}
-
 /* A session with a connection and a free slot; one that has not failed us, if there is one. */
 static struct session *find_session(const struct client *client)
 {
@@ -95,7 +86,7 @@ static struct session *find_session(const struct client *client)
         LIST_FOR_EACH(node, &client->sessions) {
                 struct session *session = CONTAINER(node, struct session, in_client);
 
-                if ((!found || found->back_fault) && path(session) && free_slot(session) >= 0)
+                if ((!found || found->back_fault) && callback_path(session) && free_slot(session) >= 0)
                         found = session;
         }
         return found;
@@ -211,10 +202,12 @@ static void transmit(struct callback *cb, struct conn *conn)
         xdr_put_u32(x, 0); /* tag */
         xdr_put_u32(x, cb->client->minor);
         xdr_put_u32(x, 0); /* callback_ident: not used in 4.1 */
-        xdr_put_u32(x, CB_OPS);
+        xdr_put_u32(x, op_count(cb));
         put_sequence(x, cb);
-        xdr_put_u32(x, cb->what.opnum);
-        cb->what.encode(cb->what.arg, x);
+        if (cb->what.encode) {
+                xdr_put_u32(x, cb->what.opnum);
+                cb->what.encode(cb->what.arg, x);
+        }
         cb->sent = true;
         cb->conn = conn;
         list_push(&cb->session->callbacks, &cb->node);
@@ -224,7 +217,7 @@ static void transmit(struct callback *cb, struct conn *conn)
 /* It went out and was not answered: again in its slot, or, when only other sessions can be reached, there. */
 static void send_again(struct callback *cb)
 {
-        struct conn *conn = path(cb->session);
+        struct conn *conn = callback_path(cb->session);
 
         cb->again = true;
         if (cb->forgotten) {
@@ -232,7 +225,7 @@ static void send_again(struct callback *cb)
                 discard(cb);
         } else if (conn) {
                 transmit(cb, conn);
-        } else if (client_has_path(cb->client)) {
+        } else if (callback_has_path(cb->client)) {
                 list_remove(&cb->node);
                 lose_slot(cb);
                 queue(cb);
@@ -256,7 +249,7 @@ static void pump(struct client *client)
                 cb->session = session;
                 cb->slot = (uint32_t)free_slot(session);
                 slot_of(cb)->busy = true;
-                transmit(cb, path(session));
+                transmit(cb, callback_path(session));
         }
 }
 
@@ -270,7 +263,9 @@ static void pause_over(struct timer *t)
                 pump(cb->client);
 }
 
-struct callback *callback_send(struct nfs4_server *s, struct client *client, const struct callback_what *what)
+/* In its client's queue. */
+static struct callback *enqueue(struct nfs4_server *s, struct client *client,
+                                const struct callback_what *what)
 {
         struct callback *cb = client->gone ? NULL : calloc(1, sizeof(*cb));
 
@@ -284,7 +279,15 @@ struct callback *callback_send(struct nfs4_server *s, struct client *client, con
         cb->pause.fire = pause_over;
         list_push(&client->callbacks, &cb->node);
         timer_start(s->env, &cb->deadline, what->seconds * 1000000000ull);
-        pump(client);
+        return cb;
+}
+
+struct callback *callback_send(struct nfs4_server *s, struct client *client, const struct callback_what *what)
+{
+        struct callback *cb = enqueue(s, client, what);
+
+        if (cb)
+                pump(client);
         return cb;
 }
 
@@ -308,18 +311,29 @@ static enum nfsstat4 get_sequence(struct xdr_in *x, uint32_t *ret_results)
         return x->bad ? NFS4ERR_CB_PATH_DOWN : (enum nfsstat4)status;
 }
 
-/* CB_SEQUENCE was taken: what the operation says. */
+/* What the operation says, behind CB_SEQUENCE's result. */
+static enum nfsstat4 get_status(const struct callback *cb, struct xdr_in *x, uint32_t results)
+{
+        enum nfsstat4 status;
+
+        if (!cb->what.encode)
+                return NFS4_OK;
+        if (results < op_count(cb) || xdr_get_u32(x) != cb->what.opnum)
+                return NFS4ERR_SERVERFAULT;
+        status = (enum nfsstat4)xdr_get_u32(x);
+        return x->bad ? NFS4ERR_SERVERFAULT : status;
+}
+
+/* CB_SEQUENCE was taken. */
 static void take_result(struct callback *cb, struct xdr_in *x, uint32_t results)
 {
         struct client *client = cb->client;
         enum nfsstat4 status;
 
+        client->callbacks_answered = true;
         release_slot(cb, true);
         xdr_get_bytes(x, NFS4_SESSIONID_SIZE + 4 * 4);
-        status = results < CB_OPS || xdr_get_u32(x) != cb->what.opnum ? NFS4ERR_SERVERFAULT
-                                                                      : (enum nfsstat4)xdr_get_u32(x);
-        if (x->bad)
-                status = NFS4ERR_SERVERFAULT;
+        status = get_status(cb, x, results);
         cb->again = false;
         if (status == NFS4ERR_DELAY)
                 sleep_on_it(cb);
@@ -375,7 +389,9 @@ static void on_reply(struct rpc_req *rpc, enum rpc_result result, struct xdr_in 
 
         cb->sent = false;
         switch (result) {
-        case RPC_TIMED_OUT: session_back_down(cb->session, cb->conn); /* fall through */
+        case RPC_TIMED_OUT:
+                session_back_down(cb->session, cb->conn);
+                cb->client->callbacks_answered = false; /* fall through */
         case RPC_LOST: send_again(cb); return;
         case RPC_REFUSED:
                 list_remove(&cb->node);
@@ -410,9 +426,27 @@ static void path_is_up(struct task *task)
         pump(client);
 }
 
+static void probed(void *arg, enum nfsstat4 status, struct xdr_in *results)
+{
+        struct client *client = arg;
+
+        (void)status;
+        (void)results;
+        client->probing = false;
+}
+
+static void probe(struct nfs4_server *s, struct client *client)
+{
+        const struct callback_what what = { .seconds = PROBE_SECONDS, .arg = client, .done = probed };
+
+        if (s->probe_back_channel && !client->callbacks_answered && !client->probing)
+                client->probing = enqueue(s, client, &what) != NULL;
+}
+
 /* Later: what the client asked with comes to an answer first. */
 void callbacks_path_up(struct nfs4_server *s, struct client *client)
 {
+        probe(s, client);
         client->callbacks_task.run = path_is_up;
         env_defer(s->env, &client->callbacks_task);
 }
@@ -441,30 +475,4 @@ void callbacks_client_gone(struct client *client)
         list_remove(&client->callbacks_task.node);
         while (!list_empty(&client->callbacks))
                 finish(CONTAINER(client->callbacks.next, struct callback, node), NFS4ERR_CB_PATH_DOWN, NULL);
-}
-
-bool callback_possible(const struct client *client)
-{
-        LIST_FOR_EACH(node, &client->sessions)
-                if (CONTAINER(node, struct session, in_client)->has_back_channel)
-                        return true;
-        return false;
-}
-
-uint32_t callback_status_flags(const struct session *session)
-{
-        uint32_t flags = session->back_fault ? SEQ4_STATUS_BACKCHANNEL_FAULT : 0;
-
-        if (!session->has_back_channel || session_back_conn(session))
-                return flags;
-        flags |= SEQ4_STATUS_CB_PATH_DOWN_SESSION;
-        return client_has_path(session->client) ? flags : flags | SEQ4_STATUS_CB_PATH_DOWN;
-}
-
-struct referring referring_of(const struct compound *c)
-{
-        struct referring r = { .slot = (uint32_t)(c->slot - c->session->slots), .seqid = c->slot->seqid };
-
-        memcpy(r.session, c->session->id, sizeof(r.session));
-        return r;
 }

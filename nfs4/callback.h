@@ -2,7 +2,8 @@
 /* Calls to clients: CB_COMPOUND { CB_SEQUENCE, one operation } on the back channel of a session (RFC 8881
  * §2.10.3.1, §2.10.6, §20). No thread waits for one. Who calls says what and for how long to try; this part
  * finds a session and a slot, and tries again: after a DELAY, on another connection when one breaks, on the
- * client's next session when one ends. */
+ * client's next session when one ends. A server that wants to know early whether a client can be called
+ * (nfs4_server.probe_back_channel) sends it a lone CB_SEQUENCE when it first has a path. */
 #pragma once
 
 #include "nfs4/server.h"
@@ -19,7 +20,8 @@ struct callback_what {
         uint32_t seconds; /* give up after */
         struct referring refers;
         void *arg;
-        /* Appends the operation's arguments, at most 4,000 bytes; once for every try. */
+        /* Appends the operation's arguments, at most 4,000 bytes; once for every try. NULL: there is no
+         * operation, only CB_SEQUENCE. */
         void (*encode)(void *arg, struct xdr_out *x);
         /* Exactly once, never from inside callback_send(). STATUS: of the operation; NFS4ERR_CB_PATH_DOWN: no
          * answer in time, or the client is gone. RESULTS: what follows the status in the answer; NULL with
@@ -40,8 +42,14 @@ struct referring referring_of(const struct compound *c);
 
 /* Did CLIENT ever ask for a back channel? Without one a call is never answered. */
 bool callback_possible(const struct client *client);
+/* Did it answer when it was called last, and can it be called now? */
+bool callback_proven(const struct client *client);
 /* SEQ4_STATUS_CB_PATH_DOWN and its like, for an answer on SESSION (§18.46.3). */
 uint32_t callback_status_flags(const struct session *session);
+
+/* The connection for calls on SESSION now; NULL: none. Has CLIENT a session with one? */
+struct conn *callback_path(const struct session *session);
+bool callback_has_path(const struct client *client);
 
 /* From sessions and clients (session.c, client.c, op/): a session of CLIENT has a connection for callbacks
  * (again), or is used for the first time; SESSION ends; CLIENT ends. */

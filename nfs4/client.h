@@ -91,6 +91,8 @@ struct client {
         struct list sessions;
         struct list callbacks; /* struct callback: those that wait for a slot */
         struct task callbacks_task;
+        bool callbacks_answered; /* the last try was: callback_proven() */
+        bool probing;            /* a call is under way to find out */
         uint32_t session_count;
         uint32_t references; /* its sessions, and compounds running */
         void *role;          /* MDS: its open, lock and layout state */

@@ -56,6 +56,7 @@ struct nfs4_server {
         void *role;                       /* struct mds or struct ds */
         uint32_t role_flags;              /* EXCHGID4_FLAG_USE_PNFS_MDS or _DS */
         bool back_channel;                /* grant CONN_BACK_CHAN */
+        bool probe_back_channel;          /* find out whether a client answers before it is needed */
         char owner_major[64];             /* so_major_id: unique per server instance; minor is 0 */
         char scope[64];                   /* one per cluster */
         uint32_t server_number;           /* high bits of client ids: 0 = MDS, else the DS's server id */
