@@ -8,6 +8,7 @@
 #include "mds/fleet/fences.h"
 #include "mds/fleet/reaper.h"
 #include "mds/mds.h"
+#include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
@@ -62,10 +63,10 @@ static int status(void *arg, const char *body, FILE *out)
         fprintf(out, "\",\"lease_seconds\":%u,\"data_servers\":[", mds->nfs.lease_seconds);
         print_servers(mds->fleet, now, out);
         fprintf(out,
-                "],\"clients\":%u,\"opens\":%u,\"locks\":%u,\"layouts\":%u,\"uptime_seconds\":%llu,\"fenced_epoch\":%u,",
+                "],\"clients\":%u,\"opens\":%u,\"locks\":%u,\"layouts\":%u,\"delegations\":%u,\"uptime_seconds\":%llu,\"fenced_epoch\":%u,",
                 mds->nfs.clients.count, opens_count(mds->opens), locks_count(mds->locks),
-                layouts_count(mds->layouts), (unsigned long long)((now - mds->started_ns) / 1000000000),
-                meta_epoch(mds->meta));
+                layouts_count(mds->layouts), delegations_count(mds->delegations),
+                (unsigned long long)((now - mds->started_ns) / 1000000000), meta_epoch(mds->meta));
         fprintf(out,
                 "\"grace\":%s,\"grace_waits_for\":%u,\"grace_left_seconds\":%llu,\"grace_took_ms\":%llu}",
                 grace.in_grace ? "true" : "false", grace.waits_for,
@@ -101,6 +102,7 @@ static struct metric gauges[] = {
           .help = "Locks that clients wait for and are called about",
           .kind = METRIC_GAUGE },
         { .name = "nacre_layouts", .help = "Layouts that are out", .kind = METRIC_GAUGE },
+        { .name = "nacre_delegations", .help = "Delegations that are out", .kind = METRIC_GAUGE },
         { .name = "nacre_store_batches_total",
           .help = "Batches written to the metadata store",
           .kind = METRIC_COUNTER },
@@ -126,9 +128,10 @@ static void refresh(void *arg)
         uint64_t values[] = { mds->nfs.clients.count,         mds->nfs.clients.courtesy_count,
                               mds->nfs.clients.session_count, opens_count(mds->opens),
                               locks_count(mds->locks),        locks_waiters_count(mds->locks),
-                              layouts_count(mds->layouts),    mds->store->stats.batches,
-                              mds->store->stats.syncs,        mds->store->stats.gets,
-                              mds->store->stats.sync_ns,      loop_lag_ns(mds->loop) };
+                              layouts_count(mds->layouts),    delegations_count(mds->delegations),
+                              mds->store->stats.batches,      mds->store->stats.syncs,
+                              mds->store->stats.gets,         mds->store->stats.sync_ns,
+                              loop_lag_ns(mds->loop) };
 
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_set(&gauges[i], values[i]);

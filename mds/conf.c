@@ -46,6 +46,7 @@ static const struct conf_field mds_fields[] = {
           .valid = is_unit, .help = "a size (K, M) from 4K to 255M, a multiple of 4K" },
         { "stripe_count", CONF_U64, FIELD(stripe_count), .fallback = "0", .max = 64,
           .help = "a number from 1 to 64, or 0 for all data servers" },
+        { "delegations", CONF_BOOL, FIELD(delegations), .fallback = "no" },
         { "return_on_close", CONF_BOOL, FIELD(return_on_close), .fallback = "no" },
         { "cache_inodes", CONF_U64, FIELD(cache_inodes), .fallback = "1000000", .min = 1000,
           .max = 1000000000 },

@@ -7,6 +7,7 @@
 #include "mds/fleet/fences.h"
 #include "mds/ns/subject.h"
 #include "mds/state/client.h"
+#include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
@@ -145,6 +146,7 @@ static void client_gone(struct nfs4_server *s, struct client *client)
         if (lapsed && !mds->stopping)
                 layouts_each(mds->layouts, client, fence_writer, mds);
         layouts_drop_client(mds->layouts, client);
+        delegations_drop_client(mds->delegations, client);
         opens_drop_client(mds->opens, client);
         revoked_drop_client(mds->revocations, client);
         recovery_client_gone(mds->recovery, client);
@@ -161,7 +163,7 @@ static bool found_one(void *arg, struct layout_state *state)
 static bool client_has_state(struct nfs4_server *s, const struct client *client)
 {
         struct mds *mds = s->role;
-        bool found = opens_client_has_any(client);
+        bool found = mds_client_holds(client);
 
         if (!found)
                 layouts_each(mds->layouts, client, found_one, &found);
@@ -198,17 +200,19 @@ static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
         struct open_state *open;
         struct lock_state *lock;
         struct layout_state *layout;
+        struct delegation *delegation;
 
         switch (s->other[4]) { /* include/stateid.h */
         case STATEID_OPEN: return open_find(mds->opens, c->client, s, &open);
         case STATEID_LOCK: return lock_find(mds->locks, c->client, s, &lock);
+        case STATEID_DELEG: return delegation_find(mds->delegations, c->client, s, &delegation);
         case STATEID_LAYOUT: return layout_find(mds->layouts, c->client, s, &layout);
         default: return NFS4ERR_BAD_STATEID;
         }
 }
 
-/* §18.38: only what is without locks may be freed; an open or a layout in force never is. What is left of one
- * that was revoked is let go of, and who has let go of all that has a record again. */
+/* §18.38: only what is without locks may be freed; an open, a layout or a delegation in force never is. What
+ * is left of one that was revoked is let go of, and who has let go of all that has a record again. */
 static enum nfsstat4 free_stateid(struct compound *c, const struct stateid *s)
 {
         struct mds *mds = mds_of(c);

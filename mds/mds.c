@@ -22,6 +22,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/delegation.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
@@ -102,6 +103,7 @@ static bool start_engine(struct mds *mds)
         s->role = mds;
         s->role_flags = EXCHGID4_FLAG_USE_PNFS_MDS;
         s->back_channel = true;
+        s->probe_back_channel = conf->delegations;
         snprintf(s->owner_major, sizeof(s->owner_major), "nacre-mds-%s", fsid);
         snprintf(s->scope, sizeof(s->scope), "nacre-%s", fsid);
         s->boot = meta_boot(mds->meta);
@@ -118,8 +120,8 @@ static bool start_parts(struct mds *mds)
                (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
                (mds->recalls = recalls_new(mds)) && (mds->recovery = recovery_new(mds)) &&
                (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
-               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
-               (mds->reaper = reaper_new(mds));
+               (mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
+               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -222,6 +224,8 @@ void mds_stop(struct mds *mds)
         mds->proxy = NULL;
         if (mds->ctl)
                 ctl_server_close(mds->ctl);
+        if (mds->delegations)
+                delegations_give_up(mds->delegations);
         if (mds->fleet)
                 fences_give_up(mds->fleet);
         if (mds->rpc) {
@@ -234,6 +238,7 @@ void mds_stop(struct mds *mds)
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
+        delegations_free(mds->delegations);
         recalls_free(mds->recalls);
         opens_free(mds->opens);
         locks_free(mds->locks);

@@ -13,6 +13,7 @@ struct fleet;       /* fleet/fleet.h: data servers, pools, fences */
 struct opens;       /* state/open.h */
 struct locks;       /* state/lock.h */
 struct layouts;     /* state/layout.h */
+struct delegations; /* state/delegation.h */
 struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
 struct revocations; /* state/revoked.h */
@@ -37,6 +38,7 @@ struct mds {
         struct opens *opens;
         struct locks *locks;
         struct layouts *layouts;
+        struct delegations *delegations;
         struct recovery *recovery;
         struct courtesy *courtesy;
         struct revocations *revocations;

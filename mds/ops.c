@@ -9,6 +9,7 @@ const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT] = {
         [OP_CLOSE] = &op_close,
         [OP_COMMIT] = &op_commit,
         [OP_CREATE] = &op_create,
+        [OP_DELEGRETURN] = &op_delegreturn,
         [OP_GETATTR] = &op_getattr,
         [OP_GETFH] = &op_getfh,
         [OP_LINK] = &op_link,

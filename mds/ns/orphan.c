@@ -12,6 +12,7 @@
 #include "mds/fleet/reaper.h"
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
+#include "mds/state/delegation.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 
@@ -49,10 +50,12 @@ static void bury(struct mds *mds, struct txn *t, struct inode *inode, bool was_o
         txn_delete_inode(t, inode->fileid);
 }
 
-/* In the grace period any file may be one that a client has open and has not reclaimed yet. */
+/* In the grace period any file may be one that a client has open and has not reclaimed yet; who has a
+ * delegation may have it open without our knowing. */
 static bool may_be_open(const struct mds *mds, uint64_t fileid)
 {
-        return recovery_in_grace(mds->recovery) || opens_file_is_open(mds->opens, fileid);
+        return recovery_in_grace(mds->recovery) || opens_file_is_open(mds->opens, fileid) ||
+               delegations_has_file(mds->delegations, fileid);
 }
 
 void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct orphan *ret)

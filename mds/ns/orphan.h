@@ -18,8 +18,8 @@ void orphan_unlinked(struct mds *mds, struct txn *t, struct inode *inode, struct
 /* BY: the client that did it; NULL: none did. Others that hold layouts of it are told. */
 void orphan_finish(struct mds *mds, const struct orphan *o, const struct client *by);
 
-/* The last open of FILEID is gone (by CLOSE of the client BY, or with it): delete it if it has no name. A
- * transaction of its own. */
+/* The last open or delegation of FILEID is gone (by CLOSE of the client BY, or with it): delete it if it has
+ * no name. A transaction of its own. */
 void orphan_closed(struct mds *mds, uint64_t fileid, const struct client *by);
 /* At start, and again at the end of the grace period if there is one: what was kept for openers that nobody
  * has open goes. 0 or -errno with a log line. */

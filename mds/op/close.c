@@ -3,9 +3,13 @@
  *
  * The RFC: the stateid given back is never to be used again; since sessions it is the invalid special one.
  * We: the last close of a file without a name deletes it. A layout that is to be returned on close
- * (§12.5.5.1) goes with the client's last one, also when the client forgot to send its LAYOUTRETURN. */
+ * (§12.5.5.1) goes with the client's last one, also when the client forgot to send its LAYOUTRETURN; a
+ * delegation keeps it until DELEGRETURN. */
+#include "mds/op/close.h"
+
 #include "mds/ns/orphan.h"
 #include "mds/ops.h"
+#include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
 #include "nfs4/codec.h"
@@ -25,13 +29,14 @@ static void decode(struct compound *c, struct xdr_in *x)
         get_stateid(x, &a->stateid);
 }
 
-static enum nfsstat4 return_layout(struct compound *c, uint64_t fileid)
+enum nfsstat4 close_layout(struct compound *c, uint64_t fileid)
 {
         struct mds *mds = mds_of(c);
         struct layout_state *layout = layout_of(mds->layouts, c->client, fileid);
         bool gone;
 
-        if (!layout || !layout->return_on_close || opens_has_open(mds->opens, c->client, fileid))
+        if (!layout || !layout->return_on_close || opens_has_open(mds->opens, c->client, fileid) ||
+            delegation_of(mds->delegations, c->client, fileid))
                 return NFS4_OK;
         return layout_return(mds->layouts, layout, LAYOUTIOMODE4_ANY, &c->commit_seq, &gone);
 }
@@ -54,7 +59,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (open_close(mds->opens, state))
                 orphan_closed(mds, fileid, c->client);
         compound_set_stateid(c, &invalid);
-        return return_layout(c, fileid);
+        return close_layout(c, fileid);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

@@ -2,6 +2,7 @@
 #include "mds/op/io.h"
 
 #include "mds/state/courtesy.h"
+#include "mds/state/delegation.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
@@ -35,12 +36,17 @@ static enum nfsstat4 check_denies(struct compound *c, const struct open_state *e
         return status == NFS4ERR_SHARE_DENIED ? NFS4ERR_LOCKED : status;
 }
 
-/* An open for ACCESS is proof that nobody denies it; reading under one for writing only is not (§9.1.2). */
-static enum nfsstat4 check_open(struct compound *c, const struct stateid *stateid, uint32_t access)
+/* An open for ACCESS, or a delegation, is proof that nobody denies it; reading under one for writing only is
+ * not (§9.1.2). */
+static enum nfsstat4 check_stateid(struct compound *c, const struct stateid *stateid, uint32_t access)
 {
+        struct mds *mds = mds_of(c);
         struct open_state *open;
-        enum nfsstat4 status = lock_find_open(mds_of(c), c->client, stateid, &open);
+        enum nfsstat4 status;
 
+        if (stateid->other[4] == STATEID_DELEG)
+                return delegation_check(mds->delegations, c->client, stateid, c->fh.fileid, access);
+        status = lock_find_open(mds, c->client, stateid, &open);
         if (status != NFS4_OK)
                 return status;
         if (open->fileid != c->fh.fileid)
@@ -68,7 +74,7 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
         if (status != NFS4_OK)
                 return status;
         if (!stateid_is_special(stateid))
-                return check_open(c, stateid, access);
+                return check_stateid(c, stateid, access);
         if (!stateid_is_anonymous(stateid) && !stateid_is_bypass(stateid))
                 return NFS4ERR_BAD_STATEID;
         if (stateid_is_bypass(stateid) && access == OPEN4_SHARE_ACCESS_READ)

@@ -13,6 +13,7 @@
 #include "mds/op/io.h"
 #include "mds/pnfs/files.h"
 #include "mds/pnfs/recall.h"
+#include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
@@ -87,14 +88,36 @@ static enum nfsstat4 check_layout_stateid(const struct compound *c, const struct
         return is_denied(c, NULL, iomode) ? NFS4ERR_LAYOUTUNAVAILABLE : recall_conflict(held);
 }
 
-/* By the stateid of an open or of its locks (first, or forgotten) or by the layout stateid (more of it).
- * §12.5.2. */
+static enum nfsstat4 check_open(const struct compound *c, const struct stateid *s, uint32_t iomode)
+{
+        struct open_state *open;
+        enum nfsstat4 status = lock_find_open(mds_of(c), c->client, s, &open);
+
+        if (status != NFS4_OK)
+                return status;
+        if (open->fileid != c->fh.fileid)
+                return NFS4ERR_BAD_STATEID;
+        if (iomode == LAYOUTIOMODE4_RW && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
+                return NFS4ERR_OPENMODE;
+        return is_denied(c, open, iomode) ? NFS4ERR_LAYOUTUNAVAILABLE /* READ and WRITE say it right */
+                                          : NFS4_OK;
+}
+
+/* Nobody denies what is delegated. */
+static enum nfsstat4 check_delegation(const struct compound *c, const struct stateid *s, uint32_t iomode)
+{
+        return delegation_check(mds_of(c)->delegations, c->client, s, c->fh.fileid,
+                                iomode == LAYOUTIOMODE4_RW ? OPEN4_SHARE_ACCESS_WRITE
+                                                           : OPEN4_SHARE_ACCESS_READ);
+}
+
+/* By the stateid of an open, of its locks or of a delegation (first, or forgotten) or by the layout stateid
+ * (more of it). §12.5.2. */
 static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
 {
         struct mds *mds = mds_of(c);
         struct layout_state *held = layout_of(mds->layouts, c->client, c->fh.fileid);
         struct layout_state *named;
-        struct open_state *open;
         enum nfsstat4 status = compound_stateid(c, &a->stateid);
 
         if (status != NFS4_OK)
@@ -103,15 +126,10 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
                 return NFS4ERR_BAD_STATEID;
         if (layout_find(mds->layouts, c->client, &a->stateid, &named) == NFS4_OK)
                 return check_layout_stateid(c, named, held, a->iomode);
-        status = lock_find_open(mds, c->client, &a->stateid, &open);
+        status = a->stateid.other[4] == STATEID_DELEG ? check_delegation(c, &a->stateid, a->iomode)
+                                                      : check_open(c, &a->stateid, a->iomode);
         if (status != NFS4_OK)
                 return status;
-        if (open->fileid != c->fh.fileid)
-                return NFS4ERR_BAD_STATEID;
-        if (a->iomode == LAYOUTIOMODE4_RW && !(open->access & OPEN4_SHARE_ACCESS_WRITE))
-                return NFS4ERR_OPENMODE;
-        if (is_denied(c, open, a->iomode))
-                return NFS4ERR_LAYOUTUNAVAILABLE; /* READ and WRITE say it right */
         if (held)
                 recall_end(held); /* forgotten; the handle that it gets now is of a new epoch */
         return NFS4_OK;

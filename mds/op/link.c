@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LINK, RFC 8881 §18.9: the saved object gets another name, in the current directory. ISDIR for directories,
  * XDEV across file systems, MLINK at the limit of links, NOENT for an object that has no name any more
- * (linkat(2)). */
+ * (linkat(2)). Who has a delegation of it gives that back first (mds/state/delegation.h). */
 #include "mds/op/change.h"
 #include "mds/ops.h"
+#include "mds/state/delegation.h"
 
 struct link_args {
         struct slice name;
@@ -75,6 +76,9 @@ static enum nfsstat4 execute(struct compound *c)
         enum nfsstat4 status = check(c, &file, &dir);
         struct txn *t;
 
+        if (status == NFS4_OK)
+                status = delegation_conflict_by_change(c, file.inode->fileid,
+                                                       OP_WAIT(c, struct delegation_wait));
         if (status != NFS4_OK)
                 return status;
         t = txn_begin(mds_of(c)->meta);
@@ -97,5 +101,6 @@ const struct nfs4_op op_link = {
         .reply_max = 28,
         .decode = decode,
         .execute = execute,
+        .resume = execute,
         .encode = encode,
 };

@@ -5,15 +5,17 @@
  * UNCHECKED takes what is there (and cuts it when the size asked is 0), GUARDED and the exclusive ways want
  * a new file, the exclusive ways know their own retry by a verifier. We: the verifier has a place of its own
  * in the inode, so that no attribute is spoiled and suppattr_exclcreat is all that can be set. CLAIM_NULL,
- * CLAIM_FH, and CLAIM_PREVIOUS after a restart of ours (mds/state/recovery.h); no delegations, and who
- * wishes for one is told why not. OPEN4_RESULT_PRESERVE_UNLINKED is not promised: an unlinked file outlives
- * a restart of ours only when it is reclaimed in time, so Linux keeps renaming open files that it removes. */
+ * CLAIM_FH, CLAIM_PREVIOUS after a restart of ours (mds/state/recovery.h), and opens under a delegation that
+ * is being given back; delegations for reading where they are worth it (mds/state/delegation.h), and who
+ * wishes for one and gets none is told why. OPEN4_RESULT_PRESERVE_UNLINKED is not promised: an unlinked file
+ * outlives a restart of ours only when it is reclaimed in time, so Linux keeps renaming open files that it
+ * removes. */
 #include "mds/op/open.h"
 
 #include "mds/ops.h"
 #include "nfs4/callback.h"
 
-enum { WANT_NONE = 0, WANT_CANCEL = 0x0500, WND4_CANCELLED = 7 };
+enum { ACE4_ACCESS_ALLOWED_ACE_TYPE = 0, DELEGATION_MAX = 4 + 16 + 4 + 16 };
 
 static enum nfsstat4 find_by_name(struct compound *c, const struct open_args *a, struct open_target *ret)
 {
@@ -37,16 +39,16 @@ static enum nfsstat4 find_by_name(struct compound *c, const struct open_args *a,
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_target target = { 0 };
         enum nfsstat4 status = open_check_args(c, a);
 
         *OP_RES(c, struct open_res) = (struct open_res){ 0 };
         if (status != NFS4_OK)
                 return status;
-        if (a->claim == CLAIM_NULL) {
+        if (open_is_by_name(a)) {
                 status = find_by_name(c, a, &target);
-                if (status == NFS4ERR_NOENT && a->create)
+                if (status == NFS4ERR_NOENT && a->create && a->claim == CLAIM_NULL)
                         return open_new(c, &target);
         } else {
                 status = subject_of(c, &c->fh, &target.file);
@@ -56,23 +58,28 @@ static enum nfsstat4 execute(struct compound *c)
         return status == NFS4_OK ? open_existing(c, &target) : status;
 }
 
-/* open_delegation4 of a server without delegations. */
-static void put_no_delegation(struct xdr_out *x, uint32_t want)
+/* Nothing of it has been done yet, or it is half done. */
+static enum nfsstat4 resume(struct compound *c)
 {
-        uint32_t kind = want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
+        return OP_WAIT(c, struct open_wait)->step == OPEN_RECALLING ? execute(c) : open_resume(c);
+}
 
-        if (want == WANT_NONE) {
-                xdr_put_u32(x, OPEN_DELEGATE_NONE);
-                return;
-        }
-        xdr_put_u32(x, OPEN_DELEGATE_NONE_EXT);
-        if (kind == OPEN4_SHARE_ACCESS_WANT_NO_DELEG) {
-                xdr_put_u32(x, WND4_NOT_WANTED);
-        } else if (kind == WANT_CANCEL) {
-                xdr_put_u32(x, WND4_CANCELLED);
-        } else {
-                xdr_put_u32(x, WND4_RESOURCE);
-                xdr_put_bool(x, false); /* will not signal when one can be had */
+/* open_delegation4. The permissions that come with a delegation say nothing: who opens asks by ACCESS
+ * (§10.4.1 leaves that to us). */
+static void put_delegation(struct xdr_out *x, const struct open_delegation *d)
+{
+        xdr_put_u32(x, d->type);
+        if (d->type == OPEN_DELEGATE_NONE_EXT) {
+                xdr_put_u32(x, d->why);
+                if (d->why == WND4_CONTENTION || d->why == WND4_RESOURCE)
+                        xdr_put_bool(x, false); /* nobody is called when one can be had */
+        } else if (d->type == OPEN_DELEGATE_READ) {
+                put_stateid(x, &d->stateid);
+                xdr_put_bool(x, d->recall);
+                xdr_put_u32(x, ACE4_ACCESS_ALLOWED_ACE_TYPE);
+                xdr_put_u32(x, 0); /* flags */
+                xdr_put_u32(x, 0); /* mask */
+                xdr_put_u32(x, 0); /* who */
         }
 }
 
@@ -92,15 +99,15 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         put_change_info(x, &r->cinfo);
         xdr_put_u32(x, result_flags(c));
         put_bitmap(x, &r->attrset);
-        put_no_delegation(x, OP_ARGS(c, struct open_args)->want);
+        put_delegation(x, &r->delegation);
 }
 
 const struct nfs4_op op_open = {
         .name = "OPEN",
         .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO,
-        .reply_max = 8 + 16 + 20 + 4 + 16 + 12,
+        .reply_max = 8 + 16 + 20 + 4 + 16 + DELEGATION_MAX,
         .decode = open_decode,
         .execute = execute,
-        .resume = open_resume,
+        .resume = resume,
         .encode = encode,
 };

@@ -5,7 +5,6 @@
 #include "mds/state/recovery.h"
 
 enum {
-        WANT_CANCEL = 0x0500, /* the last of the wishes in the mask */
         WANT_SIGNALS =
                 0x30000, /* tell me when a delegation can be had, push it: never done, so never promised */
 };
@@ -23,26 +22,25 @@ static void get_how(struct open_args *a, struct xdr_in *x, enum nfsstat4 *ret_st
                 attrs_decode(x, &a->attrs, ret_status);
 }
 
+static void get_name(struct open_args *a, struct xdr_in *x, enum nfsstat4 *status)
+{
+        a->name = xdr_get_opaque(x, UINT32_MAX);
+        if (*status == NFS4_OK)
+                *status = check_name(a->name);
+}
+
 static void get_claim(struct open_args *a, struct xdr_in *x, enum nfsstat4 *status)
 {
-        struct stateid ignored;
-
         a->claim = xdr_get_u32(x);
         switch (a->claim) {
-        case CLAIM_NULL:
-                a->name = xdr_get_opaque(x, UINT32_MAX);
-                if (*status == NFS4_OK)
-                        *status = check_name(a->name);
-                return;
-        case CLAIM_PREVIOUS:
-                xdr_get_u32(x); /* delegate_type */
-                return;
+        case CLAIM_NULL: get_name(a, x, status); return;
+        case CLAIM_PREVIOUS: a->delegate_type = xdr_get_u32(x); return;
         case CLAIM_DELEGATE_CUR:
-                get_stateid(x, &ignored);
-                xdr_get_opaque(x, UINT32_MAX);
+                get_stateid(x, &a->delegation);
+                get_name(a, x, status);
                 return;
         case CLAIM_DELEGATE_PREV: xdr_get_opaque(x, UINT32_MAX); return;
-        case CLAIM_DELEG_CUR_FH: get_stateid(x, &ignored); return;
+        case CLAIM_DELEG_CUR_FH: get_stateid(x, &a->delegation); return;
         case CLAIM_FH:
         case CLAIM_DELEG_PREV_FH: return;
         default: x->bad = true;
@@ -70,28 +68,30 @@ void open_decode(struct compound *c, struct xdr_in *x)
         get_claim(a, x, &c->decode_status);
 }
 
-/* There are no delegations: none that a stateid could name, and none that outlive their client (§10.2.1: the
- * PREV claims are for those). */
-static enum nfsstat4 check_claim(struct compound *c, const struct open_args *a)
+/* What has been delegated needs no admission: nobody can be in its way. There are no delegations that outlive
+ * their client (§10.2.1: the PREV claims are for those), and none for writing that could be reclaimed. */
+static enum nfsstat4 check_claim(struct compound *c, struct open_args *a)
 {
-        if (a->create && (a->claim == CLAIM_FH || a->claim == CLAIM_PREVIOUS))
+        if (a->create && !open_is_by_name(a))
                 return NFS4ERR_INVAL;
+        if (a->claim == CLAIM_PREVIOUS && a->delegate_type == OPEN_DELEGATE_WRITE)
+                return NFS4ERR_RECLAIM_BAD;
         switch (a->claim) {
         case CLAIM_NULL:
         case CLAIM_FH: return recovery_admit(c);
         case CLAIM_PREVIOUS: return recovery_reclaim(c);
         case CLAIM_DELEGATE_CUR:
-        case CLAIM_DELEG_CUR_FH: return NFS4ERR_BAD_STATEID;
+        case CLAIM_DELEG_CUR_FH: return compound_stateid(c, &a->delegation);
         default: return NFS4ERR_NOTSUPP;
         }
 }
 
-enum nfsstat4 open_check_args(struct compound *c, const struct open_args *a)
+enum nfsstat4 open_check_args(struct compound *c, struct open_args *a)
 {
         if (a->access < OPEN4_SHARE_ACCESS_READ || a->access > OPEN4_SHARE_ACCESS_BOTH ||
             a->deny > OPEN4_SHARE_DENY_BOTH)
                 return NFS4ERR_INVAL;
-        if ((a->want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) > WANT_CANCEL)
+        if ((a->want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) > OPEN4_SHARE_ACCESS_WANT_CANCEL)
                 return NFS4ERR_INVAL;
         if (a->create && a->how != EXCLUSIVE4 && change_check_new(&a->attrs, NF4REG) != NFS4_OK)
                 return NFS4ERR_INVAL;

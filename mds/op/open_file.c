@@ -3,19 +3,9 @@
 #include "mds/op/open.h"
 #include "mds/op/resize.h"
 #include "mds/pnfs/recall.h"
-#include "mds/pnfs/size.h"
 #include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
-
-/* Below what size_truncate() keeps there. */
-struct open_wait {
-        struct fence_wait fence;
-        struct compound *compound;
-        uint32_t epoch; /* handles below it are fenced */
-        bool fencing;
-};
-_Static_assert(sizeof(struct open_wait) <= SIZE_WAIT_AT, "both fit the wait area");
 
 static void succeed(struct compound *c, const struct open_state *state, const struct fh *fh)
 {
@@ -73,9 +63,11 @@ enum nfsstat4 open_new(struct compound *c, const struct open_target *target)
                 return status;
         }
         status = change_commit(c, t);
-        if (status == NFS4_OK)
+        if (status == NFS4_OK) {
+                delegation_refuse(OP_ARGS(c, struct open_args)->want,
+                                  &OP_RES(c, struct open_res)->delegation);
                 succeed(c, state, &OP_RES(c, struct open_res)->fh);
-        else
+        } else
                 open_close(mds->opens, state);
         return status;
 }
@@ -105,8 +97,8 @@ static enum nfsstat4 check_mode(const struct open_args *a, const struct subject 
 
         if (writes && file->who.rule->access != EXPORT_RW)
                 return NFS4ERR_ROFS;
-        if (a->claim == CLAIM_PREVIOUS && perm_owner(&file->who, inode))
-                return NFS4_OK; /* it was looked at by the first OPEN; the owner may have changed it since */
+        if ((a->claim == CLAIM_PREVIOUS || open_is_delegated(a)) && perm_owner(&file->who, inode))
+                return NFS4_OK; /* it was looked at when it was opened; the owner may have changed it since */
         if ((writes || a->deny & OPEN4_SHARE_DENY_READ) && !perm_ok(&file->who, inode, PERM_W))
                 return NFS4ERR_ACCESS;
         if (a->access & OPEN4_SHARE_ACCESS_READ && !perm_ok(&file->who, inode, PERM_R) &&
@@ -119,6 +111,21 @@ static enum nfsstat4 check_mode(const struct open_args *a, const struct subject 
 static uint8_t share_access(const struct open_args *a)
 {
         return (uint8_t)(a->access | (cuts(a) ? OPEN4_SHARE_ACCESS_WRITE : 0));
+}
+
+/* §10.4: what the holders of delegations must not miss. */
+static enum nfsstat4 recall(struct compound *c, const struct subject *file)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct open_wait *w = OP_WAIT(c, struct open_wait);
+        enum nfsstat4 status;
+
+        if (!(a->access & OPEN4_SHARE_ACCESS_WRITE || a->deny & OPEN4_SHARE_DENY_READ || cuts(a)))
+                return NFS4_OK;
+        status = delegation_conflict(c, file->inode->fileid, &w->delegation);
+        if (status == NFS4_WAIT)
+                w->step = OPEN_RECALLING;
+        return status;
 }
 
 static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
@@ -136,12 +143,16 @@ static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
         if (file->inode->type != NF4REG)
                 return file->inode->type == NF4LNK ? NFS4ERR_SYMLINK : NFS4ERR_WRONG_TYPE;
         status = own ? NFS4_OK : check_mode(a, file);
+        if (status == NFS4_OK && open_is_delegated(a))
+                status = delegation_check(mds->delegations, c->client, &a->delegation, fileid, a->access);
         if (status != NFS4_OK)
                 return status;
         status = courtesy_share(mds->courtesy, fileid, open_of(mds->opens, c->client, a->owner, fileid),
                                 share_access(a), (uint8_t)a->deny);
         if (status == NFS4ERR_SHARE_DENIED && a->claim == CLAIM_PREVIOUS)
                 return NFS4ERR_RECLAIM_CONFLICT;
+        if (status == NFS4_OK)
+                status = recall(c, file);
         if (status == NFS4_OK && meta_inode(mds->meta, fileid, &file->inode) < 0)
                 return NFS4ERR_STALE; /* it had no name, and who had it open was the one that yielded */
         return status;
@@ -162,6 +173,19 @@ static bool is_outrun(struct compound *c)
                                 c->client, OP_WAIT(c, struct open_wait)->epoch);
 }
 
+static void delegate(struct compound *c, const struct fh *fh)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+        struct open_delegation *ret = &OP_RES(c, struct open_res)->delegation;
+
+        if (a->claim == CLAIM_PREVIOUS && a->delegate_type == OPEN_DELEGATE_READ)
+                delegation_reclaim(c, fh, a->want, ret);
+        else if (a->claim == CLAIM_PREVIOUS || open_is_delegated(a) || open_is_exclusive(a) || cuts(a))
+                delegation_refuse(a->want, ret);
+        else
+                delegation_offer(c, fh, a->access, a->deny, a->want, ret);
+}
+
 static enum nfsstat4 finish(struct compound *c)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
@@ -172,9 +196,11 @@ static enum nfsstat4 finish(struct compound *c)
         if (status == NFS4_OK)
                 status = open_add(mds_of(c)->opens, c->client, a->owner, fh->fileid, fh->export_id,
                                   (uint8_t)a->access, (uint8_t)a->deny, &state);
-        if (status == NFS4_OK)
-                succeed(c, state, fh);
-        return status;
+        if (status != NFS4_OK)
+                return status;
+        delegate(c, fh);
+        succeed(c, state, fh);
+        return NFS4_OK;
 }
 
 static enum nfsstat4 cut(struct compound *c, const struct subject *file)
@@ -218,12 +244,14 @@ static bool shut_out(struct compound *c, const struct subject *file)
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_wait *w = OP_WAIT(c, struct open_wait);
         struct mds *mds = mds_of(c);
+        bool fencing;
 
         *w = (struct open_wait){ .compound = c, .fence.done = fenced };
-        w->fencing = a->deny != OPEN4_SHARE_DENY_NONE &&
-                     recall_file(mds->recalls, file->inode, denied_holders(a), c->client, &w->fence);
+        fencing = a->deny != OPEN4_SHARE_DENY_NONE &&
+                  recall_file(mds->recalls, file->inode, denied_holders(a), c->client, &w->fence);
         w->epoch = meta_epoch(mds->meta);
-        return w->fencing;
+        w->step = fencing ? OPEN_FENCING : OPEN_CUTTING;
+        return fencing;
 }
 
 enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
@@ -235,7 +263,7 @@ enum nfsstat4 open_existing(struct compound *c, struct open_target *target)
 
         if (status != NFS4_OK)
                 return status;
-        if (a->claim == CLAIM_NULL)
+        if (open_is_by_name(a))
                 r->cinfo = (struct change_info){ true, target->dir.inode->change, target->dir.inode->change };
         r->fh = file->fh;
         if (open_is_exclusive(a))
@@ -249,7 +277,7 @@ static enum nfsstat4 resume_fenced(struct compound *c)
         struct subject file;
         enum nfsstat4 status = subject_of(c, &OP_RES(c, struct open_res)->fh, &file);
 
-        OP_WAIT(c, struct open_wait)->fencing = false;
+        OP_WAIT(c, struct open_wait)->step = OPEN_CUTTING;
         if (status == NFS4_OK)
                 status = check_existing(c, &file);
         return status == NFS4_OK ? go_on(c, &file) : status;
@@ -262,7 +290,7 @@ enum nfsstat4 open_resume(struct compound *c)
         const struct inode *inode;
         enum nfsstat4 status;
 
-        if (OP_WAIT(c, struct open_wait)->fencing)
+        if (OP_WAIT(c, struct open_wait)->step == OPEN_FENCING)
                 return resume_fenced(c);
         status = size_truncate_result(c);
         if (status == NFS4_OK &&

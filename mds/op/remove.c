@@ -2,10 +2,12 @@
 /* REMOVE, RFC 8881 §18.25: takes a name away, of any object; directories must be empty (NOTEMPTY).
  *
  * The RFC: an object that is open may live on. We: it does, until its last CLOSE (mds/ns/orphan.h); else a
- * last name gone means that the inode goes in the same transaction and the reaper gets its objects. */
+ * last name gone means that the inode goes in the same transaction and the reaper gets its objects. Who has a
+ * delegation of it gives that back first (mds/state/delegation.h). */
 #include "mds/ns/orphan.h"
 #include "mds/op/change.h"
 #include "mds/ops.h"
+#include "mds/state/delegation.h"
 
 struct remove_args {
         struct slice name;
@@ -67,6 +69,8 @@ static enum nfsstat4 execute(struct compound *c)
         enum nfsstat4 status = check(c, OP_ARGS(c, struct remove_args)->name, &dir, &child);
         struct txn *t;
 
+        if (status == NFS4_OK)
+                status = delegation_conflict_by_change(c, child->fileid, OP_WAIT(c, struct delegation_wait));
         if (status != NFS4_OK)
                 return status;
         t = txn_begin(mds_of(c)->meta);
@@ -93,5 +97,6 @@ const struct nfs4_op op_remove = {
         .reply_max = 28,
         .decode = decode,
         .execute = execute,
+        .resume = execute,
         .encode = encode,
 };

@@ -7,6 +7,7 @@
 #include "mds/ns/orphan.h"
 #include "mds/op/change.h"
 #include "mds/ops.h"
+#include "mds/state/delegation.h"
 
 struct rename_args {
         struct slice old_name, new_name;
@@ -169,6 +170,19 @@ static enum nfsstat4 move(struct compound *c, struct txn *t, const struct rename
         return NFS4_OK;
 }
 
+/* Delegations of what is moved and of what goes are given back first; both at the same time. */
+static enum nfsstat4 recall(struct compound *c, const struct rename *r)
+{
+        struct delegation_wait *w = OP_WAIT(c, struct delegation_wait);
+        enum nfsstat4 status;
+
+        if (r->victim)
+                delegation_conflict_by_change(c, r->victim->fileid, NULL);
+        status = delegation_conflict_by_change(c, r->moved->fileid, w);
+        return status == NFS4_OK && r->victim ? delegation_conflict_by_change(c, r->victim->fileid, w)
+                                              : status;
+}
+
 static void unchanged(struct change_info *ret, const struct inode *dir)
 {
         *ret = (struct change_info){ .atomic = true, .before = dir->change, .after = dir->change };
@@ -189,6 +203,9 @@ static enum nfsstat4 execute(struct compound *c)
                 unchanged(&res->target, r.to.inode);
                 return NFS4_OK;
         }
+        status = recall(c, &r);
+        if (status != NFS4_OK)
+                return status;
         t = txn_begin(mds_of(c)->meta);
         status = move(c, t, &r, &orphan);
         if (status != NFS4_OK) {
@@ -216,5 +233,6 @@ const struct nfs4_op op_rename = {
         .reply_max = 48,
         .decode = decode,
         .execute = execute,
+        .resume = execute,
         .encode = encode,
 };

@@ -14,20 +14,22 @@
 #include "mds/ops.h"
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
+#include "mds/state/delegation.h"
 
 struct setattr_args {
         struct stateid stateid;
         struct attr_set set;
 };
 
-/* What it waits for: news of data servers, then the cut, then the fence of others' layouts. Below what
- * size_truncate() keeps there. */
+/* What it waits for: others' delegations, then news of data servers, then the cut, then the fence of others'
+ * layouts. Below what size_truncate() keeps there. */
 struct setattr_wait {
+        struct delegation_wait delegation;
         struct size_wait size;
         struct fence_wait fence;
         struct compound *compound;
         enum nfsstat4 status;
-        enum { HEARING, CUTTING, FENCING } step;
+        enum { RECALLING, HEARING, CUTTING, FENCING } step;
 };
 _Static_assert(sizeof(struct setattr_wait) <= SIZE_WAIT_AT, "both fit the wait area");
 
@@ -169,12 +171,22 @@ static enum nfsstat4 set(struct compound *c, const struct setattr_args *a, const
         return sets_size(a) || sets_more(a) ? store(c, a, &s->who, sets_size(a)) : NFS4_OK;
 }
 
+static enum nfsstat4 recall(struct compound *c, const struct subject *s)
+{
+        struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
+
+        w->step = RECALLING;
+        return delegation_conflict_by_change(c, s->inode->fileid, &w->delegation);
+}
+
 static enum nfsstat4 execute(struct compound *c)
 {
         struct setattr_args *a = OP_ARGS(c, struct setattr_args);
         struct subject s;
         enum nfsstat4 status = check(c, a, &s);
 
+        if (status == NFS4_OK)
+                status = recall(c, &s);
         if (status != NFS4_OK)
                 return status;
         if (must_hear_first(a, s.inode) && !size_is_current(mds_of(c)->sizes, c->fh.fileid))
@@ -187,11 +199,14 @@ static enum nfsstat4 resume(struct compound *c)
         const struct setattr_args *a = OP_ARGS(c, struct setattr_args);
         const struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
         bool cut = w->step == CUTTING;
-        enum nfsstat4 status = cut ? size_truncate_result(c) : w->status;
+        enum nfsstat4 status;
         struct subject s;
 
+        if (w->step == RECALLING)
+                return execute(c);
         if (w->step == FENCING)
                 return NFS4_OK;
+        status = cut ? size_truncate_result(c) : w->status;
         if (status != NFS4_OK || (cut && !sets_more(a)))
                 return status;
         status = subject_inode(c, &c->fh, &s);

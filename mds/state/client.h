@@ -8,6 +8,7 @@ struct survivor; /* state/recovery.c */
 
 struct mds_client {
         struct list opens;         /* open_state.in_client */
+        struct list delegations;   /* delegation.in_client */
         struct list revoked;       /* what it has lost and not let go of yet: revoked.c */
         uint32_t locks;            /* ranges, states and waiters: lock.c */
         struct survivor *survivor; /* it held state before our restart and may reclaim; NULL: it may not */

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "mds/fleet/fences.h"
+#include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
@@ -70,6 +71,7 @@ static void take_away(struct courtesy *c, struct client *holder, uint64_t fileid
                  (unsigned long long)fileid);
         if (layout)
                 layout_drop(mds->layouts, layout);
+        delegation_revoke(mds->delegations, holder, fileid, NFS4ERR_EXPIRED);
         opens_revoke(mds->opens, holder, fileid, NFS4ERR_EXPIRED);
 }
 

@@ -349,13 +349,6 @@ void opens_drop_client(struct opens *o, struct client *client)
         }
 }
 
-bool opens_client_has_any(const struct client *client)
-{
-        const struct mds_client *all = client->role;
-
-        return all && !list_empty(&all->opens);
-}
-
 uint32_t opens_count(const struct opens *o)
 {
         return o->by_index.count;

@@ -53,5 +53,4 @@ void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum 
 bool opens_file_is_open(struct opens *o, uint64_t fileid);
 /* Has CLIENT the file open, with any owner? */
 bool opens_has_open(const struct opens *o, const struct client *client, uint64_t fileid);
-bool opens_client_has_any(const struct client *client);
 uint32_t opens_count(const struct opens *o);

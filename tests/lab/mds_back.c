@@ -51,15 +51,30 @@ static void get_notify_lock(struct user_back *b, struct xdr_in *x)
         b->lock_owner[owner.length] = '\0';
 }
 
+static void get_recall(struct user_back *b, struct xdr_in *x)
+{
+        get_stateid(x, &b->stateid);
+        CHECK(!xdr_get_bool(x)); /* truncate */
+        get_fh(b, x);
+}
+
 static void get_call(struct user_back *b, struct xdr_in *x)
 {
         xdr_get_opaque(x, 100);
         xdr_get_u32(x);
         xdr_get_u32(x);
-        CHECK(xdr_get_u32(x) == 2);
+        b->ops = xdr_get_u32(x);
         get_sequence(b, x);
+        if (b->ops == 1) {
+                b->probes++;
+                CHECK(!x->bad && xdr_left(x) == 0);
+                return;
+        }
+        CHECK(b->ops == 2);
+        b->calls++;
         b->opnum = xdr_get_u32(x);
         switch (b->opnum) {
+        case OP_CB_RECALL: get_recall(b, x); break;
         case OP_CB_LAYOUTRECALL: get_layoutrecall(b, x); break;
         case OP_CB_NOTIFY_LOCK: get_notify_lock(b, x); break;
         default: CHECK(false); /* the lab knows no other */
@@ -71,22 +86,24 @@ static void answer(struct user *u, struct call *call)
 {
         struct user_back *b = &u->back;
         struct xdr_out *x = &call->out;
-        bool refused = b->sequence != NFS4_OK;
+        bool refused = b->sequence != NFS4_OK, probe = b->ops == 1;
 
-        xdr_put_u32(x, refused ? b->sequence : b->answer);
+        xdr_put_u32(x, refused ? b->sequence : probe ? NFS4_OK : b->answer);
         xdr_put_u32(x, 0);
-        xdr_put_u32(x, refused ? 1 : b->garbage ? 7 : 2);
+        xdr_put_u32(x, refused ? 1 : b->garbage ? 7 : b->ops);
         xdr_put_u32(x, OP_CB_SEQUENCE);
         xdr_put_u32(x, b->sequence);
         if (!refused) {
                 xdr_put_fixed(x, u->session, NFS4_SESSIONID_SIZE);
                 for (int i = 0; i < 4; i++)
                         xdr_put_u32(x, 0);
+        }
+        if (!refused && !probe) {
                 xdr_put_u32(x, b->garbage ? 4711 : b->opnum);
                 if (!b->garbage)
                         xdr_put_u32(x, b->answer);
         }
-        if (b->times > 0 && --b->times == 0)
+        if (!probe && b->times > 0 && --b->times == 0)
                 b->sequence = b->answer = NFS4_OK;
         call_reply(call);
 }
@@ -97,7 +114,6 @@ void user_serve_callback(void *service, struct call *call)
         struct user_back *b = &u->back;
 
         (void)service;
-        b->calls++;
         get_call(b, &call->args);
         if (b->mute) {
                 CHECK(b->held_count < sizeof(b->held) / sizeof(b->held[0]));

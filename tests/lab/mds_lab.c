@@ -16,6 +16,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/delegation.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
@@ -197,6 +198,7 @@ static void start_engine(struct mds_lab *lab)
                                    .role = &lab->mds,
                                    .role_flags = EXCHGID4_FLAG_USE_PNFS_MDS,
                                    .back_channel = true,
+                                   .probe_back_channel = lab->conf.delegations,
                                    .owner_major = "lab",
                                    .scope = "lab",
                                    .boot = meta_boot(lab->mds.meta),
@@ -227,8 +229,8 @@ static void start_mds(struct mds_lab *lab)
               (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
               (mds->recalls = recalls_new(mds)) && (mds->recovery = recovery_new(mds)) &&
               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
-        CHECK((mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
-              (mds->reaper = reaper_new(mds)));
+        CHECK((mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
+              (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
         lab->programs[0] = nfs4_rpc_program(&mds->nfs);
         lab->server = rpc_server_new(mds->env, lab->pool, lab->programs, &limits);
@@ -266,6 +268,7 @@ static void stop_mds(struct mds_lab *lab)
         mds_lab_run_ms(lab, 1);
         proxy_free(mds->proxy);
         mds->proxy = NULL;
+        delegations_give_up(mds->delegations);
         fences_give_up(mds->fleet);
         while (!list_empty(&mds->committing)) /* their replies go nowhere */
                 compound_committed(CONTAINER(list_pop(&mds->committing), struct compound, commit_node));
@@ -283,6 +286,7 @@ static void stop_mds(struct mds_lab *lab)
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
+        delegations_free(mds->delegations);
         recalls_free(mds->recalls);
         opens_free(mds->opens);
         locks_free(mds->locks);

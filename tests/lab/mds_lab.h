@@ -70,9 +70,10 @@ struct user_back {
         enum nfsstat4 sequence, answer; /* of CB_SEQUENCE, of the operation; RETRY_UNCACHED_REP … */
         uint32_t times;                 /* so often, then NFS4_OK; 0: always */
         bool mute, garbage;             /* says nothing, nonsense */
-        uint32_t calls, opnum, seqid;
-        struct referring refers; /* seqid 0: no referring call */
-        struct user_fh fh;       /* CB_LAYOUTRECALL, CB_RECALL, CB_NOTIFY_LOCK */
+        uint32_t calls, opnum, seqid;   /* calls but those that only ask whether it is there */
+        uint32_t probes, ops;           /* ops: of the last call */
+        struct referring refers;        /* seqid 0: no referring call */
+        struct user_fh fh;              /* CB_LAYOUTRECALL, CB_RECALL, CB_NOTIFY_LOCK */
         struct stateid stateid;
         uint32_t iomode;
         bool changed;
@@ -123,6 +124,7 @@ void user_begin(struct user *u);
 struct xdr_out *user_op(struct user *u, uint32_t opnum);
 void user_send(struct user *u);
 bool user_ended(struct user *u);
+enum nfsstat4 user_wait(struct user *u); /* after user_send(), until it has ended */
 enum nfsstat4 user_call(struct user *u);
 /* The next result is OPNUM's: its status. */
 enum nfsstat4 user_result(struct user *u, uint32_t opnum);
@@ -151,14 +153,19 @@ struct user_open {
         const char *verifier; /* exclusive: 8 bytes */
         int32_t mode;         /* -1: none given */
         int64_t size;         /* -1: none given */
-        uint32_t claim;       /* CLAIM_NULL, CLAIM_FH or CLAIM_PREVIOUS */
+        uint32_t claim;       /* CLAIM_NULL, CLAIM_FH … but the PREV ones of delegations */
+        uint32_t want;        /* OPEN4_SHARE_ACCESS_WANT_* */
+        uint32_t had;         /* CLAIM_PREVIOUS: OPEN_DELEGATE_* */
+        struct stateid by;    /* CLAIM_DELEGATE_CUR, CLAIM_DELEG_CUR_FH: the delegation */
         /* out */
         struct stateid stateid;
         struct user_fh fh;
         struct bitmap4 attrset;
         bool atomic;
         uint64_t before, after;
-        uint32_t rflags, delegation;
+        uint32_t rflags, delegation, why; /* OPEN_DELEGATE_*, WND4_* */
+        struct stateid delegated;
+        bool recall;
 };
 #define USER_CREATE(...) \
         (struct user_open) \
@@ -170,8 +177,12 @@ struct user_open {
         { \
                 .mode = -1, .size = -1, __VA_ARGS__ \
         }
-/* NAME in DIR; with the other claims, DIR is the file. */
+/* NAME in DIR; with claims that have no name, DIR is the file. In halves, for one that waits: the second when
+ * it has ended well. */
+void user_open_begin(struct user *u, const struct user_fh *dir, const char *name, const struct user_open *o);
+void user_open_end(struct user *u, struct user_open *o);
 enum nfsstat4 user_open(struct user *u, const struct user_fh *dir, const char *name, struct user_open *o);
+enum nfsstat4 user_delegreturn(struct user *u, const struct user_fh *fh, const struct stateid *s);
 enum nfsstat4 user_close(struct user *u, const struct user_fh *fh, const struct stateid *s);
 /* OPEN creating, CLOSE; the handle. */
 enum nfsstat4 user_touch(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode,

@@ -65,9 +65,8 @@ static bool has_ended(void *arg)
         return ((struct user *)arg)->ended;
 }
 
-enum nfsstat4 user_call(struct user *u)
+enum nfsstat4 user_wait(struct user *u)
 {
-        user_send(u);
         CHECK(virtual_env_run_until(&u->lab->v, PATIENCE_NS, has_ended, u) && u->result == RPC_DONE);
         if (u->seqid > 0) {
                 enum nfsstat4 status = user_result(u, OP_SEQUENCE);
@@ -77,6 +76,12 @@ enum nfsstat4 user_call(struct user *u)
                 u->status_flags = xdr_get_u32(&u->in);
         }
         return u->status;
+}
+
+enum nfsstat4 user_call(struct user *u)
+{
+        user_send(u);
+        return user_wait(u);
 }
 
 enum nfsstat4 user_result(struct user *u, uint32_t opnum)

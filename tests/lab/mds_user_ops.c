@@ -166,7 +166,22 @@ static void put_how(struct xdr_out *x, const struct user_open *o)
                 user_put_attrs(x, &set);
 }
 
-static void get_open(struct user *u, struct user_open *o)
+static void get_delegation(struct user *u, struct user_open *o)
+{
+        if (o->delegation == OPEN_DELEGATE_NONE_EXT) {
+                o->why = xdr_get_u32(&u->in);
+                if (o->why == WND4_RESOURCE || o->why == WND4_CONTENTION)
+                        xdr_get_bool(&u->in);
+        }
+        if (o->delegation == OPEN_DELEGATE_READ) {
+                get_stateid(&u->in, &o->delegated);
+                o->recall = xdr_get_bool(&u->in);
+                xdr_get_bytes(&u->in, 12);
+                xdr_get_opaque(&u->in, 100);
+        }
+}
+
+void user_open_end(struct user *u, struct user_open *o)
 {
         user_result(u, OP_PUTFH);
         user_result(u, OP_OPEN);
@@ -177,33 +192,47 @@ static void get_open(struct user *u, struct user_open *o)
         o->rflags = xdr_get_u32(&u->in);
         get_bitmap(&u->in, &o->attrset);
         o->delegation = xdr_get_u32(&u->in);
-        if (o->delegation == OPEN_DELEGATE_NONE_EXT && xdr_get_u32(&u->in) == WND4_RESOURCE)
-                xdr_get_bool(&u->in);
+        get_delegation(u, o);
         get_fh(u, &o->fh);
+}
+
+void user_open_begin(struct user *u, const struct user_fh *dir, const char *name, const struct user_open *o)
+{
+        user_begin(u);
+        user_putfh(u, dir);
+        xdr_put_u32(user_op(u, OP_OPEN), 0);
+        xdr_put_u32(u->x, o->want | (o->access ? o->access : OPEN4_SHARE_ACCESS_BOTH));
+        xdr_put_u32(u->x, o->deny);
+        xdr_put_u64(u->x, u->clientid);
+        xdr_put_string(u->x, o->owner ? o->owner : "owner");
+        put_how(u->x, o);
+        xdr_put_u32(u->x, o->claim);
+        if (o->claim == CLAIM_DELEGATE_CUR || o->claim == CLAIM_DELEG_CUR_FH)
+                put_stateid(u->x, &o->by);
+        if (o->claim == CLAIM_NULL || o->claim == CLAIM_DELEGATE_CUR)
+                xdr_put_string(u->x, name);
+        if (o->claim == CLAIM_PREVIOUS)
+                xdr_put_u32(u->x, o->had);
+        user_op(u, OP_GETFH);
 }
 
 enum nfsstat4 user_open(struct user *u, const struct user_fh *dir, const char *name, struct user_open *o)
 {
         enum nfsstat4 status;
 
-        user_begin(u);
-        user_putfh(u, dir);
-        xdr_put_u32(user_op(u, OP_OPEN), 0);
-        xdr_put_u32(u->x, o->access ? o->access : OPEN4_SHARE_ACCESS_BOTH);
-        xdr_put_u32(u->x, o->deny);
-        xdr_put_u64(u->x, u->clientid);
-        xdr_put_string(u->x, o->owner ? o->owner : "owner");
-        put_how(u->x, o);
-        xdr_put_u32(u->x, o->claim);
-        if (o->claim == CLAIM_NULL)
-                xdr_put_string(u->x, name);
-        if (o->claim == CLAIM_PREVIOUS)
-                xdr_put_u32(u->x, OPEN_DELEGATE_NONE);
-        user_op(u, OP_GETFH);
+        user_open_begin(u, dir, name, o);
         status = user_call(u);
         if (status == NFS4_OK)
-                get_open(u, o);
+                user_open_end(u, o);
         return status;
+}
+
+enum nfsstat4 user_delegreturn(struct user *u, const struct user_fh *fh, const struct stateid *s)
+{
+        user_begin(u);
+        user_putfh(u, fh);
+        put_stateid(user_op(u, OP_DELEGRETURN), s);
+        return user_call(u);
 }
 
 enum nfsstat4 user_close(struct user *u, const struct user_fh *fh, const struct stateid *s)

@@ -48,6 +48,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.stripe_unit, 1 << 20);
         assert_int_equal(c.stripe_count, 0);
         assert_false(c.return_on_close);
+        assert_false(c.delegations);
         assert_int_equal(c.cache_inodes, 1000000);
         assert_int_equal(c.log_level, LOG_INFO);
         assert_int_equal(c.limits.clients, 10000);
@@ -104,7 +105,7 @@ static void test_messages(void **state)
         expect_error(
                 NEEDED "name: a\n",
                 "mds.yaml:4: unknown key 'name'; allowed: listen, control, admin_socket, metrics, store, cluster_key, exports, "
-                "lease_seconds, stripe_unit, stripe_count, return_on_close, cache_inodes, log_level, limits");
+                "lease_seconds, stripe_unit, stripe_count, delegations, return_on_close, cache_inodes, log_level, limits");
 }
 
 static void put(const char *dir, const char *name, mode_t mode, const char *text)

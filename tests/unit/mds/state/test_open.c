@@ -62,7 +62,7 @@ static void one_state_an_owner_and_file(void **state)
         assert_int_equal(opens_count(opens), 4);
         assert_int_equal(open_find(opens, &a, &s->stateid, &found), NFS4_OK);
         assert_int_equal(open_find(opens, &b, &s->stateid, &found), NFS4ERR_BAD_STATEID);
-        assert_true(opens_client_has_any(&a));
+        assert_true(mds_client_holds(&a));
 }
 
 static void seqids(void **state)

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who holds which delegation, and who gets one: see delegation.h. */
+#include "mds/state/delegation.h"
+
+#include <stdlib.h>
+
+#include "mds/ns/orphan.h"
+#include "mds/pnfs/size.h"
+#include "mds/state/client.h"
+#include "mds/state/delegation_private.h"
+#include "mds/state/layout.h"
+#include "mds/state/open.h"
+#include "mds/state/revoked.h"
+
+static void wake_ready(struct task *task)
+{
+        struct delegations *d = CONTAINER(task, struct delegations, wake);
+
+        for (struct list *node; (node = list_pop(&d->ready)) != NULL;)
+                compound_wake(CONTAINER(node, struct delegation_wait, node)->compound);
+}
+
+static void register_metrics(struct delegations *d)
+{
+        d->granted = (struct metric){ .name = "nacre_delegations_granted_total",
+                                      .help = "Delegations given to clients",
+                                      .kind = METRIC_COUNTER };
+        d->recalls = (struct metric){ .name = "nacre_delegation_recalls_total",
+                                      .help = "Delegations that clients were asked to give back",
+                                      .kind = METRIC_COUNTER };
+        d->revoked = (struct metric){ .name = "nacre_delegations_revoked_total",
+                                      .help = "Delegations that were taken without the client's consent",
+                                      .kind = METRIC_COUNTER };
+        metric_register(&d->mds->metrics, &d->granted);
+        metric_register(&d->mds->metrics, &d->recalls);
+        metric_register(&d->mds->metrics, &d->revoked);
+}
+
+struct delegations *delegations_new(struct mds *mds)
+{
+        struct delegations *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return NULL;
+        d->mds = mds;
+        list_init(&d->waiting);
+        list_init(&d->ready);
+        list_init(&d->wake.node);
+        d->wake.run = wake_ready;
+        slab_init(&d->slab, sizeof(struct delegation), DELEGATIONS_MAX);
+        if (!hashtab_init(&d->by_index, 64) || !hashtab_init(&d->by_file, 64)) {
+                delegations_free(d);
+                return NULL;
+        }
+        register_metrics(d);
+        return d;
+}
+
+void delegations_free(struct delegations *d)
+{
+        if (!d)
+                return;
+        CHECK(d->by_index.count == 0 && list_empty(&d->waiting));
+        list_remove(&d->wake.node);
+        hashtab_destroy(&d->by_index);
+        hashtab_destroy(&d->by_file);
+        slab_destroy(&d->slab);
+        free(d);
+}
+
+/* --- finding */
+
+static struct delegation *of_file(struct hnode *node)
+{
+        return CONTAINER(node, struct delegation, by_file);
+}
+
+struct delegation *delegation_of(const struct delegations *d, const struct client *client, uint64_t fileid)
+{
+        HASHTAB_FOR_EACH(node, &d->by_file, hash_u64(fileid))
+                if (of_file(node)->fileid == fileid && of_file(node)->client == client)
+                        return of_file(node);
+        return NULL;
+}
+
+struct delegation *delegation_of_other(const struct delegations *d, const struct client *except,
+                                       uint64_t fileid, struct delegation *previous)
+{
+        struct hnode *node =
+                previous ? hashtab_next(&previous->by_file) : hashtab_first(&d->by_file, hash_u64(fileid));
+
+        while (node && (of_file(node)->fileid != fileid || of_file(node)->client == except))
+                node = hashtab_next(node);
+        return node ? of_file(node) : NULL;
+}
+
+bool delegations_has_file(const struct delegations *d, uint64_t fileid)
+{
+        return delegation_of_other(d, NULL, fileid, NULL) != NULL;
+}
+
+static struct delegation *find_index(const struct delegations *d, uint32_t index)
+{
+        HASHTAB_FOR_EACH(node, &d->by_index, hash_u64(index)) {
+                struct delegation *one = CONTAINER(node, struct delegation, by_index);
+                uint32_t own;
+
+                if (stateid_parse(d->mds, &one->stateid, STATEID_DELEG, &own) && own == index)
+                        return one;
+        }
+        return NULL;
+}
+
+enum nfsstat4 delegation_find(struct delegations *d, const struct client *client, const struct stateid *s,
+                              struct delegation **ret)
+{
+        struct delegation *one;
+        enum nfsstat4 status;
+        uint32_t index;
+
+        if (!stateid_parse(d->mds, s, STATEID_DELEG, &index))
+                return NFS4ERR_BAD_STATEID;
+        one = find_index(d, index);
+        if (!one || one->client != client)
+                return revoked_status(d->mds->revocations, client, s);
+        status = stateid_check(s, &one->stateid);
+        if (status == NFS4_OK)
+                *ret = one;
+        return status;
+}
+
+enum nfsstat4 delegation_check(struct delegations *d, const struct client *client, const struct stateid *s,
+                               uint64_t fileid, uint32_t access)
+{
+        struct delegation *one;
+        enum nfsstat4 status = delegation_find(d, client, s, &one);
+
+        if (status != NFS4_OK)
+                return status;
+        if (one->fileid != fileid)
+                return NFS4ERR_BAD_STATEID;
+        return access & OPEN4_SHARE_ACCESS_WRITE ? NFS4ERR_OPENMODE : NFS4_OK;
+}
+
+uint32_t delegations_count(const struct delegations *d)
+{
+        return d->by_index.count;
+}
+
+/* --- giving */
+
+/* The counter comes round after 2^32: what is still held keeps its number. */
+static uint32_t new_index(struct delegations *d)
+{
+        do
+                d->next_index++;
+        while (d->next_index == 0 || find_index(d, d->next_index));
+        return d->next_index;
+}
+
+/* NULL: at the limit. */
+static struct delegation *give(struct delegations *d, const struct compound *c, const struct fh *fh)
+{
+        struct mds_client *all = mds_client_of(c->client);
+        struct delegation *one = all ? slab_get(&d->slab) : NULL;
+
+        if (!one)
+                return NULL;
+        one->all = d;
+        one->client = c->client;
+        one->fileid = fh->fileid;
+        one->generation = fh->generation;
+        one->export_id = fh->export_id;
+        one->given = referring_of(c);
+        stateid_make(d->mds, STATEID_DELEG, new_index(d), &one->stateid);
+        stateid_bump(&one->stateid);
+        hashtab_insert(&d->by_index, &one->by_index, hash_u64(d->next_index));
+        hashtab_insert(&d->by_file, &one->by_file, hash_u64(one->fileid));
+        list_push(&all->delegations, &one->in_client);
+        metric_add(&d->granted, 1);
+        return one;
+}
+
+struct recent *delegation_recent(struct delegations *d, uint64_t fileid)
+{
+        struct recent *r = &d->recent[hash_u64(fileid) % RECENT_SLOTS];
+
+        if (r->fileid != fileid)
+                *r = (struct recent){ .fileid = fileid };
+        return r;
+}
+
+static bool is_recent(const struct delegations *d, uint64_t when_ns)
+{
+        return when_ns != 0 && env_now(d->mds->env) - when_ns < RECENT_SECONDS * 1000000000ull;
+}
+
+/* The file is opened for reading: for how many'th time of late? */
+static bool is_read_again(struct delegations *d, struct recent *r)
+{
+        bool again = is_recent(d, r->opened_ns);
+
+        r->opened_ns = env_now(d->mds->env);
+        return again;
+}
+
+static bool is_contended(const struct delegations *d, const struct client *client, uint64_t fileid,
+                         const struct recent *r)
+{
+        const struct mds *mds = d->mds;
+
+        return is_recent(d, r->called_back_ns) || !size_is_current(mds->sizes, fileid) ||
+               open_conflicts(mds->opens, fileid, NULL, 0, OPEN4_SHARE_DENY_WRITE) ||
+               layout_has_writer(mds->layouts, fileid, client);
+}
+
+static void none(uint32_t want, uint32_t why, struct open_delegation *ret)
+{
+        uint32_t kind = want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
+
+        *ret = (struct open_delegation){ .type = want == 0 ? OPEN_DELEGATE_NONE : OPEN_DELEGATE_NONE_EXT,
+                                         .why = why };
+        if (kind == OPEN4_SHARE_ACCESS_WANT_NO_DELEG)
+                ret->why = WND4_NOT_WANTED;
+        if (kind == OPEN4_SHARE_ACCESS_WANT_CANCEL)
+                ret->why = WND4_CANCELLED;
+}
+
+void delegation_refuse(uint32_t want, struct open_delegation *ret)
+{
+        none(want, WND4_RESOURCE, ret);
+}
+
+static void granted(const struct delegation *one, struct open_delegation *ret)
+{
+        *ret = (struct open_delegation){ .type = OPEN_DELEGATE_READ,
+                                         .recall = one->recalled,
+                                         .stateid = one->stateid };
+}
+
+void delegation_offer(struct compound *c, const struct fh *fh, uint32_t access, uint32_t deny, uint32_t want,
+                      struct open_delegation *ret)
+{
+        struct delegations *d = mds_of(c)->delegations;
+        uint32_t kind = want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
+        const struct delegation *one = NULL;
+        struct recent *recent;
+        bool wished = kind == OPEN4_SHARE_ACCESS_WANT_READ_DELEG || kind == OPEN4_SHARE_ACCESS_WANT_ANY_DELEG;
+
+        delegation_refuse(want, ret);
+        if (!mds_of(c)->conf->delegations || access != OPEN4_SHARE_ACCESS_READ || deny != 0 ||
+            (kind != 0 && !wished))
+                return;
+        recent = delegation_recent(d, fh->fileid);
+        if (!is_read_again(d, recent) && !wished)
+                return;
+        if (!callback_proven(c->client) || delegation_of(d, c->client, fh->fileid))
+                return;
+        if (is_contended(d, c->client, fh->fileid, recent))
+                none(want, WND4_CONTENTION, ret);
+        else if ((one = give(d, c, fh)) != NULL)
+                granted(one, ret);
+}
+
+static bool is_written_by_others(const struct mds *mds, const struct client *client, uint64_t fileid)
+{
+        const struct open_state *s = NULL;
+
+        while ((s = open_conflicting(mds->opens, fileid, NULL, 0, OPEN4_SHARE_DENY_WRITE, s)) != NULL)
+                if (s->client != client)
+                        return true;
+        return false;
+}
+
+void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t want, struct open_delegation *ret)
+{
+        struct mds *mds = mds_of(c);
+        struct delegation *one = delegation_of(mds->delegations, c->client, fh->fileid);
+
+        if (!one)
+                one = give(mds->delegations, c, fh);
+        if (!one) {
+                delegation_refuse(want, ret);
+                return;
+        }
+        if (!mds->conf->delegations || is_written_by_others(mds, c->client, fh->fileid))
+                delegation_recall(one);
+        granted(one, ret);
+}
+
+/* --- ends */
+
+static void go_on(struct delegations *d, struct delegation_wait *w)
+{
+        timer_stop(&w->timer);
+        list_remove(&w->node);
+        list_push(&d->ready, &w->node);
+        env_defer(d->mds->env, &d->wake);
+}
+
+void delegations_give_up(struct delegations *d)
+{
+        LIST_FOR_EACH_SAFE(node, &d->waiting)
+                go_on(d, CONTAINER(node, struct delegation_wait, node));
+        wake_ready(&d->wake);
+}
+
+void delegation_end(struct delegation *one, const struct client *by)
+{
+        struct delegations *d = one->all;
+        uint64_t fileid = one->fileid;
+
+        if (one->call)
+                callback_forget(one->call);
+        timer_stop(&one->timer);
+        hashtab_remove(&d->by_index, &one->by_index);
+        hashtab_remove(&d->by_file, &one->by_file);
+        list_remove(&one->in_client);
+        slab_put(&d->slab, one);
+        LIST_FOR_EACH_SAFE(node, &d->waiting) {
+                struct delegation_wait *w = CONTAINER(node, struct delegation_wait, node);
+
+                if (w->fileid == fileid)
+                        go_on(d, w);
+        }
+        orphan_closed(d->mds, fileid, by);
+}
+
+void delegation_revoke(struct delegations *d, struct client *client, uint64_t fileid, enum nfsstat4 why)
+{
+        struct delegation *one = delegation_of(d, client, fileid);
+
+        if (!one)
+                return;
+        revoked_add(d->mds->revocations, client, &one->stateid, why);
+        metric_add(&d->revoked, 1);
+        delegation_end(one, client);
+}
+
+void delegations_drop_client(struct delegations *d, struct client *client)
+{
+        struct mds_client *all = client->role;
+
+        (void)d;
+        while (all && !list_empty(&all->delegations))
+                delegation_end(CONTAINER(all->delegations.next, struct delegation, in_client), client);
+}

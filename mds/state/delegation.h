@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Delegations (RFC 8881 §10.2, §10.4, §18.16, §20.2): who holds one opens the file, reads it from its cache
+ * and answers for its attributes without asking, until we want it back. Ours are for reading; a file may have
+ * one of each client, and while it has, nobody but its holders changes it. In memory, DELEGATIONS_MAX at the
+ * most; one counts as an open of its file, which therefore outlives its names.
+ *
+ * When one is given. Every delegation that is not used costs the client a DELEGRETURN, and one that somebody
+ * else is about to write costs him a recall. So an OPEN gets one only when
+ *   - it reads and denies nothing, and the file was there and stays as it is: never at a create or a cut, so
+ *     a storm of creates does not come here at all;
+ *   - the client wishes for one, or the file has been opened for reading in the minute before: what is read
+ *     once (tar, cp -r, rm -r after it) gets none, what is read again and again does;
+ *   - nobody has the file open for writing, no other client holds a layout for writing, and the data servers
+ *     have nothing to add to its size and times;
+ *   - none of it was called back in the minute before;
+ *   - the client's back channel has answered (nfs4/callback.h): a delegation is only as good as its recall;
+ *   - and delegations are switched on. Switched off, they are still there for clients that reclaim them, and
+ *     are called back at once.
+ *
+ * What conflicts, when another client does it: OPEN for writing, with a deny of reading, or with a cut; WRITE
+ * and a cut with a special stateid; SETATTR of anything; LINK, REMOVE, and RENAME of the file or over it. The
+ * holder is asked (CB_RECALL), and the operation that conflicts waits for WAIT_MS since it arrived: a healthy
+ * client has given it back in a few milliseconds, while NFS4ERR_DELAY makes Linux sleep for 100 ms and then
+ * ever longer. After that it is DELAY, and the client comes again. Nothing has been done when an operation
+ * waits, so it begins again from the start. In the grace period all of these but OPEN are NFS4ERR_GRACE:
+ * whose delegation it is may not have been reclaimed yet.
+ *
+ * Who does not give it back within a lease loses it (§10.4.6): its record goes first (it may not reclaim it
+ * after a restart of ours), its stateid is NFS4ERR_DELEG_REVOKED until it lets go of it by FREE_STATEID, and
+ * SEQUENCE says RECALLABLE_STATE_REVOKED. Who does not know the delegation has nothing to lose: it goes
+ * quietly. Layouts are not touched: what its holder reads from a data server is what is there. */
+#pragma once
+
+#include "mds/mds.h"
+#include "nfs4/callback.h"
+
+struct delegation {
+        struct hnode by_index; /* by the index in its stateid */
+        struct hnode by_file;
+        struct list in_client; /* mds_client.delegations */
+        struct delegations *all;
+        struct client *client;
+        uint64_t fileid;
+        uint32_t generation;
+        uint16_t export_id;
+        struct stateid stateid; /* its seqid stays 1 */
+        struct referring given; /* the OPEN that gave it */
+        /* while it is being called back (delegation_recall.c) */
+        bool recalled;
+        struct callback *call;
+        struct timer timer;
+        uint64_t recalled_ns;
+};
+
+struct delegations *delegations_new(struct mds *mds); /* NULL: out of memory */
+void delegations_free(struct delegations *d);         /* after the clients are gone */
+
+/* --- at OPEN */
+
+/* open_delegation4, in short. */
+struct open_delegation {
+        uint32_t type; /* OPEN_DELEGATE_NONE, _READ, _NONE_EXT */
+        uint32_t why;  /* NONE_EXT: WND4_* */
+        bool recall;   /* READ: it is to be given back at once (a reclaim that we cannot keep) */
+        struct stateid stateid;
+};
+/* The client of C has opened what FH names, with ACCESS and DENY; WANT: its wishes
+ * (OPEN4_SHARE_ACCESS_WANT_*). */
+void delegation_offer(struct compound *c, const struct fh *fh, uint32_t access, uint32_t deny, uint32_t want,
+                      struct open_delegation *ret);
+/* For an OPEN that never gets one: a create, a cut, a claim of what is held already. */
+void delegation_refuse(uint32_t want, struct open_delegation *ret);
+/* CLAIM_PREVIOUS with OPEN_DELEGATE_READ, after the open was reclaimed: it has it again. */
+void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t want, struct open_delegation *ret);
+
+/* --- stateids */
+
+/* The delegation that S names: OK, BAD_STATEID, OLD_STATEID, or why it was revoked; S must belong to CLIENT.
+ */
+enum nfsstat4 delegation_find(struct delegations *d, const struct client *client, const struct stateid *s,
+                              struct delegation **ret);
+/* The same, of FILEID, for ACCESS (OPEN4_SHARE_ACCESS_*): OPENMODE when it is not for reading. */
+enum nfsstat4 delegation_check(struct delegations *d, const struct client *client, const struct stateid *s,
+                               uint64_t fileid, uint32_t access);
+/* What CLIENT holds of FILEID; NULL. */
+struct delegation *delegation_of(const struct delegations *d, const struct client *client, uint64_t fileid);
+bool delegations_has_file(const struct delegations *d, uint64_t fileid);
+
+/* --- conflicts (delegation_recall.c) */
+
+/* In an operation's wait area. */
+struct delegation_wait {
+        struct list node;
+        struct timer timer;
+        struct compound *compound;
+        uint64_t fileid;
+};
+/* C is about to do to FILEID what conflicts with delegations of other clients. OK: there are none. WAIT: they
+ * are called back; resume, which does all again from the start. DELAY: likewise, and it has waited long
+ * enough. W NULL: DELAY instead of WAIT. */
+enum nfsstat4 delegation_conflict(struct compound *c, uint64_t fileid, struct delegation_wait *w);
+/* The same for what goes by names and attributes: GRACE in the grace period. */
+enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid, struct delegation_wait *w);
+/* ONE is called back, if it is not already. */
+void delegation_recall(struct delegation *one);
+/* The MDS stops: who waits, waits no more. */
+void delegations_give_up(struct delegations *d);
+
+/* --- ends */
+
+/* ONE is no more: it was returned, or its client has forgotten it. Who waited for that goes on from the next
+ * turn; a file that was kept for it goes. BY: as in orphan_closed(). */
+void delegation_end(struct delegation *one, const struct client *by);
+/* What CLIENT holds of FILEID is taken away; WHY as in revoked.h. */
+void delegation_revoke(struct delegations *d, struct client *client, uint64_t fileid, enum nfsstat4 why);
+void delegations_drop_client(struct delegations *d, struct client *client);
+
+uint32_t delegations_count(const struct delegations *d);

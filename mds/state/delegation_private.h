@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of delegation.h share. */
+#pragma once
+
+#include "base/slab.h"
+#include "mds/state/delegation.h"
+
+enum { DELEGATIONS_MAX = 1 << 18, RECENT_SLOTS = 4096 /* a power of two */, RECENT_SECONDS = 60 };
+
+/* What is remembered of a file without delegations. Files share slots: who comes later has it. */
+struct recent {
+        uint64_t fileid;
+        uint64_t opened_ns;      /* last, for reading; 0: never */
+        uint64_t called_back_ns; /* last; 0: never */
+};
+
+struct delegations {
+        struct mds *mds;
+        struct hashtab by_index, by_file;
+        struct slab slab;
+        uint32_t next_index;
+        struct list waiting; /* struct delegation_wait */
+        struct list ready;   /* those that go on from the next turn */
+        struct task wake;
+        struct metric granted, recalls, revoked;
+        struct recent recent[RECENT_SLOTS];
+};
+
+/* Has anybody but EXCEPT a delegation of FILEID? The first one after PREVIOUS (NULL: of all); NULL: no. */
+struct delegation *delegation_of_other(const struct delegations *d, const struct client *except,
+                                       uint64_t fileid, struct delegation *previous);
+/* What is remembered of FILEID from now on. */
+struct recent *delegation_recent(struct delegations *d, uint64_t fileid);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Delegations that others are in want of: see delegation.h. RFC 8881 §10.4.5, §10.4.6, §20.2.
+ *
+ * What clients answer: OK, and the delegation follows (DELEGRETURN) when they have reclaimed the opens that
+ * they had under it; BAD_STATEID or BADHANDLE, they do not know it, or have just begun to return it (Linux
+ * says so then), so they are asked a few times more before it is believed; anything else is asked again,
+ * until the lease is over. */
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "mds/state/courtesy.h"
+#include "mds/state/delegation_private.h"
+#include "mds/state/recovery.h"
+#include "nfs4/codec.h"
+
+enum { WAIT_MS = 1000, AGAIN_MS = 1000, UNKNOWN_SECONDS = 5 };
+#define NS UINT64_C(1000000000)
+
+static uint64_t now_of(const struct delegation *one)
+{
+        return env_now(one->all->mds->env);
+}
+
+static uint64_t lease_ns(const struct delegation *one)
+{
+        return one->all->mds->nfs.lease_seconds * NS;
+}
+
+/* --- asking */
+
+static void encode(void *arg, struct xdr_out *x)
+{
+        const struct delegation *one = arg;
+        const struct fh fh = { .kind = FH_MDS,
+                               .export_id = one->export_id,
+                               .fileid = one->fileid,
+                               .generation = one->generation };
+        uint8_t bytes[FH_BYTES];
+
+        fh_encode(&fh, one->all->mds->nfs.key, bytes);
+        put_stateid(x, &one->stateid);
+        xdr_put_bool(x, false); /* truncate: it is about to be cut, so nothing need be written back */
+        xdr_put_opaque(x, bytes, FH_BYTES);
+}
+
+static void wait_until(struct delegation *one, uint64_t due_ns)
+{
+        uint64_t now = now_of(one);
+
+        timer_start(one->all->mds->env, &one->timer, due_ns > now ? due_ns - now : 1);
+}
+
+static void answered(void *arg, enum nfsstat4 status, struct xdr_in *results)
+{
+        struct delegation *one = arg;
+        bool unknown = status == NFS4ERR_BAD_STATEID || status == NFS4ERR_BADHANDLE;
+
+        (void)results;
+        one->call = NULL;
+        if (unknown && now_of(one) - one->recalled_ns >= UNKNOWN_SECONDS * NS)
+                delegation_end(one, NULL);
+        else if (status == NFS4_OK || status == NFS4ERR_CB_PATH_DOWN)
+                wait_until(one, one->recalled_ns + lease_ns(one));
+        else
+                wait_until(one, now_of(one) + AGAIN_MS * 1000000ull);
+}
+
+static void ask(struct delegation *one)
+{
+        uint64_t left = lease_ns(one) - (now_of(one) - one->recalled_ns);
+        const struct callback_what what = { .opnum = OP_CB_RECALL,
+                                            .seconds = (uint32_t)((left + NS - 1) / NS),
+                                            .refers = one->given,
+                                            .arg = one,
+                                            .encode = encode,
+                                            .done = answered };
+
+        one->call = callback_send(&one->all->mds->nfs, one->client, &what);
+        if (!one->call)
+                wait_until(one, now_of(one) + AGAIN_MS * 1000000ull);
+}
+
+/* §10.4.6. It stays until it is certain that it cannot be reclaimed. */
+static void revoke(struct delegation *one)
+{
+        struct delegations *d = one->all;
+        struct client *client = one->client;
+
+        if (recovery_revoke(d->mds->recovery, client) < 0) {
+                wait_until(one, now_of(one) + AGAIN_MS * 1000000ull);
+                return;
+        }
+        log_info("delegation-revoked", "fileid=%" PRIu64 " clientid=%016" PRIx64, one->fileid,
+                 client->clientid);
+        delegation_revoke(d, client, one->fileid,
+                          client_lapsed(&d->mds->nfs, client) ? NFS4ERR_EXPIRED : NFS4ERR_DELEG_REVOKED);
+}
+
+static void on_timer(struct timer *t)
+{
+        struct delegation *one = CONTAINER(t, struct delegation, timer);
+
+        if (now_of(one) - one->recalled_ns >= lease_ns(one))
+                revoke(one);
+        else
+                ask(one);
+}
+
+void delegation_recall(struct delegation *one)
+{
+        struct delegations *d = one->all;
+
+        if (one->recalled)
+                return;
+        one->recalled = true;
+        one->recalled_ns = now_of(one);
+        one->timer.fire = on_timer;
+        delegation_recent(d, one->fileid)->called_back_ns = one->recalled_ns;
+        metric_add(&d->recalls, 1);
+        ask(one);
+}
+
+/* --- waiting */
+
+static void waited(struct timer *t)
+{
+        struct delegation_wait *w = CONTAINER(t, struct delegation_wait, timer);
+
+        list_remove(&w->node);
+        compound_wake(w->compound);
+}
+
+static enum nfsstat4 wait_for(struct delegations *d, struct compound *c, uint64_t fileid,
+                              struct delegation_wait *w)
+{
+        uint64_t passed = env_now(d->mds->env) - c->call.arrived_ns, limit = WAIT_MS * 1000000ull;
+
+        if (passed >= limit || d->mds->stopping)
+                return NFS4ERR_DELAY;
+        *w = (struct delegation_wait){ .compound = c, .fileid = fileid, .timer.fire = waited };
+        if (delegation_of_other(d, c->client, fileid, NULL)) {
+                list_push(&d->waiting, &w->node);
+                timer_start(d->mds->env, &w->timer, limit - passed);
+        } else {
+                list_push(&d->ready, &w->node);
+                env_defer(d->mds->env, &d->wake);
+        }
+        return NFS4_WAIT;
+}
+
+/* Who does not live is not asked. The file may go with what is taken: the operation looks again. */
+static void take_from_the_lapsed(struct delegations *d, const struct client *except, uint64_t fileid)
+{
+        struct delegation *one = NULL;
+
+        while ((one = delegation_of_other(d, except, fileid, one)) != NULL)
+                if (client_lapsed(&d->mds->nfs, one->client) &&
+                    courtesy_yield(d->mds->courtesy, one->client, fileid) == NFS4_OK)
+                        one = NULL; /* from the front */
+}
+
+enum nfsstat4 delegation_conflict(struct compound *c, uint64_t fileid, struct delegation_wait *w)
+{
+        struct delegations *d = mds_of(c)->delegations;
+        struct delegation *one = NULL;
+
+        if (!delegation_of_other(d, c->client, fileid, NULL))
+                return NFS4_OK;
+        take_from_the_lapsed(d, c->client, fileid);
+        while ((one = delegation_of_other(d, c->client, fileid, one)) != NULL)
+                if (!client_lapsed(&d->mds->nfs, one->client))
+                        delegation_recall(one);
+        return w ? wait_for(d, c, fileid, w) : NFS4ERR_DELAY;
+}
+
+enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid, struct delegation_wait *w)
+{
+        const struct mds *mds = mds_of(c);
+
+        if (mds->conf->delegations && recovery_in_grace(mds->recovery))
+                return NFS4ERR_GRACE;
+        return delegation_conflict(c, fileid, w);
+}
