@@ -68,6 +68,15 @@ void open_decode(struct compound *c, struct xdr_in *x)
         get_claim(a, x, &c->decode_status);
 }
 
+static enum nfsstat4 check_delegation(struct compound *c, struct open_args *a)
+{
+        struct delegation *one;
+        enum nfsstat4 status = compound_stateid(c, &a->delegation);
+
+        return status == NFS4_OK ? delegation_find(mds_of(c)->delegations, c->client, &a->delegation, &one)
+                                 : status;
+}
+
 /* What has been delegated needs no admission: nobody can be in its way. There are no delegations that outlive
  * their client (§10.2.1: the PREV claims are for those), and none for writing that could be reclaimed. */
 static enum nfsstat4 check_claim(struct compound *c, struct open_args *a)
@@ -81,7 +90,7 @@ static enum nfsstat4 check_claim(struct compound *c, struct open_args *a)
         case CLAIM_FH: return recovery_admit(c);
         case CLAIM_PREVIOUS: return recovery_reclaim(c);
         case CLAIM_DELEGATE_CUR:
-        case CLAIM_DELEG_CUR_FH: return compound_stateid(c, &a->delegation);
+        case CLAIM_DELEG_CUR_FH: return check_delegation(c, a);
         default: return NFS4ERR_NOTSUPP;
         }
 }

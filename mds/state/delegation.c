@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "mds/ns/orphan.h"
+#include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/client.h"
 #include "mds/state/delegation_private.h"
@@ -192,7 +193,7 @@ struct recent *delegation_recent(struct delegations *d, uint64_t fileid)
 
 static bool is_recent(const struct delegations *d, uint64_t when_ns)
 {
-        return when_ns != 0 && env_now(d->mds->env) - when_ns < RECENT_SECONDS * 1000000000ull;
+        return when_ns != 0 && env_now(d->mds->env) - when_ns < RECENT_SECONDS * NS;
 }
 
 /* The file is opened for reading: for how many'th time of late? */
@@ -204,14 +205,45 @@ static bool is_read_again(struct delegations *d, struct recent *r)
         return again;
 }
 
-static bool is_contended(const struct delegations *d, const struct client *client, uint64_t fileid,
-                         const struct recent *r)
+static void called_back(struct fence_wait *wait)
 {
-        const struct mds *mds = d->mds;
+        free(wait);
+}
 
-        return is_recent(d, r->called_back_ns) || !size_is_current(mds->sizes, fileid) ||
-               open_conflicts(mds->opens, fileid, NULL, 0, OPEN4_SHARE_DENY_WRITE) ||
-               layout_has_writer(mds->layouts, fileid, client);
+/* Nobody waits for it: the next OPEN finds them gone. */
+static void call_layouts_back(struct delegations *d, const struct client *except, uint64_t fileid,
+                              struct recent *r)
+{
+        struct mds *mds = d->mds;
+        const struct inode *file;
+        int64_t wall = (int64_t)env_wall(mds->env);
+        struct fence_wait *wait;
+
+        if (is_recent(d, r->layouts_ns) || meta_inode(mds->meta, fileid, &file) < 0 ||
+            file->mtime + RECENT_SECONDS * (int64_t)NS > wall)
+                return;
+        wait = calloc(1, sizeof(*wait));
+        if (!wait)
+                return;
+        wait->done = called_back;
+        r->layouts_ns = env_now(mds->env);
+        if (!recall_file(mds->recalls, file, RECALL_WRITERS, except, wait))
+                free(wait);
+}
+
+static bool is_contended(struct delegations *d, const struct client *client, uint64_t fileid,
+                         struct recent *r)
+{
+        struct mds *mds = d->mds;
+
+        if (is_recent(d, r->called_back_ns) ||
+            open_conflicts(mds->opens, fileid, NULL, 0, OPEN4_SHARE_DENY_WRITE))
+                return true;
+        if (layout_has_writer(mds->layouts, fileid, client)) {
+                call_layouts_back(d, client, fileid, r);
+                return true;
+        }
+        return !size_is_current(mds->sizes, fileid);
 }
 
 static void none(uint32_t want, uint32_t why, struct open_delegation *ret)

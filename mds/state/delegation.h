@@ -11,7 +11,8 @@
  *   - the client wishes for one, or the file has been opened for reading in the minute before: what is read
  *     once (tar, cp -r, rm -r after it) gets none, what is read again and again does;
  *   - nobody has the file open for writing, no other client holds a layout for writing, and the data servers
- *     have nothing to add to its size and times;
+ *     have nothing to add to its size and times. Clients keep layouts beyond CLOSE: one that keeps a file
+ * from being delegated is called back, unless the file was written in the minute before;
  *   - none of it was called back in the minute before;
  *   - the client's back channel has answered (nfs4/callback.h): a delegation is only as good as its recall;
  *   - and delegations are switched on. Switched off, they are still there for clients that reclaim them, and

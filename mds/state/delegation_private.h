@@ -5,13 +5,16 @@
 #include "base/slab.h"
 #include "mds/state/delegation.h"
 
+#define NS UINT64_C(1000000000)
+
 enum { DELEGATIONS_MAX = 1 << 18, RECENT_SLOTS = 4096 /* a power of two */, RECENT_SECONDS = 60 };
 
 /* What is remembered of a file without delegations. Files share slots: who comes later has it. */
 struct recent {
         uint64_t fileid;
-        uint64_t opened_ns;      /* last, for reading; 0: never */
-        uint64_t called_back_ns; /* last; 0: never */
+        /* When it happened last; 0: never. It was opened for reading, a delegation of it was called back,
+         * layouts were for the sake of one. */
+        uint64_t opened_ns, called_back_ns, layouts_ns;
 };
 
 struct delegations {

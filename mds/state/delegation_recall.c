@@ -14,7 +14,6 @@
 #include "nfs4/codec.h"
 
 enum { WAIT_MS = 1000, AGAIN_MS = 1000, UNKNOWN_SECONDS = 5 };
-#define NS UINT64_C(1000000000)
 
 static uint64_t now_of(const struct delegation *one)
 {

@@ -184,6 +184,32 @@ static void not_while_somebody_writes(void **state)
         hold();
 }
 
+/* Clients keep layouts beyond CLOSE. */
+static void a_layout_that_is_only_left_over_is_called_back(void **state)
+{
+        struct attr_set old = { .time_modify = 1000 };
+        struct user_open w = USER_OPEN();
+        struct stateid layout;
+        uint32_t fences = lab.ds[0].fences;
+        bool present;
+
+        (void)state;
+        assert_int_equal(user_open(&other, &root, "f", &w), NFS4_OK);
+        assert_int_equal(user_layoutget(&other, &f, &w.stateid, &layout), NFS4_OK);
+        assert_int_equal(user_close(&other, &f, &w.stateid), NFS4_OK);
+        assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION);
+        assert_int_equal(other.back.calls, 0); /* it was written a moment ago */
+        bitmap_set(&old.mask, FATTR4_TIME_MODIFY_SET);
+        assert_int_equal(user_setattr(&other, &f, NULL, &old), NFS4_OK);
+        for (int i = 0; i < 3; i++)
+                assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION);
+        assert_int_equal(other.back.calls, 1);
+        assert_int_equal(other.back.opnum, OP_CB_LAYOUTRECALL);
+        assert_int_equal(lab.ds[0].fences, fences + 1);
+        assert_int_equal(user_layoutreturn(&other, &f, &other.back.stateid, &present), NFS4_OK);
+        hold();
+}
+
 static void not_to_one_that_cannot_be_called(void **state)
 {
         (void)state;
@@ -290,6 +316,7 @@ int main(void)
                 TEST(wishes_are_heard),
                 TEST(not_with_a_create_a_cut_a_write_or_a_deny),
                 TEST(not_while_somebody_writes),
+                TEST(a_layout_that_is_only_left_over_is_called_back),
                 TEST(not_to_one_that_cannot_be_called),
                 TEST(not_when_they_are_switched_off),
                 TEST(it_stands_for_an_open),

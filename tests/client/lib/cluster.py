@@ -26,12 +26,14 @@ def nacre_binary():
 
 
 class Nacre:
-    """`nacre dev` under FOLDER."""
+    """`nacre dev` under FOLDER. DELEGATIONS: whether clients are given any; None: as the metadata server does by itself, or as
+    $NACRE_TEST_DELEGATIONS (yes, no) says."""
 
     kind = "nacre"
 
-    def __init__(self, network, folder, data_servers=4, stripe_unit=None, stripe_count=None, exports=None):
+    def __init__(self, network, folder, data_servers=4, stripe_unit=None, stripe_count=None, exports=None, delegations=None):
         self.network, self.folder = network, folder
+        self.delegations = os.environ.get("NACRE_TEST_DELEGATIONS") if delegations is None else "yes" if delegations else "no"
         self.nacre = nacre_binary()
         self.addresses = data_server_addresses(data_servers)
         self.arguments = ["--dir", folder, "--mds", MDS]
@@ -53,6 +55,10 @@ class Nacre:
 
     def up(self):
         self.command("dev", "up", *self.arguments, timeout=120)  # returns when all data servers have joined
+        if self.delegations:
+            with open(os.path.join(self.folder, "mds.yaml"), "a", encoding="ascii") as f:
+                f.write(f"delegations: {self.delegations}\n")
+            self.restart("mds")
 
     def down(self):
         if os.path.isdir(self.folder):
