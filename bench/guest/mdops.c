@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mdops create|stat|unlink FOLDER COUNT THREADS: COUNT files in FOLDER/THREAD/, shared out over THREADS. A
- * create is open(O_CREAT|O_EXCL) and close of an empty file. Prints "ops N seconds S". */
+/* mdops create|open|stat|unlink FOLDER COUNT THREADS: COUNT files in FOLDER/THREAD/, shared out over THREADS.
+ * A create is open(O_CREAT|O_EXCL) and close of an empty file, an open open(O_RDONLY) and close. Prints "ops
+ * N seconds S". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,14 @@ static void die(const char *path)
 static void create_one(const char *path)
 {
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+        if (fd < 0 || close(fd))
+                die(path);
+}
+
+static void open_one(const char *path)
+{
+        int fd = open(path, O_RDONLY);
 
         if (fd < 0 || close(fd))
                 die(path);
@@ -77,7 +86,7 @@ int main(int argc, char **argv)
         struct timespec a, b;
 
         if (argc != 5 || (threads = (unsigned)atoi(argv[4])) < 1 || threads > THREADS_MAX) {
-                fputs("mdops create|stat|unlink FOLDER COUNT THREADS\n", stderr);
+                fputs("mdops create|open|stat|unlink FOLDER COUNT THREADS\n", stderr);
                 return 2;
         }
         folder = argv[2];
@@ -86,7 +95,9 @@ int main(int argc, char **argv)
                 operation = create_one;
                 make_folders(threads);
         } else
-                operation = !strcmp(argv[1], "stat") ? stat_one : unlink_one;
+                operation = !strcmp(argv[1], "open")   ? open_one
+                            : !strcmp(argv[1], "stat") ? stat_one
+                                                       : unlink_one;
         clock_gettime(CLOCK_MONOTONIC, &a);
         for (unsigned i = 0; i < threads; i++) {
                 numbers[i] = i;

@@ -7,7 +7,7 @@
 
 #define NS UINT64_C(1000000000)
 
-enum { DELEGATIONS_MAX = 1 << 18, RECENT_SLOTS = 4096 /* a power of two */, RECENT_SECONDS = 60 };
+enum { DELEGATIONS_MAX = 1 << 18, RECENT_SLOTS = 1 << 16 /* a power of two */, RECENT_SECONDS = 60 };
 
 /* What is remembered of a file without delegations. Files share slots: who comes later has it. */
 struct recent {
