@@ -124,20 +124,27 @@ def test_two_clients():
         crowd(lab, one, two)
 
 
-def test_holder_dies():
-    with Lab(data_servers=1) as lab:
-        one, two = lab.clients
+def test_holders_are_gone():
+    """One client dies, one is cut off and comes back when its lock is somebody else's."""
+    with Lab(data_servers=1, clients=3, memory_mib=512) as lab:
+        one, two, three = lab.clients
         for client in lab.clients:
             client.mount()
         Locker(one, "f", "w 0 100").wait()
-        waiter = Locker(two, "f", "W 0 0")
-        wait_until("somebody waits", lambda: counted(lab, "nacre_lock_waiters") == 1)
+        holder = Locker(three, "g", "w 0 0 put before", "put stale").wait()
+        waiters = [Locker(two, "f", "W 0 0"), Locker(two, "g", "W 0 0 put theirs")]
+        wait_until("two wait", lambda: counted(lab, "nacre_lock_waiters") == 2)
         os.killpg(one.process.pid, signal.SIGKILL)
+        lab.network.cut_off(three.address)
         start = time.monotonic()
-        waiter.wait(LEASE + 30)
-        took = time.monotonic() - start
-        ok(LEASE / 3 < took < LEASE * 9 / 8 + SOON, "a lock of a client that died is free when its lease has run out", f"{took:.1f} s")
-        equal(waiter.end(), ["ok"], "and who waited has it")
+        for waiter, whose in zip(waiters, ("died", "is cut off")):
+            waiter.wait(LEASE + 30)
+            took = time.monotonic() - start
+            ok(LEASE / 3 < took < LEASE * 9 / 8 + SOON, f"a lock of a client that {whose} is free when its lease has run out", f"{took:.1f} s")
+        equal([waiter.end() for waiter in waiters], [["ok"], ["ok", "ok"]], "and who waited has it")
+        lab.network.join(three.address)
+        equal(holder.release().wait(200).end(), ["ok", "ok", "EIO"], "who comes back learns that he has lost it, before he writes")
+        equal([client.run("cat n/g") for client in (two, three)], ["theirs"] * 2, "so nothing of his is there")
 
 
 def test_mds_restart():
@@ -165,4 +172,4 @@ def test_mds_restart():
         equal(waiter.end() + other.end(), ["ok"] * 3, "without an error")
 
 
-main(test_two_clients, test_holder_dies, test_mds_restart)
+main(test_two_clients, test_holders_are_gone, test_mds_restart)

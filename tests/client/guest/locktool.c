@@ -8,12 +8,13 @@
  * t OFFSET LENGTH           who is in the way of w: "free" or "r:START:LENGTH" or "w:…"
  * s, x, n; S, X             flock: shared, exclusive, unlock; and wait
  * ofd                       from here on fcntl's locks belong to the open file, not to the process
+ * put TEXT                  writes TEXT at the front of the file, and through to the server
  * add COUNT                 one higher is the number in the file, COUNT times, each under W 0 0
  * pass COUNT                W 0 0 and u 0 0, COUNT times, with nothing in between
  * event TEXT                a line `E TEXT` to $EVENTS
  * until FILE                go on when FILE is there
  *
- * A word to stdout for each lock: ok, denied, or the name of an error. */
+ * A word to stdout for each lock and put: ok, denied, or the name of an error. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -65,6 +66,13 @@ static void test_lock(long long offset, long long length)
                 printf("%c:%lld:%lld\n", l.l_type == F_RDLCK ? 'r' : 'w', (long long)l.l_start,
                        (long long)l.l_len);
         fflush(stdout);
+}
+
+static void put(const char *text)
+{
+        bool written = pwrite(fd, text, strlen(text), 0) == (ssize_t)strlen(text);
+
+        say(written ? fsync(fd) : -1);
 }
 
 static void add_one(void)
@@ -171,6 +179,8 @@ int main(int argc, char **argv)
                         lock_step(step[0], &argv);
                 else if (strcmp(step, "add") == 0)
                         repeat(atoll(next(&argv)), add_one);
+                else if (strcmp(step, "put") == 0)
+                        put(next(&argv));
                 else if (strcmp(step, "pass") == 0)
                         repeat(atoll(next(&argv)), NULL);
                 else if (strcmp(step, "ofd") == 0)
