@@ -7,7 +7,7 @@
  * through us; other errors reach the application. A LAYOUTGET with an open stateid by a client that has a
  * layout means it has forgotten it (Linux): it is granted anew under the same stateid. A write layout is a
  * durable record before the reply leaves, so that after a crash of ours the sizes are asked from the data
- * servers. */
+ * servers. In the grace period a reclaimed open is as good as any. */
 #include "mds/fleet/fleet.h"
 #include "mds/ops.h"
 #include "mds/op/io.h"
@@ -17,7 +17,6 @@
 #include "mds/state/layout.h"
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
-#include "mds/state/recovery.h"
 #include "nfs4/codec.h"
 
 struct layoutget_args {
@@ -198,9 +197,6 @@ static enum nfsstat4 execute(struct compound *c)
         struct layout_state *state;
         enum nfsstat4 status = check_args(a);
 
-        if (status == NFS4_OK && recovery_in_grace(mds->recovery))
-                status = NFS4ERR_GRACE; /* layouts are not reclaimed, and others may want this file (§12.7.4)
-                                         */
         if (status != NFS4_OK)
                 return status;
         if (meta_inode(mds->meta, c->fh.fileid, &file) < 0)

@@ -111,7 +111,8 @@ static void a_client_reclaims_and_grace_ends_at_once(void **state)
         assert_memory_not_equal(o.stateid.other, first.stateid.other, NFS4_OTHER_SIZE);
         assert_int_equal(reclaim(&u, &first.fh, &o), NFS4_OK);
         assert_int_equal(o.stateid.seqid, 2);
-        assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4ERR_GRACE);
+        assert_int_equal(user_layoutget(&u, &o.fh, &first.stateid, &layout), NFS4ERR_BAD_STATEID);
+        assert_int_equal(user_layoutget(&u, &o.fh, &o.stateid, &layout), NFS4_OK);
         assert_int_equal(cut(&u, &first.stateid), NFS4ERR_BAD_STATEID);
         assert_int_equal(cut(&u, &o.stateid), NFS4_OK);
         assert_true(in_grace());
