@@ -86,6 +86,7 @@ static void open_write(struct user *who)
 static void assert_revoked(void)
 {
         struct user_open w = USER_OPEN(.access = WRITE), o;
+        struct user_attrs before, after;
 
         assert_int_equal(delegations(), 0);
         assert_int_equal(user_renew(&u), NFS4_OK);
@@ -94,7 +95,10 @@ static void assert_revoked(void)
         assert_int_equal(user_test_stateid(&u, &held.delegated), NFS4ERR_DELEG_REVOKED);
         assert_int_equal(user_read(&u, &f, &held.delegated), NFS4ERR_DELEG_REVOKED);
         assert_int_equal(claim(&o), NFS4ERR_DELEG_REVOKED);
+        assert_int_equal(user_getattr(&u, &f, &before), NFS4_OK);
         assert_int_equal(user_delegreturn(&u, &f, &held.delegated), NFS4ERR_DELEG_REVOKED);
+        assert_int_equal(user_getattr(&u, &f, &after), NFS4_OK);
+        assert_true(after.change > before.change); /* or Linux keeps its pages for ever */
         assert_int_equal(user_free_stateid(&u, &held.delegated), NFS4_OK);
         assert_int_equal(user_test_stateid(&u, &held.delegated), NFS4ERR_BAD_STATEID);
         assert_int_equal(user_renew(&u), NFS4_OK);
