@@ -11,6 +11,7 @@
 #include <glob.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -310,6 +311,9 @@ static void on_durable(void *arg, uint64_t seq, int error)
 
         MUST(error == 0);
         MUST(stat(w->log, &st) == 0);
+        /* Before anything is told: the child may be killed between any two of these lines. */
+        shared->log_bytes = (uint64_t)st.st_size;
+        atomic_signal_fence(memory_order_release);
         for (; done < w->outstanding && w->waiting[done].seq <= seq; done++) {
                 uint64_t number = w->waiting[done].fileid & ~FILEID_DIRECTORY;
 
@@ -317,7 +321,6 @@ static void on_durable(void *arg, uint64_t seq, int error)
                         shared->largest_fileid = number;
                 shared->told = w->waiting[done].change;
         }
-        shared->log_bytes = (uint64_t)st.st_size;
         if (done > 0)
                 MUST(write(w->pipe, "+", 1) == 1);
         memmove(w->waiting, w->waiting + done, (w->outstanding - done) * sizeof(*w->waiting));
