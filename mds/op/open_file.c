@@ -114,7 +114,7 @@ static uint8_t share_access(const struct open_args *a)
 }
 
 /* §10.4: what the holders of delegations must not miss. */
-static enum nfsstat4 recall(struct compound *c, const struct subject *file)
+static enum nfsstat4 recall(struct compound *c, uint64_t fileid)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_wait *w = OP_WAIT(c, struct open_wait);
@@ -122,7 +122,7 @@ static enum nfsstat4 recall(struct compound *c, const struct subject *file)
 
         if (!(a->access & OPEN4_SHARE_ACCESS_WRITE || a->deny & OPEN4_SHARE_DENY_READ || cuts(a)))
                 return NFS4_OK;
-        status = delegation_conflict(c, file->inode->fileid, &w->delegation);
+        status = delegation_conflict(c, fileid, &w->delegation);
         if (status == NFS4_WAIT)
                 w->step = OPEN_RECALLING;
         return status;
@@ -152,7 +152,7 @@ static enum nfsstat4 check_existing(struct compound *c, struct subject *file)
         if (status == NFS4ERR_SHARE_DENIED && a->claim == CLAIM_PREVIOUS)
                 return NFS4ERR_RECLAIM_CONFLICT;
         if (status == NFS4_OK)
-                status = recall(c, file);
+                status = recall(c, fileid);
         if (status == NFS4_OK && meta_inode(mds->meta, fileid, &file->inode) < 0)
                 return NFS4ERR_STALE; /* it had no name, and who had it open was the one that yielded */
         return status;
