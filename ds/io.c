@@ -150,18 +150,15 @@ void io_look_again(struct io *io)
 
 static void sync_step_done(struct io_sync *s, int error)
 {
-        if (error < 0 && s->error == 0)
+        if (s->error == 0)
                 s->error = error;
-        if (--s->pending > 0)
-                return;
-        if (s->error)
-                s->io->object->unsynced = true;
-        compound_wake(s->io->compound);
+        if (--s->pending == 0)
+                compound_wake(s->io->compound);
 }
 
-static void data_synced(struct disk_req *disk)
+static void data_synced(struct sync_wait *data, int error)
 {
-        sync_step_done(CONTAINER(disk, struct io_sync, disk), (int)disk->result);
+        sync_step_done(CONTAINER(data, struct io_sync, data), error);
 }
 
 static void name_synced(struct folder_wait *folder, int error)
@@ -174,10 +171,9 @@ enum nfsstat4 io_sync(struct io *io, struct io_sync *s)
         struct object *o = io->object;
 
         *s = (struct io_sync){ .io = io, .pending = 2 };
-        s->disk = (struct disk_req){ .op = DISK_SYNC, .fd = o->fd, .done = data_synced };
+        s->data.synced = data_synced;
         s->folder.done = name_synced;
-        o->unsynced = false;
-        disk_submit(io->worker->disk, &s->disk);
+        object_sync(o, &s->data);
         if (folder_sync(&io->worker->objects.folders, object_folder(o->fileid), &s->folder))
                 s->pending--;
         return NFS4_WAIT;

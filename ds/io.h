@@ -46,7 +46,7 @@ enum nfsstat4 io_disk_error(struct io *io, int error, bool data_lost);
 /* fdatasync of an open object, and its name made durable when it may be new. */
 struct io_sync {
         struct io *io;
-        struct disk_req disk;
+        struct sync_wait data;
         struct folder_wait folder;
         uint32_t pending;
         int error; /* 0 or -errno once resume() runs */

@@ -7,11 +7,12 @@
  * size and mtime are durable, here and at the MDS: pushed the first time (most files are written once), and
  * from the second time on by announcing the file as dirty, once, so that the MDS asks; after a crash of its
  * own it asks because of its write-layout record. The MDS's own writes have no such record: always pushed.
- * An unstable write is answered when the kernel has the data
- * and the MDS knows that the file is dirty here (ds/push.h). The verifier is taken when the write begins: if
- * a sync fails meanwhile, COMMIT will answer another one. The payload goes to the disk from the record in
- * which it came. A handle that was given for reading is refused with ACCESS, which makes the client drop that
- * layout. */
+ * An unstable write is answered when the kernel has the data and the MDS knows that the file is dirty here
+ * (ds/push.h). The verifier is taken when the write begins: if a sync fails meanwhile, COMMIT will answer
+ * another one, and a FILE_SYNC4 is refused, since the kernel tells of a lost page once, perhaps in somebody
+ * else's sync. The payload goes to the disk from the record in which it came. A handle that was given for
+ * reading is refused with ACCESS, which makes the client drop that layout.
+ */
 #include "ds/io.h"
 #include "nfs4/codec.h"
 
@@ -175,6 +176,8 @@ static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
 {
         if (w->sync.error)
                 return finish(c, io_disk_error(&w->io, w->sync.error, true));
+        if (OP_RES(c, struct write_res)->verifier != atomic_load(&w->io.worker->ds->write_verifier))
+                return finish(c, NFS4ERR_PNFS_NO_LAYOUT);
         return w->quiet ? finish(c, told_status(w)) : start_pushing(c, w);
 }
 

@@ -131,6 +131,8 @@ struct object *object_hold(struct objects *s, uint64_t fileid, uint32_t generati
         list_init(&o->in_idle);
         list_init(&o->openers);
         list_init(&o->idle_waits);
+        list_init(&o->syncing);
+        list_init(&o->sync_waits);
         list_init(&o->held);
         list_init(&o->announce_waits);
         object_path(fileid, generation, o->path);
@@ -280,6 +282,48 @@ int object_open(struct object *o, struct opener *opener)
         if (!o->opening)
                 start_open(o, opener->create);
         return -EINPROGRESS;
+}
+
+/* --- syncing */
+
+static void start_sync(struct object *o);
+
+static void sync_done(struct disk_req *r)
+{
+        struct object *o = CONTAINER(r, struct object, req);
+        struct list ready = LIST_INIT(ready);
+        int error = (int)r->result;
+
+        object_ref(o); /* while those who waited are told */
+        list_splice(&ready, &o->syncing);
+        if (error) {
+                o->unsynced = true;
+                list_splice(&ready, &o->sync_waits);
+        } else if (!list_empty(&o->sync_waits)) {
+                start_sync(o);
+        }
+        for (struct list *node; (node = list_pop(&ready));) {
+                struct sync_wait *w = CONTAINER(node, struct sync_wait, node);
+
+                w->synced(w, error);
+        }
+        object_release(o);
+}
+
+static void start_sync(struct object *o)
+{
+        list_splice(&o->syncing, &o->sync_waits);
+        o->unsynced = false;
+        o->req = (struct disk_req){ .op = DISK_SYNC, .fd = o->fd, .done = sync_done };
+        disk_submit(o->objects->disk, &o->req);
+}
+
+void object_sync(struct object *o, struct sync_wait *w)
+{
+        CHECK(o->refs > 0 && o->fd >= 0);
+        list_push(&o->sync_waits, &w->node);
+        if (list_empty(&o->syncing))
+                start_sync(o);
 }
 
 int object_stat(struct object *o, uint64_t *ret_allocated, uint64_t *ret_mtime_ns)

@@ -16,6 +16,12 @@ struct opener {
                        int error); /* 0, -ENOENT (only without create), or what the disk said */
 };
 
+/* Somebody who waits until what was written to an object is durable. */
+struct sync_wait {
+        struct list node;
+        void (*synced)(struct sync_wait *, int error); /* 0 or -errno */
+};
+
 /* Somebody who waits until nobody else uses an object. */
 struct idle_wait {
         struct list node;
@@ -34,7 +40,8 @@ struct object {
         bool unsynced; /* written since the last fdatasync */
         uint64_t size; /* the file is at least so long: only a cut or a removal makes it shorter */
         struct list openers, idle_waits;
-        struct disk_req req; /* open; the sync before an eviction */
+        struct list syncing, sync_waits; /* whom the fdatasync under way is for; whom the next one */
+        struct disk_req req;             /* open, sync */
         char path[STORE_PATH];
 
         /* WRITEs wait here while the object is being cut (ds/io.h) */
@@ -78,6 +85,11 @@ void object_release(struct object *o);
 /* 0: o->fd is open. -EINPROGRESS: OPENER->opened() runs later; the caller's reference must last until then.
  */
 int object_open(struct object *o, struct opener *opener);
+/* fdatasync of an open object: W->synced() runs later, and then, without an error, everything written before
+ * this call is durable. One is under way at a time; who asks meanwhile shares the next. When one fails, those
+ * who wait for the next fail with it: the kernel tells of a lost page once, and it may have been one of
+ * theirs. */
+void object_sync(struct object *o, struct sync_wait *w);
 /* Size (stored in o->size too), bytes allocated and mtime of an open object, as of now. 0 or -errno. */
 int object_stat(struct object *o, uint64_t *ret_allocated, uint64_t *ret_mtime_ns);
 /* Bytes up to END were written. */

@@ -200,6 +200,63 @@ static void what_was_written_is_synced_before_it_is_closed(void **state)
         assert_int_equal(objects.open_count, FD_LIMIT);
 }
 
+struct syncer {
+        struct sync_wait wait;
+        int error;
+};
+
+static void synced(struct sync_wait *wait, int error)
+{
+        CONTAINER(wait, struct syncer, wait)->error = error;
+        if (--unfinished == 0)
+                loop_stop(loop);
+}
+
+/* One that is under way alone, and two that come meanwhile. */
+static void sync_three(struct object *o, struct syncer *s)
+{
+        uint64_t before = fault_disk_count(fault, DISK_SYNC);
+
+        unfinished = 3;
+        for (int i = 0; i < 3; i++) {
+                s[i] = (struct syncer){ { .synced = synced }, 1 };
+                object_sync(o, &s[i].wait);
+        }
+        assert_int_equal(fault_disk_count(fault, DISK_SYNC), before + 1);
+        loop_run(loop);
+}
+
+static void who_comes_during_a_sync_shares_the_next(void **state)
+{
+        struct object *o = hold_open(1);
+        struct syncer s[3];
+
+        (void)state;
+        object_written(o, 10);
+        sync_three(o, s);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(s[i].error, 0);
+        assert_int_equal(fault_disk_count(fault, DISK_SYNC), 2);
+        assert_false(o->unsynced);
+        object_release(o);
+}
+
+static void a_failed_sync_fails_for_who_waits_for_the_next(void **state)
+{
+        struct object *o = hold_open(1);
+        struct syncer s[3];
+
+        (void)state;
+        object_written(o, 10);
+        fault_disk_fail(fault, DISK_SYNC, -EIO);
+        sync_three(o, s);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(s[i].error, -EIO);
+        assert_int_equal(fault_disk_count(fault, DISK_SYNC), 1);
+        assert_true(o->unsynced); /* closing it syncs again */
+        object_release(o);
+}
+
 static uint32_t idle;
 
 static void became_idle(struct idle_wait *w)
@@ -267,6 +324,8 @@ int main(void)
                 TEST(the_least_recently_used_is_closed),
                 TEST(nothing_is_closed_while_it_is_used),
                 TEST(what_was_written_is_synced_before_it_is_closed),
+                TEST(who_comes_during_a_sync_shares_the_next),
+                TEST(a_failed_sync_fails_for_who_waits_for_the_next),
                 TEST(removers_wait_for_users_not_for_each_other),
                 TEST(a_size_is_a_lower_bound),
                 TEST(too_many_in_use_is_told),
