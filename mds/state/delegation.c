@@ -133,12 +133,12 @@ enum nfsstat4 delegation_find(struct delegations *d, const struct client *client
 enum nfsstat4 delegation_check(struct delegations *d, const struct client *client, const struct stateid *s,
                                uint64_t fileid, uint32_t access)
 {
-        struct delegation *one;
+        struct delegation *one = NULL;
         enum nfsstat4 status = delegation_find(d, client, s, &one);
 
         if (status != NFS4_OK)
                 return status;
-        if (one->fileid != fileid)
+        if (!one || one->fileid != fileid)
                 return NFS4ERR_BAD_STATEID;
         return access & OPEN4_SHARE_ACCESS_WRITE ? NFS4ERR_OPENMODE : NFS4_OK;
 }
