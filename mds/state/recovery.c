@@ -308,13 +308,14 @@ static bool is_anothers(const struct survivor *s, const struct client *client)
                (s->record.flavor != client->flavor || s->record.uid != client->uid);
 }
 
-/* The client itself has restarted: it has nothing to reclaim (§8.4.1). */
+/* The client itself has restarted: it has nothing to reclaim (§8.4.1). CREATE_SESSION knows no IO (§15.2): a store
+ * that fails ends this server, and the next one answers. */
 static enum nfsstat4 restarted(struct recovery *r, struct survivor *s)
 {
         int error = delete_record(r, slice_of(s->owner, s->owner_length));
 
         if (error < 0)
-                return nfs4_status_from_errno(error);
+                return error == -EIO ? NFS4ERR_DELAY : nfs4_status_from_errno(error);
         forget(r, s);
         end_if_all_done(r);
         return NFS4_OK;
