@@ -79,6 +79,7 @@ int mds_reload_exports(struct mds *mds, char *error, size_t error_bytes)
         }
         exports_free(old);
         recall_unexported(mds->recalls);
+        delegations_unexported(mds->delegations);
         log_info("exports-loaded", "file=%s exports=%u", mds->conf->exports_file.text, fresh->count);
         return 0;
 }

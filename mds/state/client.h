@@ -14,6 +14,7 @@ struct mds_client {
         struct survivor *survivor; /* it held state before our restart and may reclaim; NULL: it may not */
         bool idle;                 /* it had nothing to reclaim when that was looked at last */
         bool recorded;             /* its record is in the store … */
+        bool delegated;            /* … and says that it had delegations … */
         uint64_t record_seq;       /* … durable up to here: what gives it state waits for that */
 };
 

@@ -11,6 +11,7 @@
 #include "mds/state/delegation_private.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
 
 static void wake_ready(struct task *task)
@@ -159,11 +160,11 @@ static uint32_t new_index(struct delegations *d)
         return d->next_index;
 }
 
-/* NULL: at the limit. */
-static struct delegation *give(struct delegations *d, const struct compound *c, const struct fh *fh)
+/* NULL: at the limit, or the store does not take the record. */
+static struct delegation *give(struct delegations *d, struct compound *c, const struct fh *fh)
 {
         struct mds_client *all = mds_client_of(c->client);
-        struct delegation *one = all ? slab_get(&d->slab) : NULL;
+        struct delegation *one = all && recovery_record_delegated(c) == NFS4_OK ? slab_get(&d->slab) : NULL;
 
         if (!one)
                 return NULL;
@@ -173,6 +174,7 @@ static struct delegation *give(struct delegations *d, const struct compound *c, 
         one->generation = fh->generation;
         one->export_id = fh->export_id;
         one->given = referring_of(c);
+        one->timer.fire = delegation_timer;
         stateid_make(d->mds, STATEID_DELEG, new_index(d), &one->stateid);
         stateid_bump(&one->stateid);
         hashtab_insert(&d->by_index, &one->by_index, hash_u64(d->next_index));
@@ -367,6 +369,31 @@ void delegation_revoke(struct delegations *d, struct client *client, uint64_t fi
         revoked_add(d->mds->revocations, client, &one->stateid, why);
         metric_add(&d->revoked, 1);
         delegation_end(one, client);
+}
+
+/* Whose export is gone cannot even return it: no handle of it is good any more. */
+static void check_export(struct delegations *d, struct delegation *one)
+{
+        const struct mds *mds = d->mds;
+        const struct client *client = one->client;
+
+        if (!export_by_id(mds->exports, one->export_id))
+                delegation_take(one);
+        else if (!export_match(mds->exports, one->export_id, &client->address, client->flavor, mds->names))
+                delegation_recall(one);
+}
+
+static void check_exports(struct delegations *d, struct mds_client *holder)
+{
+        LIST_FOR_EACH_SAFE(node, &holder->delegations)
+                check_export(d, CONTAINER(node, struct delegation, in_client));
+}
+
+void delegations_unexported(struct delegations *d)
+{
+        LIST_FOR_EACH(node, &d->mds->nfs.clients.lru)
+                if (CONTAINER(node, struct client, in_lru)->role)
+                        check_exports(d, CONTAINER(node, struct client, in_lru)->role);
 }
 
 void delegations_drop_client(struct delegations *d, struct client *client)

@@ -23,8 +23,9 @@
  * holder is asked (CB_RECALL), and the operation that conflicts waits for WAIT_MS since it arrived: a healthy
  * client has given it back in a few milliseconds, while NFS4ERR_DELAY makes Linux sleep for 100 ms and then
  * ever longer. After that it is DELAY, and the client comes again. Nothing has been done when an operation
- * waits, so it begins again from the start. In the grace period all of these but OPEN are NFS4ERR_GRACE:
- * whose delegation it is may not have been reclaimed yet.
+ * waits, so it begins again from the start. In the grace period what goes by names and attributes of a
+ * regular file is NFS4ERR_GRACE for as long as another client that had delegations (its record tells) may
+ * reclaim: this file's may be one of them.
  *
  * Who does not give it back within a lease loses it (§10.4.6): its record goes first (it may not reclaim it
  * after a restart of ours), its stateid is NFS4ERR_DELEG_REVOKED until it lets go of it by FREE_STATEID, and
@@ -100,7 +101,7 @@ struct delegation_wait {
  * are called back; resume, which does all again from the start. DELAY: likewise, and it has waited long
  * enough. W NULL: DELAY instead of WAIT. */
 enum nfsstat4 delegation_conflict(struct compound *c, uint64_t fileid, struct delegation_wait *w);
-/* The same for what goes by names and attributes: GRACE in the grace period. */
+/* The same for what goes by names and attributes: GRACE while it may be about to be reclaimed. */
 enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid, struct delegation_wait *w);
 /* ONE is called back, if it is not already. */
 void delegation_recall(struct delegation *one);
@@ -114,6 +115,8 @@ void delegations_give_up(struct delegations *d);
 void delegation_end(struct delegation *one, const struct client *by);
 /* What CLIENT holds of FILEID is taken away; WHY as in revoked.h. */
 void delegation_revoke(struct delegations *d, struct client *client, uint64_t fileid, enum nfsstat4 why);
+/* The export policy has changed: who has lost access to a file gives its delegation back. */
+void delegations_unexported(struct delegations *d);
 void delegations_drop_client(struct delegations *d, struct client *client);
 
 uint32_t delegations_count(const struct delegations *d);

@@ -32,5 +32,8 @@ struct delegations {
 /* Has anybody but EXCEPT a delegation of FILEID? The first one after PREVIOUS (NULL: of all); NULL: no. */
 struct delegation *delegation_of_other(const struct delegations *d, const struct client *except,
                                        uint64_t fileid, struct delegation *previous);
+/* ONE is taken from its client as soon as it is certain that it cannot be reclaimed. */
+void delegation_take(struct delegation *one);
+void delegation_timer(struct timer *t); /* of one: it is asked again, or taken */
 /* What is remembered of FILEID from now on. */
 struct recent *delegation_recent(struct delegations *d, uint64_t fileid);

@@ -79,8 +79,8 @@ static void ask(struct delegation *one)
                 wait_until(one, now_of(one) + AGAIN_MS * 1000000ull);
 }
 
-/* §10.4.6. It stays until it is certain that it cannot be reclaimed. */
-static void revoke(struct delegation *one)
+/* §10.4.6. */
+void delegation_take(struct delegation *one)
 {
         struct delegations *d = one->all;
         struct client *client = one->client;
@@ -95,12 +95,12 @@ static void revoke(struct delegation *one)
                           client_lapsed(&d->mds->nfs, client) ? NFS4ERR_EXPIRED : NFS4ERR_DELEG_REVOKED);
 }
 
-static void on_timer(struct timer *t)
+void delegation_timer(struct timer *t)
 {
         struct delegation *one = CONTAINER(t, struct delegation, timer);
 
         if (now_of(one) - one->recalled_ns >= lease_ns(one))
-                revoke(one);
+                delegation_take(one);
         else
                 ask(one);
 }
@@ -113,7 +113,6 @@ void delegation_recall(struct delegation *one)
                 return;
         one->recalled = true;
         one->recalled_ns = now_of(one);
-        one->timer.fire = on_timer;
         delegation_recent(d, one->fileid)->called_back_ns = one->recalled_ns;
         metric_add(&d->recalls, 1);
         ask(one);
@@ -175,8 +174,10 @@ enum nfsstat4 delegation_conflict(struct compound *c, uint64_t fileid, struct de
 enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid, struct delegation_wait *w)
 {
         const struct mds *mds = mds_of(c);
+        const struct inode *file;
 
-        if (mds->conf->delegations && recovery_in_grace(mds->recovery))
+        if (recovery_awaits_delegations(mds->recovery, c->client) &&
+            meta_inode(mds->meta, fileid, &file) == 0 && file->type == NF4REG)
                 return NFS4ERR_GRACE;
         return delegation_conflict(c, fileid, w);
 }

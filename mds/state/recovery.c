@@ -25,6 +25,7 @@ struct survivor {
 struct recovery {
         struct mds *mds;
         struct hashtab survivors;
+        uint32_t delegated; /* of them: had delegations */
         struct timer timer; /* the end of the grace period */
         struct timer idle_timer;
         bool in_grace;
@@ -65,7 +66,8 @@ static int put_record(struct recovery *r, const struct client *client, uint64_t 
         struct txn *t = txn_begin(r->mds->meta);
         struct client_record record = { .flavor = client->flavor,
                                         .uid = client->uid,
-                                        .lease_seconds = r->mds->nfs.lease_seconds };
+                                        .lease_seconds = r->mds->nfs.lease_seconds,
+                                        .delegated = role(client)->delegated };
         uint8_t key[KEY_MAX], value[RECORD_MAX];
 
         memcpy(record.verifier, client->verifier, sizeof(record.verifier));
@@ -88,6 +90,7 @@ static void forget(struct recovery *r, struct survivor *s)
 {
         if (s->client)
                 role(s->client)->survivor = NULL;
+        r->delegated -= s->record.delegated;
         hashtab_remove(&r->survivors, &s->by_owner);
         free(s);
 }
@@ -157,7 +160,7 @@ static void look_at(struct recovery *r, const struct client *client, struct mds_
 
         m->idle = !mds_client_holds(client);
         if (was_idle && m->idle && m->recorded && !m->survivor && delete_record(r, owner_of(client)) == 0)
-                m->recorded = false;
+                m->recorded = m->delegated = false;
 }
 
 static void on_idle_timer(struct timer *t)
@@ -194,6 +197,7 @@ static bool load(void *arg, struct slice key, struct slice value)
         }
         if (!client_decode(value, &s->record))
                 log_warn("client-record-damaged", "bytes=%u", value.length);
+        l->r->delegated += s->record.delegated;
         s->owner_length = length;
         memcpy(s->owner, key.data + 1, length);
         hashtab_insert(&l->r->survivors, &s->by_owner, owner_hash(l->r, slice_of(s->owner, length)));
@@ -257,6 +261,13 @@ bool recovery_in_grace(const struct recovery *r)
         return r->in_grace;
 }
 
+bool recovery_awaits_delegations(const struct recovery *r, const struct client *client)
+{
+        const struct survivor *own = client->role ? role(client)->survivor : NULL;
+
+        return r->delegated > (own && own->record.delegated ? 1u : 0u);
+}
+
 bool recovery_may_reclaim(const struct client *client)
 {
         return client->role && role(client)->survivor;
@@ -283,16 +294,13 @@ enum nfsstat4 recovery_reclaim(struct compound *c)
         return NFS4_OK;
 }
 
-enum nfsstat4 recovery_record(struct compound *c)
+static enum nfsstat4 record(struct compound *c, struct mds_client *m, bool news)
 {
-        struct mds_client *m = mds_client_of(c->client);
         int error = 0;
 
-        if (!m)
-                return NFS4ERR_DELAY;
         if (revoked_any(c->client))
                 return NFS4_OK; /* it might reclaim what it does not know it has lost */
-        if (!m->recorded)
+        if (!m->recorded || news)
                 error = put_record(mds_of(c)->recovery, c->client, &m->record_seq);
         if (error < 0)
                 return nfs4_status_from_errno(error);
@@ -300,6 +308,28 @@ enum nfsstat4 recovery_record(struct compound *c)
         if (c->commit_seq < m->record_seq)
                 c->commit_seq = m->record_seq;
         return NFS4_OK;
+}
+
+enum nfsstat4 recovery_record(struct compound *c)
+{
+        struct mds_client *m = mds_client_of(c->client);
+
+        return m ? record(c, m, false) : NFS4ERR_DELAY;
+}
+
+enum nfsstat4 recovery_record_delegated(struct compound *c)
+{
+        struct mds_client *m = mds_client_of(c->client);
+        bool knew = m && m->delegated;
+        enum nfsstat4 status;
+
+        if (!m)
+                return NFS4ERR_DELAY;
+        m->delegated = true;
+        status = record(c, m, !knew);
+        if (status != NFS4_OK)
+                m->delegated = knew;
+        return status;
 }
 
 static bool is_anothers(const struct survivor *s, const struct client *client)
@@ -338,6 +368,7 @@ enum nfsstat4 recovery_confirm(struct compound *c, struct client *client, const 
                 return NFS4ERR_DELAY;
         m->survivor = s;
         m->recorded = true;
+        m->delegated = s->record.delegated;
         s->client = client;
         return NFS4_OK;
 }

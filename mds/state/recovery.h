@@ -24,6 +24,8 @@ struct recovery *recovery_new(struct mds *mds);
 void recovery_free(struct recovery *r);
 
 bool recovery_in_grace(const struct recovery *r);
+/* May a delegation that somebody beside CLIENT had before our restart still be reclaimed? */
+bool recovery_awaits_delegations(const struct recovery *r, const struct client *client);
 /* CLIENT had state before our restart, the grace period runs, and it has not said RECLAIM_COMPLETE. */
 bool recovery_may_reclaim(const struct client *client);
 
@@ -35,6 +37,8 @@ enum nfsstat4 recovery_reclaim(struct compound *c);
 /* The calling client is about to get state: its record is in the store, and the reply waits for it. OK, or
  * what the store said. */
 enum nfsstat4 recovery_record(struct compound *c);
+/* The same before it gets a delegation, which its record tells. */
+enum nfsstat4 recovery_record_delegated(struct compound *c);
 
 /* CREATE_SESSION confirms CLIENT in place of OLD (may be NULL): is it one that may reclaim? OK; CLID_INUSE:
  * its name belongs to another principal that may; DELAY. */

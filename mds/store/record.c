@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1, CLIENT_VERSION = 2 };
+enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1, CLIENT_VERSION = 3 };
 enum { MODE_BITS = 07777, INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET };
 
 /* --- writing: OUT is known to be large enough */
@@ -351,20 +351,24 @@ struct slice client_encode(uint8_t *out, const struct client_record *c)
 {
         uint8_t *at = put_bytes(put(out, CLIENT_VERSION, 1), c->verifier, NFS4_VERIFIER_SIZE);
 
-        return written(out, put(put(put(at, c->flavor, 4), c->uid, 4), c->lease_seconds, 4));
+        at = put(put(put(at, c->flavor, 4), c->uid, 4), c->lease_seconds, 4);
+        return written(out, put(at, c->delegated, 1));
 }
 
 bool client_decode(struct slice value, struct client_record *ret)
 {
         struct reader r = read_value(value, CLIENT_VERSION);
         struct client_record c = { 0 };
+        uint64_t delegated;
 
         take_bytes(&r, c.verifier, NFS4_VERIFIER_SIZE);
         c.flavor = (uint32_t)take(&r, 4);
         c.uid = (uint32_t)take(&r, 4);
         c.lease_seconds = (uint32_t)take(&r, 4);
-        if (!whole(&r))
+        delegated = take(&r, 1);
+        if (!whole(&r) || delegated > 1)
                 return false;
+        c.delegated = delegated != 0;
         *ret = c;
         return true;
 }

@@ -8,7 +8,8 @@
  *                                 8 bits counting collisions; it is the READDIR cookie. One removed from the
  *                                 middle of a collision run stays as a hole (type 0).
  *   l fileid client-tag           a write layout is out: epoch it was granted under
- *   c client-owner                client that has or had state: verifier, principal, lease
+ *   c client-owner                client that has or had state: verifier, principal, lease, whether
+ *                                 it had delegations
  *   o fileid                      orphan (unlinked, still open) or objects to be removed from data servers
  *   s server-id                   data server: name, uuid, state, last addresses
  *   p generation                  pool generation: the server ids in order
@@ -74,6 +75,7 @@ struct client_record {
         uint8_t verifier[NFS4_VERIFIER_SIZE];
         uint32_t flavor, uid;   /* principal */
         uint32_t lease_seconds; /* it was promised */
+        bool delegated;         /* it may have delegations to reclaim */
 };
 
 /* Keys: write into OUT (KEY_MAX) and return the slice of it. */

@@ -217,6 +217,45 @@ static void a_holder_that_comes_back_is_asked_then(void **state)
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4_OK);
 }
 
+/* --- the export policy */
+
+static void load_exports(const char *text)
+{
+        struct exports *old = lab.mds.exports;
+        char error[512];
+
+        assert_int_equal(
+                exports_load_text("exports", text, strlen(text), &lab.mds.exports, error, sizeof(error)), 0);
+        exports_free(old);
+        delegations_unexported(lab.mds.delegations);
+        mds_lab_run_ms(&lab, 1);
+}
+
+static void who_loses_access_is_asked_for_it(void **state)
+{
+        (void)state;
+        load_exports("exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: ro\n");
+        assert_int_equal(u.back.calls, 0);
+        load_exports("exports:\n  - path: /\n    rules:\n      - clients: 192.0.2.2\n        access: rw\n");
+        assert_int_equal(u.back.opnum, OP_CB_RECALL);
+        assert_int_equal(user_read(&u, &f, &held.delegated), NFS4ERR_ACCESS);
+        assert_int_equal(user_delegreturn(&u, &f, &held.delegated), NFS4_OK);
+        assert_int_equal(delegations(), 0);
+}
+
+/* Its handles are stale: it could not even return it. */
+static void with_the_export_it_is_gone(void **state)
+{
+        (void)state;
+        assert_int_equal(user_mkdir(&u, &root, "d", 0755, NULL), NFS4_OK);
+        load_exports("exports:\n  - path: /d\n    rules:\n      - clients: '*'\n        access: rw\n");
+        assert_int_equal(u.back.calls, 0);
+        assert_int_equal(delegations(), 0);
+        assert_int_equal(user_renew(&u), NFS4_OK);
+        assert_true(u.status_flags & SEQ4_STATUS_RECALLABLE_STATE_REVOKED);
+        assert_int_equal(user_test_stateid(&u, &held.delegated), NFS4ERR_DELEG_REVOKED);
+}
+
 /* --- after a restart of ours */
 
 static enum nfsstat4 reclaim(uint32_t had, struct user_open *ret)
@@ -252,6 +291,32 @@ static void it_is_reclaimed(void **state)
         assert_int_equal(user_remove(&other, &root, "f"), NFS4ERR_DELAY);
         assert_int_equal(user_delegreturn(&u, &f, &held.delegated), NFS4_OK);
         assert_int_equal(user_remove(&other, &root, "f"), NFS4_OK);
+}
+
+/* Names and attributes wait for nobody else, and for nothing that is never delegated. */
+static void only_for_delegations_that_may_come_back_others_wait(void **state)
+{
+        struct user third = { 0 };
+        struct attr_set mode = { .mode = 0600 };
+        struct user_open o;
+
+        (void)state;
+        assert_int_equal(user_touch(&other, &root, "g", 0666, NULL), NFS4_OK);
+        assert_int_equal(user_open(&other, &root, "g", &USER_OPEN(.access = READ)), NFS4_OK);
+        mds_lab_restart(&lab, true);
+        user_start(&third, &lab, "third", 3, 0, 0);
+        bitmap_set(&mode.mask, FATTR4_MODE);
+        assert_int_equal(user_mkdir(&third, &root, "d", 0755, NULL), NFS4_OK);
+        assert_int_equal(user_setattr(&third, &root, NULL, &mode), NFS4_OK);
+        assert_int_equal(user_remove(&third, &root, "d"), NFS4_OK);
+        assert_int_equal(user_remove(&third, &root, "g"), NFS4ERR_GRACE);
+        assert_int_equal(user_connect(&u, &lab, "client", 1, 0, 0x1122334455667788), NFS4_OK);
+        assert_int_equal(user_setattr(&u, &f, NULL, &mode), NFS4_OK); /* its own is not in its way */
+        assert_int_equal(reclaim(OPEN_DELEGATE_READ, &o), NFS4_OK);
+        assert_int_equal(user_reclaim_complete(&u), NFS4_OK);
+        assert_true(recovery_in_grace(lab.mds.recovery)); /* for the other, who had none */
+        assert_int_equal(user_setattr(&third, &f, NULL, &mode), NFS4ERR_DELAY);
+        assert_int_equal(user_remove(&third, &root, "g"), NFS4_OK);
 }
 
 static void switched_off_it_is_called_back_at_once(void **state)
@@ -295,7 +360,10 @@ int main(void)
                 TEST(unless_it_was_about_to_return_it),
                 TEST(a_holder_whose_lease_has_run_out_is_not_asked),
                 TEST(a_holder_that_comes_back_is_asked_then),
+                TEST(who_loses_access_is_asked_for_it),
+                TEST(with_the_export_it_is_gone),
                 TEST(it_is_reclaimed),
+                TEST(only_for_delegations_that_may_come_back_others_wait),
                 TEST(switched_off_it_is_called_back_at_once),
                 TEST(what_was_revoked_is_not_reclaimed),
         };

@@ -129,7 +129,7 @@ static void orphans(void **state)
 
 static void clients(void **state)
 {
-        struct client_record in = { "verifie", 1, UINT32_MAX, 45 }, out;
+        struct client_record in = { "verifie", 1, UINT32_MAX, 45, true }, out;
         uint8_t bytes[RECORD_MAX];
         struct slice value = client_encode(bytes, &in);
 
@@ -139,6 +139,7 @@ static void clients(void **state)
         assert_int_equal(out.flavor, 1);
         assert_int_equal(out.uid, UINT32_MAX);
         assert_int_equal(out.lease_seconds, 45);
+        assert_true(out.delegated);
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(client_decode(slice_of(bytes, cut), &out));
         assert_false(client_decode(slice_of(bytes, value.length + 1), &out));
