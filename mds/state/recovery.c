@@ -338,8 +338,8 @@ static bool is_anothers(const struct survivor *s, const struct client *client)
                (s->record.flavor != client->flavor || s->record.uid != client->uid);
 }
 
-/* The client itself has restarted: it has nothing to reclaim (§8.4.1). CREATE_SESSION knows no IO (§15.2): a store
- * that fails ends this server, and the next one answers. */
+/* The client itself has restarted: it has nothing to reclaim (§8.4.1). CREATE_SESSION knows no IO (§15.2): a
+ * store that fails ends this server, and the next one answers. */
 static enum nfsstat4 restarted(struct recovery *r, struct survivor *s)
 {
         int error = delete_record(r, slice_of(s->owner, s->owner_length));
