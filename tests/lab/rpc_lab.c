@@ -146,9 +146,20 @@ void lab_release_all(struct lab_service *s)
 
 /* --- the raw peer */
 
+/* The size of a buffer for LENGTH bytes: a power of two. */
+static size_t capacity(size_t length)
+{
+        size_t bytes = 64;
+
+        while (bytes <= length)
+                bytes *= 2;
+        return bytes;
+}
+
 static uint8_t *append(uint8_t *to, size_t *length, const void *data, size_t n)
 {
-        to = realloc(to, *length + n + 1);
+        if (!to || capacity(*length + n) != capacity(*length))
+                to = realloc(to, capacity(*length + n));
         CHECK(to != NULL);
         memcpy(to + *length, data, n);
         *length += n;
