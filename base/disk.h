@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Local files without blocking the loop: seven calls, done by io_uring (disk_uring.c), by threads where
+/* Local files without blocking the loop: the calls below, done by io_uring (disk_uring.c), by threads where
  * io_uring is refused (disk_threads.c), in place where the file system is memory (disk_inline.c), or by the
  * simulator's disk. Requests are members of whoever waits; done() runs on the loop, never from inside
  * disk_submit(). Requests on one fd may complete in any order. What can be read without waiting needs no
@@ -18,6 +18,11 @@ enum disk_op {
         DISK_SYNC_FOLDER, /* fd of a folder: fsync, since fdatasync may leave out the names that it got */
         DISK_TRUNCATE,    /* fd, offset = new length */
         DISK_UNLINK,      /* path */
+        DISK_ALLOCATE,    /* fd, offset, span: room is reserved; the file gets no longer */
+        DISK_PUNCH,       /* fd, offset, span: room is given back, zeros are read; the length stays */
+        DISK_SEEK_DATA,   /* fd, offset -> where the next data begin, -ENXIO: nowhere */
+        DISK_SEEK_HOLE, /* fd, offset -> where the next hole begins, at the latest at the end; -ENXIO: beyond
+                         */
 };
 
 struct disk_req {
@@ -28,7 +33,7 @@ struct disk_req {
         const char *path; /* stays valid until done */
         void *data;
         uint32_t length;
-        uint64_t offset;
+        uint64_t offset, span;
         int64_t result; /* as above, or -errno */
         void (*done)(struct disk_req *);
         /* private to the engine */

@@ -108,6 +108,16 @@ static int64_t transfer(struct disk_req *r)
         return r->moved;
 }
 
+static int64_t change_extents(const struct disk_req *r, int mode)
+{
+        int result;
+
+        do
+                result = fallocate(r->fd, mode, (off_t)r->offset, (off_t)r->span);
+        while (result < 0 && errno == EINTR);
+        return negative_errno(result);
+}
+
 int64_t posix_perform(struct disk_req *r, int root_fd)
 {
         r->moved = 0;
@@ -119,6 +129,10 @@ int64_t posix_perform(struct disk_req *r, int root_fd)
         case DISK_SYNC_FOLDER: return negative_errno(fsync(r->fd));
         case DISK_TRUNCATE: return negative_errno(ftruncate(r->fd, (off_t)r->offset));
         case DISK_UNLINK: return negative_errno(unlinkat(root_fd, r->path, 0));
+        case DISK_ALLOCATE: return change_extents(r, FALLOC_FL_KEEP_SIZE);
+        case DISK_PUNCH: return change_extents(r, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+        case DISK_SEEK_DATA: return negative_errno(lseek(r->fd, (off_t)r->offset, SEEK_DATA));
+        case DISK_SEEK_HOLE: return negative_errno(lseek(r->fd, (off_t)r->offset, SEEK_HOLE));
         }
         return -EINVAL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The disk on io_uring: requests of one turn go to the kernel in one io_uring_enter at its end; completions
- * make the ring's descriptor readable. ftruncate has no opcode before Linux 6.9 and goes to a thread. */
+ * make the ring's descriptor readable. What has no opcode (ftruncate, before Linux 6.9; lseek) or always
+ * blocks (fallocate) goes to a thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -10,7 +11,7 @@
 #include "base/check.h"
 #include "base/disk_posix.h"
 
-enum { REAP_BATCH = 64, TRUNCATE_THREADS = 2 };
+enum { REAP_BATCH = 64, THREADS = 2 };
 
 struct uring_disk {
         struct disk disk; /* first */
@@ -47,7 +48,11 @@ static void prepare(struct uring_disk *d, struct io_uring_sqe *sqe, struct disk_
         case DISK_SYNC: io_uring_prep_fsync(sqe, r->fd, IORING_FSYNC_DATASYNC); break;
         case DISK_SYNC_FOLDER: io_uring_prep_fsync(sqe, r->fd, 0); break;
         case DISK_UNLINK: io_uring_prep_unlinkat(sqe, d->root_fd, r->path, 0); break;
-        case DISK_TRUNCATE: break; /* goes to a thread: uring_submit() */
+        case DISK_TRUNCATE:
+        case DISK_ALLOCATE:
+        case DISK_PUNCH:
+        case DISK_SEEK_DATA:
+        case DISK_SEEK_HOLE: break; /* go to a thread: uring_submit() */
         }
         io_uring_sqe_set_data(sqe, r);
 }
@@ -143,16 +148,22 @@ static void at_turn_end(struct turn_hook *hook)
                 env_defer(loop_env(d->loop), &d->again);
 }
 
-/* --- truncate */
+/* --- threads */
 
-static void truncate_work(struct offload_job *job)
+static bool needs_thread(enum disk_op op)
+{
+        return op == DISK_TRUNCATE || op == DISK_ALLOCATE || op == DISK_PUNCH || op == DISK_SEEK_DATA ||
+               op == DISK_SEEK_HOLE;
+}
+
+static void thread_work(struct offload_job *job)
 {
         struct disk_req *r = CONTAINER(job, struct disk_req, job);
 
-        r->result = ftruncate(r->fd, (off_t)r->offset) < 0 ? -errno : 0;
+        r->result = posix_perform(r, disk_of(r->disk)->root_fd);
 }
 
-static void truncate_done(struct offload_job *job)
+static void thread_done(struct offload_job *job)
 {
         struct disk_req *r = CONTAINER(job, struct disk_req, job);
 
@@ -166,9 +177,10 @@ static void uring_submit(struct disk *disk, struct disk_req *r)
         struct uring_disk *d = disk_of(disk);
 
         r->moved = 0;
-        if (r->op == DISK_TRUNCATE) {
-                r->job.work = truncate_work;
-                r->job.done = truncate_done;
+        if (needs_thread(r->op)) {
+                r->disk = disk;
+                r->job.work = thread_work;
+                r->job.done = thread_done;
                 offload_submit(d->offload, &r->job);
         } else {
                 list_push(&d->waiting, &r->node);
@@ -253,7 +265,7 @@ static int open_ring(struct io_uring *ring, unsigned entries)
 /* What a disk needs besides its ring. */
 static bool attach(struct uring_disk *d, struct loop *loop)
 {
-        d->offload = offload_new(loop, TRUNCATE_THREADS);
+        d->offload = offload_new(loop, THREADS);
         if (!d->offload || loop_watch(loop, d->ring.ring_fd, on_completions, d) < 0) {
                 offload_free(d->offload);
                 return false;

@@ -143,6 +143,36 @@ static int64_t do_unlink(struct memory_disk *d, const char *path)
         return 0;
 }
 
+static int64_t do_punch(struct memory_disk *d, const struct disk_req *r, struct memory_file *file)
+{
+        uint64_t end = r->offset + r->span < file->size ? r->offset + r->span : file->size;
+
+        if (r->offset < end)
+                memset(file->data + r->offset, 0, end - r->offset);
+        file->mtime_ns = env_wall(d->env);
+        return 0;
+}
+
+/* A block that is all zeros is a hole. */
+static int64_t do_seek(const struct disk_req *r, const struct memory_file *file)
+{
+        static const uint8_t zeros[4096];
+        uint64_t at = r->offset;
+
+        if (at >= file->size)
+                return -ENXIO;
+        while (at < file->size) {
+                uint64_t end = (at / sizeof(zeros) + 1) * sizeof(zeros);
+                size_t length = (size_t)((end < file->size ? end : file->size) - at);
+                bool hole = memcmp(file->data + at, zeros, length) == 0;
+
+                if (hole == (r->op == DISK_SEEK_HOLE))
+                        return (int64_t)at;
+                at = end;
+        }
+        return r->op == DISK_SEEK_HOLE ? (int64_t)file->size : -ENXIO;
+}
+
 static int64_t perform(struct memory_disk *d, struct disk_req *r)
 {
         switch (r->op) {
@@ -153,6 +183,10 @@ static int64_t perform(struct memory_disk *d, struct disk_req *r)
         case DISK_UNLINK: return do_unlink(d, r->path);
         case DISK_SYNC:
         case DISK_SYNC_FOLDER: CHECK(d->open[r->fd] != NULL); return 0;
+        case DISK_ALLOCATE: return d->files->bytes + r->span > MEMORY_FILES_MAX ? -ENOSPC : 0;
+        case DISK_PUNCH: return do_punch(d, r, d->open[r->fd]);
+        case DISK_SEEK_DATA:
+        case DISK_SEEK_HOLE: return do_seek(r, d->open[r->fd]);
         }
         return -EINVAL;
 }

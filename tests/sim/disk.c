@@ -126,6 +126,36 @@ static int64_t do_truncate(struct platter *p, struct file *f, uint64_t size)
         return 0;
 }
 
+/* What is not there reads as zeros too: the room that it took is not given back. */
+static int64_t do_punch(struct platter *p, struct file *f, const struct disk_req *r)
+{
+        static const uint8_t zeros[BLOCK];
+        uint64_t end = r->offset + r->span < f->size ? r->offset + r->span : f->size;
+
+        for (uint64_t at = r->offset; at < end; at += BLOCK)
+                platter_write(p, f, at, zeros, (uint32_t)(end - at < BLOCK ? end - at : BLOCK));
+        return 0;
+}
+
+/* A block that is all zeros is a hole. */
+static int64_t do_seek(const struct file *f, const struct disk_req *r)
+{
+        static const uint8_t zeros[BLOCK];
+        uint64_t at = r->offset;
+
+        if (at >= f->size)
+                return -ENXIO;
+        while (at < f->size) {
+                uint64_t end = (at / BLOCK + 1) * BLOCK;
+                bool hole = memcmp(f->now + at, zeros, (end < f->size ? end : f->size) - at) == 0;
+
+                if (hole == (r->op == DISK_SEEK_HOLE))
+                        return (int64_t)at;
+                at = end;
+        }
+        return r->op == DISK_SEEK_HOLE ? (int64_t)f->size : -ENXIO;
+}
+
 static int64_t perform(struct request *q)
 {
         struct handle *h = q->handle;
@@ -133,7 +163,7 @@ static int64_t perform(struct request *q)
         struct platter *p = &h->on->platter;
         struct open_file *o = r->op == DISK_OPEN || r->op == DISK_UNLINK ? NULL : opened(h, r->fd);
 
-        if (r->op == DISK_WRITE || r->op == DISK_TRUNCATE)
+        if (r->op == DISK_WRITE || r->op == DISK_TRUNCATE || r->op == DISK_PUNCH)
                 o->file->mtime_ns = env_wall(&h->node->env);
         switch (r->op) {
         case DISK_OPEN: return do_open(h, r);
@@ -143,6 +173,10 @@ static int64_t perform(struct request *q)
         case DISK_SYNC_FOLDER: platter_sync_names(p, o->folder, q->upto); return 0;
         case DISK_TRUNCATE: return do_truncate(p, o->file, r->offset);
         case DISK_UNLINK: return do_unlink(p, r->path);
+        case DISK_ALLOCATE: return h->on->full ? -ENOSPC : 0;
+        case DISK_PUNCH: return do_punch(p, o->file, r);
+        case DISK_SEEK_DATA:
+        case DISK_SEEK_HOLE: return do_seek(o->file, r);
         }
         return -EINVAL;
 }
