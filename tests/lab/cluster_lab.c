@@ -208,7 +208,7 @@ struct peer *cluster_lab_connect(struct cluster_lab *lab, const char *owner, int
         struct peer_conf conf = { .addr = ds < 0 ? lab->mds_addr : lab->ds_addr[ds],
                                   .owner = slice_str(owner),
                                   .verifier = "verify",
-                                  .minor = 1,
+                                  .minor = 2,
                                   .exchange_flags =
                                           ds < 0 ? EXCHGID4_FLAG_USE_PNFS_MDS : EXCHGID4_FLAG_USE_PNFS_DS,
                                   .slots = 64,
