@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the MDS calls on the control connection (include/ctl.x, NACRE_CTL_DS): FENCE, GETSIZES, TRUNCATE,
- * REMOVE. Each visits the workers, works on the files from worker 0, and answers. None waits for a client or
- * for the MDS. */
+ * REMOVE, ALLOCATE, DEALLOCATE, SEEK. Each visits the workers when it concerns them, works on the files from
+ * worker 0, and answers. None waits for a client or for the MDS. */
 #include "ds/ctl_serve.h"
 
 #include <string.h>
@@ -112,6 +112,9 @@ static const struct {
         [CTL_GETSIZES] = { (xdrproc_t)xdr_ctl_getsizes_args, ctl_serve_getsizes },
         [CTL_TRUNCATE] = { (xdrproc_t)xdr_ctl_truncate_args, ctl_serve_truncate },
         [CTL_REMOVE] = { (xdrproc_t)xdr_ctl_remove_args, ctl_serve_remove },
+        [CTL_ALLOCATE] = { (xdrproc_t)xdr_ctl_range_args, ctl_serve_space },
+        [CTL_DEALLOCATE] = { (xdrproc_t)xdr_ctl_range_args, ctl_serve_space },
+        [CTL_SEEK] = { (xdrproc_t)xdr_ctl_seek_args, ctl_serve_seek },
 };
 
 /* An MDS whose HELLO was not taken may be another cluster's: nothing of ours is its to touch. */
@@ -121,10 +124,10 @@ static void serve(struct ctl_request *r)
 
         if (ctl_client_up(r->ds->ctl))
                 procs[r->proc].serve(r);
-        else if (r->proc == CTL_FENCE || r->proc == CTL_TRUNCATE)
-                ctl_serve_status(r, CTL_UNKNOWN);
-        else
+        else if (r->proc == CTL_GETSIZES || r->proc == CTL_REMOVE)
                 ctl_serve_answer(r, (xdrproc_t)xdr_ctl_statuses, &nothing);
+        else
+                ctl_serve_status(r, CTL_UNKNOWN); /* a union's failure looks the same */
 }
 
 void ctl_serve_go_on(struct ds *ds)

@@ -18,15 +18,19 @@ struct ctl_request {
                 ctl_getsizes_args getsizes;
                 ctl_truncate_args truncate;
                 ctl_remove_args remove;
+                ctl_range_args range;
+                ctl_seek_args seek;
         } args;
         struct visit visit;
         uint64_t marks[8]; /* GETSIZES: objects with writes under way, one bit each */
         struct settle settle;
-        struct object *object; /* GETSIZES, TRUNCATE: held on worker 0 */
+        struct object *object; /* held on worker 0 */
         struct opener opener;
         struct disk_req disk;
+        struct folder_wait folder; /* ALLOCATE */
         ctl_status status;
         uint32_t at, pending;
+        uint64_t upto; /* ALLOCATE, DEALLOCATE: where it ends in the object */
         void *results; /* malloc'd */
 };
 
@@ -38,11 +42,19 @@ void ctl_serve_go_on(struct ds *ds);
 void ctl_serve_answer(struct ctl_request *r, xdrproc_t proc, void *result);
 void ctl_serve_status(struct ctl_request *r, ctl_status status);
 
+static inline struct stripe ctl_object_stripe(const ctl_object *o)
+{
+        return (struct stripe){ o->unit, o->width, o->first };
+}
 static inline bool ctl_object_is_valid(const ctl_object *o)
 {
-        return stripe_is_valid((struct stripe){ o->unit, o->width, o->first }, o->index);
+        return stripe_is_valid(ctl_object_stripe(o), o->index);
 }
+/* What the MDS is told of a disk's -errno; notes the disk's health. DATA_LOST: a sync failed. */
+ctl_status ctl_disk_error(struct ds *ds, int error, bool data_lost);
 
 void ctl_serve_getsizes(struct ctl_request *r); /* ctl_getsizes.c */
 void ctl_serve_truncate(struct ctl_request *r); /* ctl_truncate.c */
 void ctl_serve_remove(struct ctl_request *r);   /* ctl_remove.c */
+void ctl_serve_space(struct ctl_request *r);    /* ctl_space.c: ALLOCATE, DEALLOCATE */
+void ctl_serve_seek(struct ctl_request *r);     /* ctl_seek.c */

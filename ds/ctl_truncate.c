@@ -10,6 +10,8 @@
 #include "ds/ctl_serve.h"
 #include "ds/io.h"
 
+enum { SLACK = 65536 /* bytes that a file takes beyond its length without any being reserved */ };
+
 static const ctl_object *object_of(const struct ctl_request *r)
 {
         return &r->args.truncate.object;
@@ -157,10 +159,11 @@ static void opened(struct opener *opener, int error)
                 error = object_stat(r->object, &allocated, &mtime);
         if (error)
                 finish(r, error == -ENOENT ? CTL_OK : CTL_IO);
-        else if (r->object->size <= target_of(r))
+        else if (r->object->size < target_of(r) ||
+                 (r->object->size == target_of(r) && allocated <= r->object->size + SLACK))
                 finish(r, CTL_OK);
         else
-                submit(r, DISK_TRUNCATE, cut);
+                submit(r, DISK_TRUNCATE, cut); /* also when only room behind the end goes (ctl_space.c) */
 }
 
 static void all_held(struct visit *v)

@@ -6,9 +6,11 @@
 
 const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT] = {
         [OP_ACCESS] = &op_access,
+        [OP_ALLOCATE] = &op_allocate,
         [OP_CLOSE] = &op_close,
         [OP_COMMIT] = &op_commit,
         [OP_CREATE] = &op_create,
+        [OP_DEALLOCATE] = &op_deallocate,
         [OP_DELEGRETURN] = &op_delegreturn,
         [OP_GETATTR] = &op_getattr,
         [OP_GETFH] = &op_getfh,
@@ -32,6 +34,7 @@ const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT] = {
         [OP_RESTOREFH] = &op_restorefh,
         [OP_SAVEFH] = &op_savefh,
         [OP_SECINFO] = &op_secinfo,
+        [OP_SEEK] = &op_seek,
         [OP_SETATTR] = &op_setattr,
         [OP_VERIFY] = &op_verify,
         [OP_WRITE] = &op_write,

@@ -81,3 +81,20 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
                 return NFS4_OK;
         return check_denies(c, NULL, access);
 }
+
+enum nfsstat4 io_mark_data(struct compound *c, const struct inode *file)
+{
+        struct txn *t;
+        struct inode *inode;
+
+        if (file->flags & INODE_DATA)
+                return NFS4_OK;
+        t = txn_begin(mds_of(c)->meta);
+        inode = txn_edit(t, file->fileid);
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        inode->flags |= INODE_DATA;
+        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
+}

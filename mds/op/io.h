@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What READ, WRITE and SETATTR of the size share. */
+/* What the operations on data share: READ, WRITE, SETATTR of the size, ALLOCATE, SEEK … */
 #pragma once
 
 #include "mds/mds.h"
@@ -13,3 +13,6 @@ enum { IO_MAX = 1024 * 1024 };
 enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access);
 /* The part of it that asks who the caller is: ROFS, ACCESS. */
 enum nfsstat4 io_permitted(const struct compound *c, const struct inode *file, uint32_t access);
+/* Before the first byte: the mark that objects may exist, so that deletes and truncates look for them. FILE
+ * is not good any more afterwards. */
+enum nfsstat4 io_mark_data(struct compound *c, const struct inode *file);

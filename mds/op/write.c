@@ -30,24 +30,6 @@ static void decode(struct compound *c, struct xdr_in *x)
                 x->bad = true;
 }
 
-/* Before the first byte: the mark that objects may exist, so that deletes and truncates look for them. */
-static enum nfsstat4 mark_data(struct compound *c, const struct inode *file)
-{
-        struct txn *t;
-        struct inode *inode;
-
-        if (file->flags & INODE_DATA)
-                return NFS4_OK;
-        t = txn_begin(mds_of(c)->meta);
-        inode = txn_edit(t, c->fh.fileid);
-        if (!inode) {
-                txn_abort(t);
-                return NFS4ERR_STALE;
-        }
-        inode->flags |= INODE_DATA;
-        return nfs4_status_from_errno(txn_commit(t, &c->commit_seq));
-}
-
 static enum nfsstat4 execute(struct compound *c)
 {
         struct write_args *a = OP_ARGS(c, struct write_args);
@@ -65,7 +47,7 @@ static enum nfsstat4 execute(struct compound *c)
                 return NFS4_OK;
         if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
                 return NFS4ERR_STALE;
-        status = mark_data(c, file);
+        status = io_mark_data(c, file);
         if (status != NFS4_OK)
                 return status;
         meta_inode(mds_of(c)->meta, c->fh.fileid, &file);

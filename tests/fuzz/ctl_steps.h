@@ -44,7 +44,7 @@ struct answers {
 static inline void answers_add(struct answers *a, const struct step *s)
 {
         if (a->count < ANSWERS_MAX)
-                a->first[a->count++] = (struct step){ s->bytes.data[0] % 8, rest_of(s) };
+                a->first[a->count++] = (struct step){ s->bytes.data[0] % 16, rest_of(s) };
 }
 
 /* Answer CALL with the oldest answer for its procedure; false: there is none. */

@@ -104,12 +104,33 @@ static void write_through(const struct user_fh *fh)
         user_call(&user);
 }
 
+/* ALLOCATE, DEALLOCATE or SEEK of file f. */
+static void ask_for_room(uint32_t which)
+{
+        static const uint32_t ops[] = { OP_ALLOCATE, OP_DEALLOCATE, OP_SEEK };
+
+        user_begin(&user);
+        user_putfh(&user, &files[0]);
+        put_stateid(user_op(&user, ops[which % 3]), &open_stateid);
+        xdr_put_u64(user.x, 1000);
+        if (ops[which % 3] == OP_SEEK)
+                xdr_put_u32(user.x, which >> 2 & 1);
+        else
+                xdr_put_u64(user.x, 1ull << 21);
+        user_call(&user);
+}
+
+/* bytes[0]: what, or with bit 3 which question about room; bit 7: of which file. */
 static void be_a_client(const struct slice bytes)
 {
         const struct user_fh *fh = &files[bytes.data[0] >> 7];
         struct user_attrs attrs;
         struct user_fh made;
 
+        if (bytes.data[0] & 8) {
+                ask_for_room(bytes.data[0] & 7);
+                return;
+        }
         switch (bytes.data[0] % 8) {
         case 0: user_getattr(&user, fh, &attrs); break;
         case 1: cut(&user, fh, bytes.length); break;

@@ -119,4 +119,7 @@ ctl_status lab_fence(struct ds_lab *lab, uint64_t fileid, uint32_t client, uint3
 ctl_size lab_getsize(struct ds_lab *lab, const struct fh *fh);
 ctl_status lab_truncate(struct ds_lab *lab, const struct fh *fh, uint64_t size);
 ctl_status lab_remove(struct ds_lab *lab, const struct fh *fh);
+/* PROC: CTL_ALLOCATE or CTL_DEALLOCATE. */
+ctl_status lab_space(struct ds_lab *lab, const struct fh *fh, uint32_t proc, uint64_t offset,
+                     uint64_t length);
 bool lab_fake_call_wait(struct ds_lab *lab, struct fake_call *call, uint32_t ms);

@@ -272,6 +272,15 @@ ctl_status lab_truncate(struct ds_lab *lab, const struct fh *fh, uint64_t size)
         return res.status;
 }
 
+ctl_status lab_space(struct ds_lab *lab, const struct fh *fh, uint32_t proc, uint64_t offset, uint64_t length)
+{
+        ctl_range_args args = { .object = object_of(fh), .offset = offset, .length = length };
+        ctl_used_res res = { .status = CTL_INVAL };
+
+        call_ds(lab, proc, (xdrproc_t)xdr_ctl_range_args, &args, (xdrproc_t)xdr_ctl_used_res, &res);
+        return res.status;
+}
+
 ctl_status lab_remove(struct ds_lab *lab, const struct fh *fh)
 {
         ctl_object object = object_of(fh);

@@ -124,6 +124,33 @@ static void serve_fence(struct lab_ds *ds, struct call *call)
         put_result(call, (xdrproc_t)xdr_ctl_result, &res);
 }
 
+static void serve_space(struct lab_ds *ds, struct call *call)
+{
+        ctl_range_args args = { 0 };
+        ctl_used_res res = { .status = ds->broken ? CTL_IO : CTL_OK };
+
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_range_args, &args);
+        if (!ds->broken)
+                res.ctl_used_res_u.used = lab_ds_object(ds, args.object.fileid)->used;
+        put_result(call, (xdrproc_t)xdr_ctl_used_res, &res);
+}
+
+/* What it has is data from the first byte on, and ends where the file does. */
+static void serve_seek(struct lab_ds *ds, struct call *call)
+{
+        ctl_seek_args args = { 0 };
+        ctl_seek_res res = { .status = ds->broken ? CTL_IO : CTL_OK };
+        uint64_t size;
+
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_seek_args, &args);
+        size = lab_ds_object(ds, args.object.fileid)->size;
+        if (!ds->broken && !args.hole && args.offset >= size)
+                res.status = CTL_NOENT;
+        else
+                res.ctl_seek_res_u.offset = args.hole && size > args.offset ? size : args.offset;
+        put_result(call, (xdrproc_t)xdr_ctl_seek_res, &res);
+}
+
 static void serve(void *service, struct call *call)
 {
         struct lab_ds *ds = service;
@@ -132,6 +159,9 @@ static void serve(void *service, struct call *call)
         case CTL_GETSIZES: serve_getsizes(ds, call); break;
         case CTL_TRUNCATE: serve_truncate(ds, call); break;
         case CTL_REMOVE: serve_remove(ds, call); break;
+        case CTL_ALLOCATE:
+        case CTL_DEALLOCATE: serve_space(ds, call); break;
+        case CTL_SEEK: serve_seek(ds, call); break;
         default: serve_fence(ds, call);
         }
         if (call->header.proc == ds->deaf)

@@ -165,6 +165,30 @@ static void below_the_reserve_it_says_full(void **state)
         assert_true(ds_lab_wait(&lab, is_full, NULL, 20000));
 }
 
+static void room_that_there_is_not_or_cannot_be_had(void **state)
+{
+        static const struct {
+                int error;
+                ctl_status status;
+        } cases[] = { { -ENOSPC, CTL_NOSPC }, { -EOPNOTSUPP, CTL_NOTSUPP }, { -EIO, CTL_IO } };
+        struct fh fh = lab_fh(&client);
+
+        (void)state;
+        assert_int_equal(lab_space(&lab, &fh, CTL_DEALLOCATE, 0, 100), CTL_OK); /* there is no object */
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                fault_disk_fail(lab.fault, DISK_ALLOCATE, cases[i].error);
+                assert_int_equal(lab_space(&lab, &fh, CTL_ALLOCATE, 0, 100), cases[i].status);
+        }
+        fault_disk_fail(lab.fault, DISK_ALLOCATE, 0);
+        assert_int_equal(lab_space(&lab, &fh, CTL_ALLOCATE, 0, INT64_MAX), CTL_NOSPC);
+        assert_int_equal(lab_space(&lab, &fh, CTL_ALLOCATE, 0, 100), CTL_OK);
+        assert_int_equal(lab_getsize(&lab, &fh).size, 0); /* it is there, and as long as before */
+        fault_disk_fail(lab.fault, DISK_SYNC, -EIO);
+        assert_int_equal(lab_space(&lab, &fh, CTL_ALLOCATE, 0, 100), CTL_IO);
+        fault_disk_fail(lab.fault, DISK_SYNC, 0);
+        assert_true(ds_lab_wait(&lab, is_failing, NULL, 20000));
+}
+
 #define TEST(function, how) \
         { \
 #function " " #how, function, setup, teardown, &how \
@@ -179,6 +203,7 @@ int main(void)
                 TEST(a_failed_sync_changes_the_verifier, fault),
                 TEST(a_write_that_began_before_the_failure_shows_the_old_verifier, fault),
                 TEST(a_truncate_that_fails_says_so, fault),
+                TEST(room_that_there_is_not_or_cannot_be_had, fault),
                 TEST(a_store_that_fails_while_it_stops_keeps_it_from_nothing, fault),
                 TEST(below_the_reserve_it_says_full, fault),
         };

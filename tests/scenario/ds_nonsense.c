@@ -61,6 +61,24 @@ static ctl_status truncate_object(ctl_object object, uint64_t size)
         return res.status;
 }
 
+static ctl_status give_back(ctl_object object, uint64_t offset, uint64_t length)
+{
+        ctl_range_args args = { .object = object, .offset = offset, .length = length };
+        ctl_used_res res = { .status = CTL_OK };
+
+        call(CTL_DEALLOCATE, (xdrproc_t)xdr_ctl_range_args, &args, (xdrproc_t)xdr_ctl_used_res, &res);
+        return res.status;
+}
+
+static ctl_status seek_from(ctl_object object, uint64_t offset)
+{
+        ctl_seek_args args = { .object = object, .offset = offset };
+        ctl_seek_res res = { .status = CTL_OK };
+
+        call(CTL_SEEK, (xdrproc_t)xdr_ctl_seek_args, &args, (xdrproc_t)xdr_ctl_seek_res, &res);
+        return res.status;
+}
+
 static ctl_object object(void)
 {
         return (ctl_object){ .fileid = LAB_FILE, .generation = LAB_GENERATION, .unit = LAB_UNIT, .width = 1 };
@@ -125,6 +143,8 @@ static void geometry_that_no_file_has(void **state)
                 ctl_getsizes_res res = { .sizes.sizes_len = 0 };
 
                 assert_int_equal(truncate_object(wrong[i], 1), CTL_INVAL);
+                assert_int_equal(give_back(wrong[i], 0, 6), CTL_INVAL);
+                assert_int_equal(seek_from(wrong[i], 0), CTL_INVAL);
                 args.objects.objects_val = &wrong[i];
                 call(CTL_GETSIZES, (xdrproc_t)xdr_ctl_getsizes_args, &args, (xdrproc_t)xdr_ctl_getsizes_res,
                      &res);
@@ -134,6 +154,9 @@ static void geometry_that_no_file_has(void **state)
                 xdr_free((xdrproc_t)xdr_ctl_getsizes_res, (char *)&res);
         }
         assert_int_equal(truncate_object(object(), 1ull << 63), CTL_INVAL);
+        assert_int_equal(give_back(object(), 6, UINT64_MAX), CTL_INVAL);
+        assert_int_equal(give_back(object(), 1ull << 63, 0), CTL_INVAL);
+        assert_int_equal(seek_from(object(), 1ull << 63), CTL_INVAL);
         assert_true(reads("twelve bytes"));
         assert_int_equal(truncate_object(object(), 6), CTL_OK);
         fake_file(&lab.mds, LAB_FILE)->size = 6;
@@ -272,6 +295,8 @@ static void calls_before_hello_is_answered(void **state)
         assert_true(ds_lab_wait(&lab, holds_hello, &held, LONG_MS));
         assert_int_equal(fence((ctl_fence_args){ .floor = 7 }), CTL_UNKNOWN);
         assert_int_equal(truncate_object(object(), 0), CTL_UNKNOWN);
+        assert_int_equal(give_back(object(), 0, 6), CTL_UNKNOWN);
+        assert_int_equal(seek_from(object(), 0), CTL_UNKNOWN);
         lab.mds.intercept = NULL;
         call_reply_error(held, RPC_SYSTEM_ERR);
         assert_true(ds_lab_wait(&lab, ds_lab_joined, &lab, LONG_MS));

@@ -1,0 +1,57 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""fallocate, holes punched into a file and lseek's SEEK_DATA and SEEK_HOLE, on a striped file, as on a local one."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from checks import MIB, equal, note, ok, write_pattern  # noqa: E402
+from lab import Lab  # noqa: E402
+from tap import main  # noqa: E402
+
+LIMIT_SECONDS = 120
+# The places where data and holes begin, from the front; a line each.
+WALK = """python3 -c '
+import os, sys
+fd, size, at = os.open(sys.argv[1], os.O_RDONLY), os.stat(sys.argv[1]).st_size, 0
+while at < size:
+    try:
+        data = os.lseek(fd, at, os.SEEK_DATA)
+    except OSError:
+        break
+    at = os.lseek(fd, data, os.SEEK_HOLE)
+    print(data, at)
+' """
+
+
+def test_holes_and_room():
+    with Lab(data_servers=3, clients=2, stripe_unit=64 << 10) as lab:
+        one, two = lab.clients
+        one.mount()
+        two.mount()
+        write_pattern(one, 1, 4 * MIB, "n/f")
+        punch = f"fallocate -p -o {MIB + 1000} -l {2 * MIB} %s"
+        one.run("cp n/f /tmp/f && " + punch % "n/f" + " && " + punch % "/tmp/f")
+        ok(one.status("cmp n/f /tmp/f") == 0, "a hole punched into a striped file reads as in a local one")
+        two.run("cp n/f /tmp/f2")
+        equal(two.run("openssl dgst -sha256 -r /tmp/f2").split()[0], one.run("openssl dgst -sha256 -r /tmp/f").split()[0], "and for another client")
+        equal(two.run("stat -c %s n/f").strip(), str(4 * MIB), "the size stays")
+        blocks = int(two.run("stat -c %b n/f")) * 512
+        ok(2 * MIB - 65536 < blocks < 2 * MIB + 262144, "the space used is what is left", blocks)
+        walked = [[int(n) for n in line.split()] for line in two.run(WALK + "n/f").splitlines()]
+        note(f"data: {walked}")
+        ok(len(walked) == 2 and walked[0][0] == 0 and MIB + 1000 <= walked[0][1] <= MIB + 8192
+           and 3 * MIB - 8192 <= walked[1][0] <= 3 * MIB + 1000 and walked[1][1] == 4 * MIB, "lseek finds the hole where it is", walked)
+        one.run("fallocate -l 8M n/g")
+        equal(two.run("stat -c %s n/g").strip(), str(8 * MIB), "fallocate makes a file as long as asked")
+        blocks = int(two.run("stat -c %b n/g")) * 512
+        ok(blocks >= 8 * MIB, "and takes the room", blocks)
+        equal(two.run(WALK + "n/g"), "", "which is all one hole")
+        ok(two.status(f"cmp -n {8 * MIB} n/g /dev/zero") == 0, "and reads as zeros")
+        ok(one.status("fallocate -l 1P n/h") != 0 and two.run("stat -c %s n/h").strip() == "0", "more than there is is refused, and changes nothing")
+        stats = one.mountstats()
+        ok(stats.count("ALLOCATE") >= 1 and stats.count("DEALLOCATE") >= 1, "the client used ALLOCATE and DEALLOCATE")
+        ok(two.mountstats().count("SEEK") >= 3, "and SEEK")
+
+
+main(test_holes_and_room)
