@@ -9,6 +9,7 @@ const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT] = {
         [OP_ALLOCATE] = &op_allocate,
         [OP_CLOSE] = &op_close,
         [OP_COMMIT] = &op_commit,
+        [OP_COPY] = &op_copy,
         [OP_CREATE] = &op_create,
         [OP_DEALLOCATE] = &op_deallocate,
         [OP_DELEGRETURN] = &op_delegreturn,

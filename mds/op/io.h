@@ -11,6 +11,8 @@ enum { IO_MAX = 1024 * 1024 };
  * (§8.2.3, §9.1.2, §18.22, §18.32)? OK, or the error: ISDIR, WRONG_TYPE, ROFS, ACCESS, BAD_STATEID …,
  * OPENMODE, LOCKED (a share reservation of somebody else denies it). */
 enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access);
+/* The same of the saved file, where the current stateid is the saved one. */
+enum nfsstat4 io_check_saved(struct compound *c, struct stateid *stateid, uint32_t access);
 /* The part of it that asks who the caller is: ROFS, ACCESS. */
 enum nfsstat4 io_permitted(const struct compound *c, const struct inode *file, uint32_t access);
 /* Before the first byte: the mark that objects may exist, so that deletes and truncates look for them. FILE

@@ -1,11 +1,11 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""fallocate, holes punched into a file and lseek's SEEK_DATA and SEEK_HOLE, on a striped file, as on a local one."""
+"""fallocate, holes punched into a file, lseek's SEEK_DATA and SEEK_HOLE, and cp by the servers, on striped files."""
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from checks import MIB, equal, note, ok, write_pattern  # noqa: E402
+from checks import MIB, check_pattern, equal, note, ok, write_pattern  # noqa: E402
 from lab import Lab  # noqa: E402
 from tap import main  # noqa: E402
 
@@ -49,6 +49,15 @@ def test_holes_and_room():
         equal(two.run(WALK + "n/g"), "", "which is all one hole")
         ok(two.status(f"cmp -n {8 * MIB} n/g /dev/zero") == 0, "and reads as zeros")
         ok(one.status("fallocate -l 1P n/h") != 0 and two.run("stat -c %s n/h").strip() == "0", "more than there is is refused, and changes nothing")
+        write_pattern(one, 2, 5 * MIB + 77, "n/d")
+        before = one.mountstats()
+        one.run("cp n/d n/copy")
+        after = one.mountstats()
+        check_pattern(two, 2, 5 * MIB + 77, "n/copy", "cp copies a striped file")
+        ok(after.count("COPY") > before.count("COPY") and after.pnfs_writes == before.pnfs_writes and after.count("WRITE") == before.count("WRITE"),
+           "and the servers do it", after.count("COPY"))
+        ok(one.status("cp --reflink=always n/f n/clone 2>/tmp/said") != 0 and "not supported" in one.run("cat /tmp/said"), "cp --reflink=always fails honestly",
+           one.run("cat /tmp/said"))
         stats = one.mountstats()
         ok(stats.count("ALLOCATE") >= 1 and stats.count("DEALLOCATE") >= 1, "the client used ALLOCATE and DEALLOCATE")
         ok(two.mountstats().count("SEEK") >= 3, "and SEEK")

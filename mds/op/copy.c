@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* COPY, RFC 7862 §15.2.
+ *
+ * The RFC: the saved file's range goes into the current file, by the server; a count of 0 means to the end; a
+ * range that reaches beyond the end of the source is INVAL; the server may answer at once (cr_synchronous),
+ * also when it was asked not to, and may then have copied less than asked. We: always answer at once, after
+ * half a second or when all is copied, and what is answered is FILE_SYNC; the client goes on from there. The
+ * bytes are read from and written to data servers piece by piece (pnfs/proxy.h), by the same rules as READ
+ * and WRITE through us; after an error the pieces before it count. Nothing is copied between servers of
+ * different clusters: a source server is NOTSUPP, as are COPY_NOTIFY and the operations for copies that go on
+ * in the background, of which there are none. */
+#include "mds/op/io.h"
+#include "mds/ops.h"
+#include "mds/pnfs/proxy.h"
+#include "mds/pnfs/size.h"
+#include "mds/state/delegation.h"
+#include "nfs4/codec.h"
+
+enum { NL4_NETADDR = 3, SOURCE_SERVERS_MAX = 64, COPY_TIME_MS = 500 };
+
+struct copy_args {
+        struct stateid source_stateid, stateid;
+        uint64_t source_offset, offset, count;
+        bool consecutive, synchronous;
+        uint32_t source_servers;
+};
+struct copy_res {
+        enum { SIZING, READING, WRITING } step;
+        uint64_t count; /* to copy */
+        uint64_t done;
+        uint64_t until_ns;
+        uint32_t piece; /* bytes under way */
+        struct buf *buf;
+};
+
+static void skip_netloc(struct xdr_in *x)
+{
+        uint32_t type = xdr_get_u32(x);
+
+        if (type < 1 || type > NL4_NETADDR)
+                x->bad = true;
+        xdr_get_opaque(x, UINT32_MAX);
+        if (type == NL4_NETADDR)
+                xdr_get_opaque(x, UINT32_MAX);
+}
+
+static void decode(struct compound *c, struct xdr_in *x)
+{
+        struct copy_args *a = OP_ARGS(c, struct copy_args);
+
+        get_stateid(x, &a->source_stateid);
+        get_stateid(x, &a->stateid);
+        a->source_offset = xdr_get_u64(x);
+        a->offset = xdr_get_u64(x);
+        a->count = xdr_get_u64(x);
+        a->consecutive = xdr_get_bool(x);
+        a->synchronous = xdr_get_bool(x);
+        a->source_servers = xdr_get_u32(x);
+        if (a->source_servers > SOURCE_SERVERS_MAX)
+                x->bad = true;
+        for (uint32_t i = 0; i < a->source_servers && !x->bad; i++)
+                skip_netloc(x);
+}
+
+static enum nfsstat4 finish(struct copy_res *r, enum nfsstat4 status)
+{
+        buf_unref(r->buf);
+        r->buf = NULL;
+        return r->done > 0 ? NFS4_OK : status;
+}
+
+/* The next piece: read, unless the source was never written. */
+static enum nfsstat4 read_piece(struct compound *c)
+{
+        const struct copy_args *a = OP_ARGS(c, struct copy_args);
+        struct copy_res *r = OP_RES(c, struct copy_res);
+        const struct inode *source;
+        uint64_t left = r->count - r->done;
+        enum nfsstat4 status;
+
+        if (left == 0 || (r->done > 0 && env_now(compound_env(c)) >= r->until_ns))
+                return finish(r, NFS4_OK);
+        if (meta_inode(mds_of(c)->meta, c->saved_fh.fileid, &source) < 0)
+                return finish(r, NFS4ERR_STALE);
+        r->step = READING;
+        r->piece = left < IO_MAX ? (uint32_t)left : IO_MAX;
+        status = proxy_read(c, source, a->source_offset + r->done, r->piece, r->buf->data);
+        return status == NFS4_WAIT ? status : finish(r, status);
+}
+
+static enum nfsstat4 write_piece(struct compound *c)
+{
+        const struct copy_args *a = OP_ARGS(c, struct copy_args);
+        struct copy_res *r = OP_RES(c, struct copy_res);
+        const struct inode *file;
+        enum nfsstat4 status;
+
+        if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
+                return finish(r, NFS4ERR_STALE);
+        status = io_mark_data(c, file);
+        if (status != NFS4_OK)
+                return finish(r, status);
+        meta_inode(mds_of(c)->meta, c->fh.fileid, &file);
+        r->step = WRITING;
+        status = proxy_write(c, file, a->offset + r->done, slice_of(r->buf->data, r->piece), r->buf);
+        return status == NFS4_WAIT ? status : finish(r, status);
+}
+
+/* A file's own bytes may be copied to where they do not meet themselves. */
+static bool overlaps(const struct compound *c, uint64_t count)
+{
+        const struct copy_args *a = OP_ARGS(c, struct copy_args);
+        uint64_t distance =
+                a->offset > a->source_offset ? a->offset - a->source_offset : a->source_offset - a->offset;
+
+        return c->fh.fileid == c->saved_fh.fileid && distance < count;
+}
+
+/* The size of the source is known. */
+static enum nfsstat4 start(struct compound *c)
+{
+        const struct copy_args *a = OP_ARGS(c, struct copy_args);
+        struct copy_res *r = OP_RES(c, struct copy_res);
+        const struct inode *source;
+
+        if (meta_inode(mds_of(c)->meta, c->saved_fh.fileid, &source) < 0)
+                return NFS4ERR_STALE;
+        if (a->source_offset > source->size || a->count > source->size - a->source_offset)
+                return NFS4ERR_INVAL;
+        r->count = a->count > 0 ? a->count : source->size - a->source_offset;
+        if (a->offset > MAX_FILE_SIZE || r->count > MAX_FILE_SIZE - a->offset)
+                return NFS4ERR_FBIG;
+        if (overlaps(c, r->count))
+                return NFS4ERR_INVAL;
+        if (r->count == 0)
+                return NFS4_OK;
+        r->buf = buf_get(c->server->pool, IO_MAX);
+        if (!r->buf)
+                return NFS4ERR_DELAY;
+        r->until_ns = env_now(compound_env(c)) + COPY_TIME_MS * 1000000ull;
+        return read_piece(c);
+}
+
+static enum nfsstat4 check(struct compound *c, struct copy_args *a)
+{
+        enum nfsstat4 status;
+
+        if (a->source_servers > 0)
+                return NFS4ERR_NOTSUPP;
+        status = io_check_saved(c, &a->source_stateid, OPEN4_SHARE_ACCESS_READ);
+        if (status == NFS4_OK)
+                status = io_check(c, &a->stateid, OPEN4_SHARE_ACCESS_WRITE);
+        if (status == NFS4_OK && stateid_is_special(&a->stateid))
+                status = delegation_conflict(c, c->fh.fileid, NULL); /* it had no OPEN to wait in */
+        return status;
+}
+
+static enum nfsstat4 execute(struct compound *c)
+{
+        struct copy_args *a = OP_ARGS(c, struct copy_args);
+        enum nfsstat4 status = check(c, a);
+
+        *OP_RES(c, struct copy_res) = (struct copy_res){ .step = SIZING };
+        if (status == NFS4_OK)
+                status = size_refresh(c, c->saved_fh.fileid);
+        return status == NFS4_OK ? start(c) : status;
+}
+
+static enum nfsstat4 resume(struct compound *c)
+{
+        struct copy_res *r = OP_RES(c, struct copy_res);
+        enum nfsstat4 status = r->step == SIZING ? size_refresh(c, c->saved_fh.fileid) : proxy_result(c);
+
+        if (r->step == SIZING)
+                return status == NFS4_OK ? start(c) : status;
+        if (status != NFS4_OK)
+                return finish(r, status);
+        if (r->step == READING)
+                return write_piece(c);
+        r->done += r->piece;
+        return read_piece(c);
+}
+
+static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
+{
+        (void)status;
+        xdr_put_u32(x, 0); /* no callback: it is done */
+        xdr_put_u64(x, OP_RES(c, struct copy_res)->done);
+        xdr_put_u32(x, FILE_SYNC4);
+        xdr_put_fixed(x, c->server->write_verifier, NFS4_VERIFIER_SIZE);
+        xdr_put_bool(x, true); /* consecutive */
+        xdr_put_bool(x, true); /* synchronous */
+}
+
+const struct nfs4_op op_copy = {
+        .name = "COPY",
+        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES,
+        .reply_max = 40,
+        .decode = decode,
+        .execute = execute,
+        .resume = resume,
+        .encode = encode,
+};
