@@ -3,6 +3,7 @@
 #include "mds/ns/inode.h"
 
 #include "mds/fleet/fleet.h"
+#include "mds/state/delegation.h"
 
 /* Inodes are limited by the metadata store's disk only; df -i wants a number. */
 #define FILES_TOTAL (UINT64_C(1) << 40)
@@ -48,10 +49,12 @@ static void inode_values(const struct compound *c, const struct subject *s, cons
 {
         const struct inode *i = s->inode;
         const struct pseudo_node *above = NULL;
+        uint64_t told;
 
         v->type = i->type;
         v->change = i->change;
-        v->size = i->size;
+        told = delegation_size(mds_of(c)->delegations, c->client, i->fileid);
+        v->size = told > i->size ? told : i->size;
         v->space_used = i->used;
         v->fileid = i->fileid;
         v->mode = i->mode;

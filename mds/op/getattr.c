@@ -2,11 +2,11 @@
 /* GETATTR, RFC 8881 §18.7.
  *
  * The RFC: answers what is asked and supported; a write-only attribute is INVAL. We: when the answer depends
- * on size, times or change of a file that a data server may have newer news of, it is asked first
- * (mds/pnfs/size.h). */
+ * on size, times or change of a file that a data server or another client may have newer news of, these are
+ * asked first (mds/op/fresh.h). */
 #include "mds/ns/inode.h"
+#include "mds/op/fresh.h"
 #include "mds/ops.h"
-#include "mds/pnfs/size.h"
 
 struct getattr_args {
         struct bitmap4 asked;
@@ -33,7 +33,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (status != NFS4_OK)
                 return status;
         if (s.inode && s.inode->type == NF4REG && attrs_need_size(asked)) {
-                status = size_refresh(c, s.inode->fileid);
+                status = attrs_refresh(c, s.inode->fileid);
                 if (status != NFS4_OK)
                         return status;
         }

@@ -84,9 +84,11 @@ static enum nfsstat4 check(struct compound *c, const struct fh *fh, const struct
                 return check_stateid(c, fh->fileid, stateid, access);
         if (!stateid_is_anonymous(stateid) && !stateid_is_bypass(stateid))
                 return NFS4ERR_BAD_STATEID;
-        if (stateid_is_bypass(stateid) && access == OPEN4_SHARE_ACCESS_READ)
-                return NFS4_OK;
-        return check_denies(c, fh->fileid, NULL, access);
+        if (!stateid_is_bypass(stateid) || access != OPEN4_SHARE_ACCESS_READ)
+                status = check_denies(c, fh->fileid, NULL, access);
+        if (status == NFS4_OK && access == OPEN4_SHARE_ACCESS_READ)
+                status = delegation_conflict_by_reading(c, fh->fileid, NULL); /* no OPEN has waited for it */
+        return status;
 }
 
 enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t access)

@@ -3,6 +3,7 @@
  * needs no open, and says nothing about the future. */
 #include "mds/op/lock.h"
 #include "mds/ops.h"
+#include "mds/state/delegation.h"
 #include "mds/state/recovery.h"
 
 struct lockt_args {
@@ -34,6 +35,12 @@ static enum nfsstat4 execute(struct compound *c)
                 return status;
         if (recovery_in_grace(mds->recovery))
                 return NFS4ERR_GRACE; /* who has it locked may not have reclaimed it yet */
+        /* Who holds a delegation locks without us (§10.4.2). */
+        status = a->type == READ_LT || a->type == READW_LT
+                         ? delegation_conflict_by_reading(c, c->fh.fileid, OP_WAIT(c, struct delegation_wait))
+                         : delegation_conflict(c, c->fh.fileid, OP_WAIT(c, struct delegation_wait));
+        if (status != NFS4_OK)
+                return status;
         wish.owner = a->owner;
         return lock_test(mds->locks, &wish, &OP_RES(c, struct lockt_res)->denied);
 }
@@ -50,5 +57,6 @@ const struct nfs4_op op_lockt = {
         .reply_max = 8 + LOCK_DENIED_MAX,
         .decode = decode,
         .execute = execute,
+        .resume = execute,
         .encode = encode,
 };

@@ -6,16 +6,15 @@
  * a new file, the exclusive ways know their own retry by a verifier. We: the verifier has a place of its own
  * in the inode, so that no attribute is spoiled and suppattr_exclcreat is all that can be set. CLAIM_NULL,
  * CLAIM_FH, CLAIM_PREVIOUS after a restart of ours (mds/state/recovery.h), and opens under a delegation that
- * is being given back; delegations for reading where they are worth it (mds/state/delegation.h), and who
- * wishes for one and gets none is told why. OPEN4_RESULT_PRESERVE_UNLINKED is not promised: an unlinked file
- * outlives a restart of ours only when it is reclaimed in time, so Linux keeps renaming open files that it
- * removes. */
+ * is being given back; delegations where they are worth it (mds/state/delegation.h), and who wishes for one
+ * and gets none is told why. OPEN4_RESULT_PRESERVE_UNLINKED is not promised: an unlinked file outlives a
+ * restart of ours only when it is reclaimed in time, so Linux keeps renaming open files that it removes. */
 #include "mds/op/open.h"
 
 #include "mds/ops.h"
 #include "nfs4/callback.h"
 
-enum { ACE4_ACCESS_ALLOWED_ACE_TYPE = 0, DELEGATION_MAX = 4 + 16 + 4 + 16 };
+enum { ACE4_ACCESS_ALLOWED_ACE_TYPE = 0, DELEGATION_MAX = 4 + 16 + 4 + 12 + 16 };
 
 static enum nfsstat4 find_by_name(struct compound *c, const struct open_args *a, struct open_target *ret)
 {
@@ -64,8 +63,10 @@ static enum nfsstat4 resume(struct compound *c)
         return OP_WAIT(c, struct open_wait)->step == OPEN_RECALLING ? execute(c) : open_resume(c);
 }
 
-/* open_delegation4. The permissions that come with a delegation say nothing: who opens asks by ACCESS
- * (§10.4.1 leaves that to us). */
+/* open_delegation4. The limit for one for writing is a file of no bytes: we keep no space for what clients
+ * have in their caches, so they are to write it with the last close, as without a delegation, while there is
+ * somebody who can be told that the disks are full (§10.4.1). The permissions that come with a delegation say
+ * nothing: who opens asks by ACCESS (§10.4.1 leaves that to us). */
 static void put_delegation(struct xdr_out *x, const struct open_delegation *d)
 {
         xdr_put_u32(x, d->type);
@@ -73,9 +74,13 @@ static void put_delegation(struct xdr_out *x, const struct open_delegation *d)
                 xdr_put_u32(x, d->why);
                 if (d->why == WND4_CONTENTION || d->why == WND4_RESOURCE)
                         xdr_put_bool(x, false); /* nobody is called when one can be had */
-        } else if (d->type == OPEN_DELEGATE_READ) {
+        } else if (d->type != OPEN_DELEGATE_NONE) {
                 put_stateid(x, &d->stateid);
                 xdr_put_bool(x, d->recall);
+                if (d->type == OPEN_DELEGATE_WRITE) {
+                        xdr_put_u32(x, NFS_LIMIT_SIZE);
+                        xdr_put_u64(x, 0);
+                }
                 xdr_put_u32(x, ACE4_ACCESS_ALLOWED_ACE_TYPE);
                 xdr_put_u32(x, 0); /* flags */
                 xdr_put_u32(x, 0); /* mask */

@@ -78,13 +78,13 @@ static enum nfsstat4 check_delegation(struct compound *c, struct open_args *a)
 }
 
 /* What has been delegated needs no admission: nobody can be in its way. There are no delegations that outlive
- * their client (§10.2.1: the PREV claims are for those), and none for writing that could be reclaimed. */
+ * their client (§10.2.1: the PREV claims are for those). */
 static enum nfsstat4 check_claim(struct compound *c, struct open_args *a)
 {
         if (a->create && !open_is_by_name(a))
                 return NFS4ERR_INVAL;
-        if (a->claim == CLAIM_PREVIOUS && a->delegate_type == OPEN_DELEGATE_WRITE)
-                return NFS4ERR_RECLAIM_BAD;
+        if (a->claim == CLAIM_PREVIOUS && a->delegate_type > OPEN_DELEGATE_WRITE)
+                return NFS4ERR_INVAL;
         switch (a->claim) {
         case CLAIM_NULL:
         case CLAIM_FH: return recovery_admit(c);

@@ -118,11 +118,10 @@ static enum nfsstat4 recall(struct compound *c, uint64_t fileid)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_wait *w = OP_WAIT(c, struct open_wait);
-        enum nfsstat4 status;
+        bool writes = a->access & OPEN4_SHARE_ACCESS_WRITE || a->deny & OPEN4_SHARE_DENY_READ || cuts(a);
+        enum nfsstat4 status = writes ? delegation_conflict(c, fileid, &w->delegation)
+                                      : delegation_conflict_by_reading(c, fileid, &w->delegation);
 
-        if (!(a->access & OPEN4_SHARE_ACCESS_WRITE || a->deny & OPEN4_SHARE_DENY_READ || cuts(a)))
-                return NFS4_OK;
-        status = delegation_conflict(c, fileid, &w->delegation);
         if (status == NFS4_WAIT)
                 w->step = OPEN_RECALLING;
         return status;
@@ -178,8 +177,8 @@ static void delegate(struct compound *c, const struct fh *fh)
         const struct open_args *a = OP_ARGS(c, struct open_args);
         struct open_delegation *ret = &OP_RES(c, struct open_res)->delegation;
 
-        if (a->claim == CLAIM_PREVIOUS && a->delegate_type == OPEN_DELEGATE_READ)
-                delegation_reclaim(c, fh, a->want, ret);
+        if (a->claim == CLAIM_PREVIOUS && a->delegate_type != OPEN_DELEGATE_NONE)
+                delegation_reclaim(c, fh, a->delegate_type, a->want, ret);
         else if (a->claim == CLAIM_PREVIOUS || open_is_delegated(a) || open_is_exclusive(a) || cuts(a))
                 delegation_refuse(a->want, ret);
         else
@@ -219,6 +218,7 @@ static enum nfsstat4 cut(struct compound *c, const struct subject *file)
         }
         resize_inode(t, &file->who, inode, 0);
         status = change_commit(c, t);
+        delegation_resized(mds_of(c)->delegations, OP_RES(c, struct open_res)->fh.fileid);
         return status == NFS4_OK ? finish(c) : status;
 }
 

@@ -127,6 +127,8 @@ static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, con
         attrs_apply(who, inode, &a->set, inode->ctime);
         narrower = is_narrower(&before, inode);
         status = change_commit(c, t);
+        if (with_size)
+                delegation_resized(mds_of(c)->delegations, c->fh.fileid);
         return status == NFS4_OK && narrower ? shut_out(c) : status;
 }
 

@@ -6,8 +6,8 @@
  * rdattr_error are INVAL. We compare the bytes that GETATTR would send: numeric owners and fixed forms have
  * one spelling each. */
 #include "mds/ns/inode.h"
+#include "mds/op/fresh.h"
 #include "mds/ops.h"
-#include "mds/pnfs/size.h"
 
 struct verify_args {
         struct raw_attrs attrs;
@@ -59,7 +59,7 @@ static enum nfsstat4 compare(struct compound *c, bool *ret_same)
         enum nfsstat4 status = subject_of(c, &c->fh, &s);
 
         if (status == NFS4_OK && s.inode && s.inode->type == NF4REG && attrs_need_size(&theirs->mask))
-                status = size_refresh(c, s.inode->fileid);
+                status = attrs_refresh(c, s.inode->fileid);
         if (status == NFS4_OK)
                 *ret_same = slice_equal(theirs->values, our_values(c, &s, &theirs->mask, buffer));
         return status;

@@ -168,12 +168,20 @@ static void refreshed(struct size_wait *w, enum nfsstat4 status)
         compound_wake(r->compound);
 }
 
+enum nfsstat4 size_asked(const struct compound *c)
+{
+        return ((const struct refresh *)(const void *)(c->wait + SIZE_WAIT_AT))->status;
+}
+
 enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid)
+{
+        return c->waits > 0 ? size_asked(c) : size_ask(c, fileid);
+}
+
+enum nfsstat4 size_ask(struct compound *c, uint64_t fileid)
 {
         struct refresh *r = (struct refresh *)(void *)(c->wait + SIZE_WAIT_AT);
 
-        if (c->waits > 0)
-                return r->status;
         if (size_is_current(mds_of(c)->sizes, fileid))
                 return NFS4_OK;
         *r = (struct refresh){ .wait.done = refreshed, .compound = c };

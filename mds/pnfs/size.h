@@ -32,7 +32,9 @@ bool size_has_data(struct sizes *s, const struct inode *file);
 bool size_is_current(struct sizes *s, uint64_t fileid);
 
 /* The same for an operation: NFS4_OK at once when no data server is dirty, else NFS4_WAIT and a wake; then
- * call it again: it answers from what the wait found. */
+ * size_asked(): what the wait found. size_refresh() is both, for who waits for nothing else before. */
+enum nfsstat4 size_ask(struct compound *c, uint64_t fileid);
+enum nfsstat4 size_asked(const struct compound *c);
 enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid);
 
 /* Cut or extend FILEID to SIZE on the data servers and in the metadata: fences the handles of other clients

@@ -6,6 +6,7 @@
 
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size_file.h"
+#include "mds/state/delegation.h"
 
 /* A truncation; in the wait area of the compound that asked. */
 struct cut {
@@ -41,7 +42,8 @@ static void cut_done(struct cut *cut, enum nfsstat4 status)
 
 static enum nfsstat4 store_cut(const struct cut *cut)
 {
-        struct txn *t = txn_begin(cut->file->sizes->mds->meta);
+        struct mds *mds = cut->file->sizes->mds;
+        struct txn *t = txn_begin(mds->meta);
         struct inode *inode = txn_edit(t, cut->file->fileid);
 
         if (!inode) {
@@ -52,6 +54,7 @@ static enum nfsstat4 store_cut(const struct cut *cut)
         if (cut->clear_setid)
                 inode->mode &= (uint16_t)~06000u;
         txn_touch(t, inode, true);
+        delegation_resized(mds->delegations, cut->file->fileid);
         return nfs4_status_from_errno(txn_commit(t, &cut->compound->commit_seq));
 }
 

@@ -22,20 +22,25 @@ static void wake_ready(struct task *task)
                 compound_wake(CONTAINER(node, struct delegation_wait, node)->compound);
 }
 
+static void count(struct delegations *d, struct metric *metric, const char *name, const char *help)
+{
+        *metric = (struct metric){ .name = name, .help = help, .kind = METRIC_COUNTER };
+        metric_register(&d->mds->metrics, metric);
+}
+
 static void register_metrics(struct delegations *d)
 {
-        d->granted = (struct metric){ .name = "nacre_delegations_granted_total",
-                                      .help = "Delegations given to clients",
-                                      .kind = METRIC_COUNTER };
-        d->recalls = (struct metric){ .name = "nacre_delegation_recalls_total",
-                                      .help = "Delegations that clients were asked to give back",
-                                      .kind = METRIC_COUNTER };
-        d->revoked = (struct metric){ .name = "nacre_delegations_revoked_total",
-                                      .help = "Delegations that were taken without the client's consent",
-                                      .kind = METRIC_COUNTER };
-        metric_register(&d->mds->metrics, &d->granted);
-        metric_register(&d->mds->metrics, &d->recalls);
-        metric_register(&d->mds->metrics, &d->revoked);
+        count(d, &d->granted, "nacre_delegations_granted_total", "Delegations given to clients");
+        count(d, &d->recalls, "nacre_delegation_recalls_total",
+              "Delegations that clients were asked to give back");
+        count(d, &d->revoked, "nacre_delegations_revoked_total",
+              "Delegations that were taken without the client's consent");
+        count(d, &d->asked, "nacre_delegation_questions_total",
+              "Times that clients were asked for attributes of a file that they write");
+        count(d, &d->trims, "nacre_delegation_trims_total",
+              "Times that clients were asked to give back some delegations of their choice");
+        count(d, &d->refused, "nacre_delegations_refused_total",
+              "Delegations that were not given because there were too many");
 }
 
 struct delegations *delegations_new(struct mds *mds)
@@ -49,6 +54,8 @@ struct delegations *delegations_new(struct mds *mds)
         list_init(&d->ready);
         list_init(&d->wake.node);
         d->wake.run = wake_ready;
+        d->max = DELEGATIONS_MAX;
+        d->client_max = CLIENT_DELEGATIONS_MAX;
         slab_init(&d->slab, sizeof(struct delegation), DELEGATIONS_MAX);
         if (!hashtab_init(&d->by_index, 64) || !hashtab_init(&d->by_file, 64)) {
                 delegations_free(d);
@@ -96,6 +103,14 @@ struct delegation *delegation_of_other(const struct delegations *d, const struct
         return node ? of_file(node) : NULL;
 }
 
+struct delegation *delegation_of_writer(const struct delegations *d, const struct client *except,
+                                        uint64_t fileid)
+{
+        struct delegation *one = d->writers > 0 ? delegation_of_other(d, except, fileid, NULL) : NULL;
+
+        return one && one->type == OPEN_DELEGATE_WRITE ? one : NULL;
+}
+
 bool delegations_has_file(const struct delegations *d, uint64_t fileid)
 {
         return delegation_of_other(d, NULL, fileid, NULL) != NULL;
@@ -141,7 +156,9 @@ enum nfsstat4 delegation_check(struct delegations *d, const struct client *clien
                 return status;
         if (!one || one->fileid != fileid)
                 return NFS4ERR_BAD_STATEID;
-        return access & OPEN4_SHARE_ACCESS_WRITE ? NFS4ERR_OPENMODE : NFS4_OK;
+        if (access & OPEN4_SHARE_ACCESS_WRITE && one->type != OPEN_DELEGATE_WRITE)
+                return NFS4ERR_OPENMODE;
+        return one->taking ? NFS4ERR_DELAY : NFS4_OK;
 }
 
 uint32_t delegations_count(const struct delegations *d)
@@ -161,11 +178,13 @@ static uint32_t new_index(struct delegations *d)
 }
 
 /* NULL: at the limit, or the store does not take the record. */
-static struct delegation *give(struct delegations *d, struct compound *c, const struct fh *fh)
+static struct delegation *give(struct delegations *d, struct compound *c, const struct fh *fh, uint32_t type)
 {
         struct mds_client *all = mds_client_of(c->client);
-        struct delegation *one = all && recovery_record_delegated(c) == NFS4_OK ? slab_get(&d->slab) : NULL;
+        struct delegation *one = NULL;
 
+        if (all && delegation_has_room(d, c->client) && recovery_record_delegated(c) == NFS4_OK)
+                one = slab_get(&d->slab);
         if (!one)
                 return NULL;
         one->all = d;
@@ -173,6 +192,8 @@ static struct delegation *give(struct delegations *d, struct compound *c, const 
         one->fileid = fh->fileid;
         one->generation = fh->generation;
         one->export_id = fh->export_id;
+        one->type = type;
+        d->writers += type == OPEN_DELEGATE_WRITE;
         one->given = referring_of(c);
         one->timer.fire = delegation_timer;
         stateid_make(d->mds, STATEID_DELEG, new_index(d), &one->stateid);
@@ -180,6 +201,7 @@ static struct delegation *give(struct delegations *d, struct compound *c, const 
         hashtab_insert(&d->by_index, &one->by_index, hash_u64(d->next_index));
         hashtab_insert(&d->by_file, &one->by_file, hash_u64(one->fileid));
         list_push(&all->delegations, &one->in_client);
+        all->delegation_count++;
         metric_add(&d->granted, 1);
         return one;
 }
@@ -198,12 +220,17 @@ static bool is_recent(const struct delegations *d, uint64_t when_ns)
         return when_ns != 0 && env_now(d->mds->env) - when_ns < RECENT_SECONDS * NS;
 }
 
-/* The file is opened for reading: for how many'th time of late? */
-static bool is_read_again(struct delegations *d, struct recent *r)
+/* CLIENT opens it for reading: has anybody done that of late? For writing: has it, and nobody else since? */
+static bool is_opened_again(const struct delegations *d, const struct client *client, struct recent *r,
+                            uint32_t type)
 {
-        bool again = is_recent(d, r->opened_ns);
+        bool writes = type == OPEN_DELEGATE_WRITE;
+        uint64_t *when = writes ? &r->written_ns : &r->read_ns;
+        bool again = is_recent(d, *when) && (!writes || r->writer == client->tag);
 
-        r->opened_ns = env_now(d->mds->env);
+        *when = env_now(d->mds->env);
+        if (writes)
+                r->writer = client->tag;
         return again;
 }
 
@@ -233,13 +260,38 @@ static void call_layouts_back(struct delegations *d, const struct client *except
                 free(wait);
 }
 
-static bool is_contended(struct delegations *d, const struct client *client, uint64_t fileid,
+/* With what opens does a delegation of TYPE not go together? As a deny. */
+static uint8_t denied_by(uint32_t type)
+{
+        return type == OPEN_DELEGATE_WRITE ? OPEN4_SHARE_DENY_BOTH : OPEN4_SHARE_DENY_WRITE;
+}
+
+static bool is_opened_by_others(const struct mds *mds, const struct client *client, uint64_t fileid,
+                                uint8_t deny)
+{
+        const struct open_state *s = NULL;
+
+        while ((s = open_conflicting(mds->opens, fileid, NULL, 0, deny, s)) != NULL)
+                if (s->client != client)
+                        return true;
+        return false;
+}
+
+/* Own opens for writing are no place for one for reading: it would be of no use to the next of them. */
+static bool is_open(const struct delegations *d, const struct client *client, uint64_t fileid, uint32_t type)
+{
+        if (type == OPEN_DELEGATE_WRITE)
+                return is_opened_by_others(d->mds, client, fileid, denied_by(type)) ||
+                       delegation_of_other(d, client, fileid, NULL) != NULL;
+        return open_conflicts(d->mds->opens, fileid, NULL, 0, denied_by(type));
+}
+
+static bool is_contended(struct delegations *d, const struct client *client, uint64_t fileid, uint32_t type,
                          struct recent *r)
 {
         struct mds *mds = d->mds;
 
-        if (is_recent(d, r->called_back_ns) ||
-            open_conflicts(mds->opens, fileid, NULL, 0, OPEN4_SHARE_DENY_WRITE))
+        if (is_recent(d, r->called_back_ns) || is_open(d, client, fileid, type))
                 return true;
         if (layout_has_writer(mds->layouts, fileid, client)) {
                 call_layouts_back(d, client, fileid, r);
@@ -267,9 +319,17 @@ void delegation_refuse(uint32_t want, struct open_delegation *ret)
 
 static void granted(const struct delegation *one, struct open_delegation *ret)
 {
-        *ret = (struct open_delegation){ .type = OPEN_DELEGATE_READ,
+        *ret = (struct open_delegation){ .type = one->type,
                                          .recall = one->recalled,
                                          .stateid = one->stateid };
+}
+
+static void note_change(struct delegation *one)
+{
+        const struct inode *file;
+
+        if (meta_inode(one->all->mds->meta, one->fileid, &file) == 0)
+                one->change = file->change;
 }
 
 void delegation_offer(struct compound *c, const struct fh *fh, uint32_t access, uint32_t deny, uint32_t want,
@@ -277,47 +337,44 @@ void delegation_offer(struct compound *c, const struct fh *fh, uint32_t access, 
 {
         struct delegations *d = mds_of(c)->delegations;
         uint32_t kind = want & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
-        const struct delegation *one = NULL;
+        bool writes = (access & OPEN4_SHARE_ACCESS_WRITE) != 0;
+        uint32_t type = writes ? OPEN_DELEGATE_WRITE : OPEN_DELEGATE_READ;
+        struct delegation *one;
         struct recent *recent;
-        bool wished = kind == OPEN4_SHARE_ACCESS_WANT_READ_DELEG || kind == OPEN4_SHARE_ACCESS_WANT_ANY_DELEG;
+        bool wished =
+                kind == OPEN4_SHARE_ACCESS_WANT_ANY_DELEG ||
+                kind == (writes ? OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG : OPEN4_SHARE_ACCESS_WANT_READ_DELEG);
 
         delegation_refuse(want, ret);
-        if (!mds_of(c)->conf->delegations || access != OPEN4_SHARE_ACCESS_READ || deny != 0 ||
-            (kind != 0 && !wished))
+        if (!mds_of(c)->conf->delegations || deny != 0 || (kind != 0 && !wished))
                 return;
         recent = delegation_recent(d, fh->fileid);
-        if (!is_read_again(d, recent) && !wished)
+        if (!is_opened_again(d, c->client, recent, type) && !wished)
                 return;
         if (!callback_proven(c->client) || delegation_of(d, c->client, fh->fileid))
                 return;
-        if (is_contended(d, c->client, fh->fileid, recent))
+        if (is_contended(d, c->client, fh->fileid, type, recent)) {
                 none(want, WND4_CONTENTION, ret);
-        else if ((one = give(d, c, fh)) != NULL)
+        } else if ((one = give(d, c, fh, type)) != NULL) {
+                note_change(one);
                 granted(one, ret);
+        }
 }
 
-static bool is_written_by_others(const struct mds *mds, const struct client *client, uint64_t fileid)
-{
-        const struct open_state *s = NULL;
-
-        while ((s = open_conflicting(mds->opens, fileid, NULL, 0, OPEN4_SHARE_DENY_WRITE, s)) != NULL)
-                if (s->client != client)
-                        return true;
-        return false;
-}
-
-void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t want, struct open_delegation *ret)
+void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t type, uint32_t want,
+                        struct open_delegation *ret)
 {
         struct mds *mds = mds_of(c);
-        struct delegation *one = delegation_of(mds->delegations, c->client, fh->fileid);
+        struct delegations *d = mds->delegations;
+        struct delegation *one = delegation_of(d, c->client, fh->fileid);
 
         if (!one)
-                one = give(mds->delegations, c, fh);
+                one = give(d, c, fh, type);
         if (!one) {
                 delegation_refuse(want, ret);
                 return;
         }
-        if (!mds->conf->delegations || is_written_by_others(mds, c->client, fh->fileid))
+        if (!mds->conf->delegations || is_opened_by_others(mds, c->client, fh->fileid, denied_by(one->type)))
                 delegation_recall(one);
         granted(one, ret);
 }
@@ -332,6 +389,16 @@ static void go_on(struct delegations *d, struct delegation_wait *w)
         env_defer(d->mds->env, &d->wake);
 }
 
+void delegation_go_on(struct delegations *d, uint64_t fileid)
+{
+        LIST_FOR_EACH_SAFE(node, &d->waiting) {
+                struct delegation_wait *w = CONTAINER(node, struct delegation_wait, node);
+
+                if (w->fileid == fileid)
+                        go_on(d, w);
+        }
+}
+
 void delegations_give_up(struct delegations *d)
 {
         LIST_FOR_EACH_SAFE(node, &d->waiting)
@@ -342,21 +409,21 @@ void delegations_give_up(struct delegations *d)
 void delegation_end(struct delegation *one, const struct client *by)
 {
         struct delegations *d = one->all;
+        struct mds_client *holder = one->client->role;
         uint64_t fileid = one->fileid;
 
         if (one->call)
                 callback_forget(one->call);
+        if (one->question)
+                callback_forget(one->question);
+        d->writers -= one->type == OPEN_DELEGATE_WRITE;
         timer_stop(&one->timer);
         hashtab_remove(&d->by_index, &one->by_index);
         hashtab_remove(&d->by_file, &one->by_file);
         list_remove(&one->in_client);
+        holder->delegation_count--;
         slab_put(&d->slab, one);
-        LIST_FOR_EACH_SAFE(node, &d->waiting) {
-                struct delegation_wait *w = CONTAINER(node, struct delegation_wait, node);
-
-                if (w->fileid == fileid)
-                        go_on(d, w);
-        }
+        delegation_go_on(d, fileid);
         orphan_closed(d->mds, fileid, by);
 }
 
@@ -376,10 +443,13 @@ static void check_export(struct delegations *d, struct delegation *one)
 {
         const struct mds *mds = d->mds;
         const struct client *client = one->client;
+        const struct export_rule *rule =
+                export_match(mds->exports, one->export_id, &client->address, client->flavor, mds->names);
 
         if (!export_by_id(mds->exports, one->export_id))
                 delegation_take(one);
-        else if (!export_match(mds->exports, one->export_id, &client->address, client->flavor, mds->names))
+        else if (rule != &export_undecided &&
+                 (!rule || (one->type == OPEN_DELEGATE_WRITE && rule->access != EXPORT_RW)))
                 delegation_recall(one);
 }
 

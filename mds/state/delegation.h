@@ -1,36 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Delegations (RFC 8881 §10.2, §10.4, §18.16, §20.2): who holds one opens the file, reads it from its cache
- * and answers for its attributes without asking, until we want it back. Ours are for reading; a file may have
- * one of each client, and while it has, nobody but its holders changes it. In memory, DELEGATIONS_MAX at the
- * most; one counts as an open of its file, which therefore outlives its names.
+/* Delegations (RFC 8881 §10.2, §10.4, §18.16, §20.1, §20.2): who holds one opens the file, reads it from its
+ * cache and answers for its attributes without asking, until we want it back. A file may have one for reading
+ * of each client, and while it has, nobody but its holders changes it; or a single one for writing, and while
+ * it has, nobody but its holder opens it. In memory, and limited (delegation_limit.c); one counts as an open
+ * of its file, which therefore outlives its names.
  *
  * When one is given. Every delegation that is not used costs the client a DELEGRETURN, and one that somebody
  * else is about to write costs him a recall. So an OPEN gets one only when
- *   - it reads and denies nothing, and the file was there and stays as it is: never at a create or a cut, so
- *     a storm of creates does not come here at all;
- *   - the client wishes for one, or the file has been opened for reading in the minute before: what is read
- *     once (tar, cp -r, rm -r after it) gets none, what is read again and again does;
- *   - nobody has the file open for writing, no other client holds a layout for writing, and the data servers
- *     have nothing to add to its size and times. Clients keep layouts beyond CLOSE: one that keeps a file
- * from being delegated is called back, unless the file was written in the minute before;
+ *   - it denies nothing, and the file was there and stays as it is: never at a create or a cut, so a storm of
+ *     creates does not come here at all;
+ *   - the client wishes for one, or the file has been opened for reading (for writing: by this client, and by
+ *     no other since) in the minute before: what is read once (tar, cp -r, rm -r after it) gets none, what is
+ *     read again and again does;
+ *   - for reading: nobody has the file open for writing; for writing: no other client has it open;
+ *   - no other client holds a layout for writing, and the data servers have nothing to add to its size and
+ *     times. Clients keep layouts beyond CLOSE: one that keeps a file from being delegated is called back,
+ *     unless the file was written in the minute before;
  *   - none of it was called back in the minute before;
  *   - the client's back channel has answered (nfs4/callback.h): a delegation is only as good as its recall;
  *   - and delegations are switched on. Switched off, they are still there for clients that reclaim them, and
  *     are called back at once.
  *
  * What conflicts, when another client does it: OPEN for writing, with a deny of reading, or with a cut; WRITE
- * and a cut with a special stateid; SETATTR of anything; LINK, REMOVE, and RENAME of the file or over it. The
- * holder is asked (CB_RECALL), and the operation that conflicts waits for WAIT_MS since it arrived: a healthy
- * client has given it back in a few milliseconds, while NFS4ERR_DELAY makes Linux sleep for 100 ms and then
- * ever longer. After that it is DELAY, and the client comes again. Nothing has been done when an operation
- * waits, so it begins again from the start. In the grace period what goes by names and attributes of a
- * regular file is NFS4ERR_GRACE for as long as another client that had delegations (its record tells) may
- * reclaim: this file's may be one of them.
+ * and a cut with a special stateid; SETATTR of anything; LINK, REMOVE, and RENAME of the file or over it;
+ * LOCKT of what the holder may have locked by itself. With one for writing also any OPEN, and READ with a
+ * special stateid. The holder is asked (CB_RECALL), and the operation that conflicts waits for WAIT_MS since
+ * it arrived: a healthy client has given it back in a few milliseconds, while NFS4ERR_DELAY makes Linux sleep
+ * for 100 ms and then ever longer. After that it is DELAY, and the client comes again. Nothing has been done
+ * when an operation waits, so it begins again from the start. In the grace period what goes by names and
+ * attributes of a regular file is NFS4ERR_GRACE for as long as another client that had delegations (its
+ * record tells) may reclaim: this file's may be one of them.
  *
- * Who does not give it back within a lease loses it (§10.4.6): its record goes first (it may not reclaim it
- * after a restart of ours), its stateid is NFS4ERR_DELEG_REVOKED until it lets go of it by FREE_STATEID, and
- * SEQUENCE says RECALLABLE_STATE_REVOKED. Who does not know the delegation has nothing to lose: it goes
- * quietly. Layouts are not touched: what its holder reads from a data server is what is there. */
+ * What others ask about a file under one for writing (GETATTR, VERIFY) its holder is asked, and keeps it:
+ * delegation_ask.c. Data go to the data servers as ever, under the holder's layout.
+ *
+ * Who does not give it back within a lease loses it (§10.4.6): first its layout at the data servers, if it is
+ * for writing; its record (it may not reclaim it after a restart of ours); its stateid is
+ * NFS4ERR_DELEG_REVOKED until it lets go of it by FREE_STATEID, and SEQUENCE says RECALLABLE_STATE_REVOKED.
+ * Who does not know the delegation has nothing to lose: it goes quietly. With one for reading layouts are not
+ * touched: what its holder reads from a data server is what is there. */
 #pragma once
 
 #include "mds/mds.h"
@@ -45,6 +53,7 @@ struct delegation {
         uint64_t fileid;
         uint32_t generation;
         uint16_t export_id;
+        uint32_t type;          /* OPEN_DELEGATE_READ, _WRITE */
         struct stateid stateid; /* its seqid stays 1 */
         struct referring given; /* the OPEN that gave it */
         /* while it is being called back (delegation_recall.c) */
@@ -52,6 +61,13 @@ struct delegation {
         struct callback *call;
         struct timer timer;
         uint64_t recalled_ns;
+        bool taking; /* its handles are being fenced, and then it goes */
+        /* for writing: what its holder says of the file (delegation_ask.c) */
+        uint64_t change;           /* the file's when it was given; 0: not known */
+        uint64_t size;             /* as it said last; 0: nothing, or the file was cut since */
+        struct callback *question; /* under way */
+        uint64_t asked_ns;         /* the last one */
+        uint64_t heard_ns;         /* the last one that was answered; when it was asked */
 };
 
 struct delegations *delegations_new(struct mds *mds); /* NULL: out of memory */
@@ -61,9 +77,9 @@ void delegations_free(struct delegations *d);         /* after the clients are g
 
 /* open_delegation4, in short. */
 struct open_delegation {
-        uint32_t type; /* OPEN_DELEGATE_NONE, _READ, _NONE_EXT */
+        uint32_t type; /* OPEN_DELEGATE_NONE, _READ, _WRITE, _NONE_EXT */
         uint32_t why;  /* NONE_EXT: WND4_* */
-        bool recall;   /* READ: it is to be given back at once (a reclaim that we cannot keep) */
+        bool recall;   /* READ, WRITE: it is to be given back at once (a reclaim that we cannot keep) */
         struct stateid stateid;
 };
 /* The client of C has opened what FH names, with ACCESS and DENY; WANT: its wishes
@@ -72,8 +88,9 @@ void delegation_offer(struct compound *c, const struct fh *fh, uint32_t access, 
                       struct open_delegation *ret);
 /* For an OPEN that never gets one: a create, a cut, a claim of what is held already. */
 void delegation_refuse(uint32_t want, struct open_delegation *ret);
-/* CLAIM_PREVIOUS with OPEN_DELEGATE_READ, after the open was reclaimed: it has it again. */
-void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t want, struct open_delegation *ret);
+/* CLAIM_PREVIOUS with TYPE (OPEN_DELEGATE_READ, _WRITE), after the open was reclaimed: it has it again. */
+void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t type, uint32_t want,
+                        struct open_delegation *ret);
 
 /* --- stateids */
 
@@ -81,7 +98,8 @@ void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t want, 
  */
 enum nfsstat4 delegation_find(struct delegations *d, const struct client *client, const struct stateid *s,
                               struct delegation **ret);
-/* The same, of FILEID, for ACCESS (OPEN4_SHARE_ACCESS_*): OPENMODE when it is not for reading. */
+/* The same, of FILEID, for ACCESS (OPEN4_SHARE_ACCESS_*): OPENMODE when it is for reading only; DELAY while
+ * it is being taken. */
 enum nfsstat4 delegation_check(struct delegations *d, const struct client *client, const struct stateid *s,
                                uint64_t fileid, uint32_t access);
 /* What CLIENT holds of FILEID; NULL. */
@@ -101,8 +119,17 @@ struct delegation_wait {
  * are called back; resume, which does all again from the start. DELAY: likewise, and it has waited long
  * enough. W NULL: DELAY instead of WAIT. */
 enum nfsstat4 delegation_conflict(struct compound *c, uint64_t fileid, struct delegation_wait *w);
+/* The same for what only reads: with delegations for writing. */
+enum nfsstat4 delegation_conflict_by_reading(struct compound *c, uint64_t fileid, struct delegation_wait *w);
 /* The same for what goes by names and attributes: GRACE while it may be about to be reclaimed. */
 enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid, struct delegation_wait *w);
+/* C is about to tell the attributes of FILEID. OK: no other client may have changed them in its cache, or it
+ * has said what it has since C arrived. WAIT, DELAY: as above. (delegation_ask.c) */
+enum nfsstat4 delegation_ask(struct compound *c, uint64_t fileid, struct delegation_wait *w);
+/* The size that another client than EXCEPT has made in its cache, as it said last; 0: none. */
+uint64_t delegation_size(const struct delegations *d, const struct client *except, uint64_t fileid);
+/* FILEID was cut or extended: what was said of its size before means nothing. */
+void delegation_resized(struct delegations *d, uint64_t fileid);
 /* ONE is called back, if it is not already. */
 void delegation_recall(struct delegation *one);
 /* The MDS stops: who waits, waits no more. */

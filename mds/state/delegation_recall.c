@@ -6,10 +6,13 @@
  * says so then), so they are asked a few times more before it is believed; anything else is asked again,
  * until the lease is over. */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "mds/state/courtesy.h"
+#include "mds/fleet/fences.h"
 #include "mds/state/delegation_private.h"
+#include "mds/state/layout.h"
 #include "mds/state/recovery.h"
 #include "nfs4/codec.h"
 
@@ -27,9 +30,8 @@ static uint64_t lease_ns(const struct delegation *one)
 
 /* --- asking */
 
-static void encode(void *arg, struct xdr_out *x)
+void delegation_put_fh(const struct delegation *one, struct xdr_out *x)
 {
-        const struct delegation *one = arg;
         const struct fh fh = { .kind = FH_MDS,
                                .export_id = one->export_id,
                                .fileid = one->fileid,
@@ -37,9 +39,16 @@ static void encode(void *arg, struct xdr_out *x)
         uint8_t bytes[FH_BYTES];
 
         fh_encode(&fh, one->all->mds->nfs.key, bytes);
+        xdr_put_opaque(x, bytes, FH_BYTES);
+}
+
+static void encode(void *arg, struct xdr_out *x)
+{
+        const struct delegation *one = arg;
+
         put_stateid(x, &one->stateid);
         xdr_put_bool(x, false); /* truncate: it is about to be cut, so nothing need be written back */
-        xdr_put_opaque(x, bytes, FH_BYTES);
+        delegation_put_fh(one, x);
 }
 
 static void wait_until(struct delegation *one, uint64_t due_ns)
@@ -80,7 +89,7 @@ static void ask(struct delegation *one)
 }
 
 /* §10.4.6. */
-void delegation_take(struct delegation *one)
+static void taken(struct delegation *one)
 {
         struct delegations *d = one->all;
         struct client *client = one->client;
@@ -93,6 +102,55 @@ void delegation_take(struct delegation *one)
                  client->clientid);
         delegation_revoke(d, client, one->fileid,
                           client_lapsed(&d->mds->nfs, client) ? NFS4ERR_EXPIRED : NFS4ERR_DELEG_REVOKED);
+}
+
+/* A delegation for writing whose holder's layout ends at the data servers; both may be gone by then. */
+struct taking {
+        struct fence_wait fence;
+        struct delegations *all;
+        uint64_t clientid;
+        struct stateid stateid;
+};
+
+static void fenced(struct fence_wait *wait)
+{
+        struct taking *taking = CONTAINER(wait, struct taking, fence);
+        struct delegations *d = taking->all;
+        struct client *client = client_by_id(&d->mds->nfs, taking->clientid);
+        struct delegation *one;
+
+        if (!wait->given_up && client && delegation_find(d, client, &taking->stateid, &one) == NFS4_OK)
+                taken(one);
+        free(taking);
+}
+
+static bool fence_its_layout(struct delegation *one)
+{
+        struct mds *mds = one->all->mds;
+        struct layout_state *layout = layout_of(mds->layouts, one->client, one->fileid);
+        struct taking *taking;
+        const struct inode *file;
+
+        if (!layout || meta_inode(mds->meta, one->fileid, &file) < 0)
+                return false;
+        taking = calloc(1, sizeof(*taking));
+        CHECK(taking != NULL);
+        *taking = (struct taking){ .fence.done = fenced,
+                                   .all = one->all,
+                                   .clientid = one->client->clientid,
+                                   .stateid = one->stateid };
+        fence_raise(mds->fleet, file, &one->client->tag, 1, true, &taking->fence);
+        layout_drop(mds->layouts, layout);
+        return true;
+}
+
+void delegation_take(struct delegation *one)
+{
+        if (one->taking)
+                return;
+        one->taking = one->type == OPEN_DELEGATE_WRITE && fence_its_layout(one);
+        if (!one->taking)
+                taken(one);
 }
 
 void delegation_timer(struct timer *t)
@@ -128,8 +186,8 @@ static void waited(struct timer *t)
         compound_wake(w->compound);
 }
 
-static enum nfsstat4 wait_for(struct delegations *d, struct compound *c, uint64_t fileid,
-                              struct delegation_wait *w)
+enum nfsstat4 delegation_wait_for(struct delegations *d, struct compound *c, uint64_t fileid,
+                                  struct delegation_wait *w)
 {
         uint64_t passed = env_now(d->mds->env) - c->call.arrived_ns, limit = WAIT_MS * 1000000ull;
 
@@ -168,7 +226,14 @@ enum nfsstat4 delegation_conflict(struct compound *c, uint64_t fileid, struct de
         while ((one = delegation_of_other(d, c->client, fileid, one)) != NULL)
                 if (!client_lapsed(&d->mds->nfs, one->client))
                         delegation_recall(one);
-        return w ? wait_for(d, c, fileid, w) : NFS4ERR_DELAY;
+        return w ? delegation_wait_for(d, c, fileid, w) : NFS4ERR_DELAY;
+}
+
+enum nfsstat4 delegation_conflict_by_reading(struct compound *c, uint64_t fileid, struct delegation_wait *w)
+{
+        return delegation_of_writer(mds_of(c)->delegations, c->client, fileid)
+                       ? delegation_conflict(c, fileid, w)
+                       : NFS4_OK;
 }
 
 enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid, struct delegation_wait *w)

@@ -85,6 +85,35 @@ def test_given_where_it_pays():
         equal(called_back(lab), (0, 0), "nothing was called back")
 
 
+def delegate_for_writing(lab, client, name):
+    before = given(lab)
+    client.run(f"for i in 1 2 3; do echo $i >>n/{name}; done")
+    equal(given(lab), before + 1, f"{client.name} has a delegation for writing of {name}")
+
+
+def test_held_for_writing():
+    with cluster() as (lab, one, two):
+        one.run(": >n/log; chmod 666 n/log")
+        delegate_for_writing(lab, one, "log")
+        before = lab.server.operations("open")
+        one.run("for i in $(seq 50); do echo $i >>n/log; done")
+        equal(lab.server.operations("open"), before, "with it, 50 opens for writing ask nobody")
+        size = int(one.run("stat -c %s n/log"))
+        equal(int(two.run("stat -c %s n/log")), size, "another client sees the size")
+        writing = one.spawn("exec 5>>n/log; head -c 5000 /dev/zero >&5; echo E dirty >$EVENTS; until [ -e out/go ]; do sleep 0.1; done; echo end >&5; exec 5>&-")
+        one.wait_event(lambda e: e == "dirty")
+        two.run(f"until [ $(stat -c %s n/log) = {size + 5000} ]; do sleep 0.2; done", 10)
+        ok(True, "also what is only in the holder's cache")
+        equal(called_back(lab), (0, 0), "for which it need not give it back")
+        note(f"asked {counted(lab, 'nacre_delegation_questions_total')} times")
+        seconds = timed(two, "[ $(tail -c 5000 n/log | tr -d '\\000' | wc -c) = 0 ]")
+        ok(seconds < 5, "who reads it waits for a moment, and reads all of it", f"{seconds:.2f} s")
+        one.write("go", "")
+        writing.wait(30)
+        equal(two.run("tail -n 1 n/log | tr -d '\\000'").split(), ["end"], "the holder writes on")
+        equal(called_back(lab), (1, 0), "one recall")
+
+
 CONFLICTS = (
     ("opened for writing", "echo {0} >>n/{0}", "tail -n 1 n/{0}", "{0}"),
     ("cut", "truncate -s 3 n/{0}", "exec 6<n/{0}; stat -L -c %s /proc/self/fd/6", "3"),
@@ -178,7 +207,9 @@ def test_restart_of_the_server():
     with cluster() as (lab, one, two):
         one.run("echo old >n/f; chmod 666 n/f")
         delegate(lab, one, "f")
-        holding = one.spawn("exec 5<n/f; echo E open >$EVENTS; until [ -e out/go ]; do sleep 0.1; done; cat n/f; cat <&5; exec 5<&-")
+        one.run(": >n/log; chmod 666 n/log")
+        delegate_for_writing(lab, one, "log")
+        holding = one.spawn("exec 5<n/f 6>>n/log; head -c 3000 /dev/zero | tr '\\0' a >&6; echo E open >$EVENTS; until [ -e out/go ]; do sleep 0.1; done; cat n/f; cat <&5; exec 5<&-; head -c 3000 /dev/zero | tr '\\0' b >&6; exec 6>&-")
         one.wait_event(lambda e: e == "open")
         lab.server.kill("mds")
         lab.server.restart("mds")
@@ -187,6 +218,7 @@ def test_restart_of_the_server():
         one.write("go", "")
         holding.wait(60, check=False)
         equal(holding.output().split(), ["new", "new"], "a delegation that was held over a restart does not hide what another writes after it")
+        equal(two.run("tr -d ab <n/log | wc -l; tr -dc a <n/log | wc -c; tr -dc b <n/log | wc -c").split(), ["3", "3000", "3000"], "and one for writing loses nothing")
         note(f"held {held(lab)}; called back, revoked: {called_back(lab)}")
         for client in lab.clients:
             client.umount()
@@ -195,4 +227,4 @@ def test_restart_of_the_server():
         ok(True, "the store is clean")
 
 
-main(test_given_where_it_pays, test_what_others_do, test_written_while_read, test_locks_under_a_delegation, test_holder_that_is_gone, test_restart_of_the_server)
+main(test_given_where_it_pays, test_held_for_writing, test_what_others_do, test_written_while_read, test_locks_under_a_delegation, test_holder_that_is_gone, test_restart_of_the_server)

@@ -58,6 +58,34 @@ static void get_recall(struct user_back *b, struct xdr_in *x)
         get_fh(b, x);
 }
 
+static void get_recall_any(struct user_back *b, struct xdr_in *x)
+{
+        struct bitmap4 types;
+
+        b->keep = xdr_get_u32(x);
+        get_bitmap(x, &types);
+        CHECK(types.word[0] == 3 && types.word[1] == 0); /* delegations of files */
+}
+
+static void get_getattr(struct user_back *b, struct xdr_in *x)
+{
+        struct bitmap4 asked;
+
+        get_fh(b, x);
+        get_bitmap(x, &asked);
+        CHECK(asked.word[0] == (1u << FATTR4_CHANGE | 1u << FATTR4_SIZE) && asked.word[1] == 0);
+}
+
+static void put_attrs(struct xdr_out *x, const struct user_back *b)
+{
+        const struct bitmap4 mask = { .word = { 1u << FATTR4_CHANGE | 1u << FATTR4_SIZE } };
+
+        put_bitmap(x, &mask);
+        xdr_put_u32(x, 16);
+        xdr_put_u64(x, b->change);
+        xdr_put_u64(x, b->size);
+}
+
 static void get_call(struct user_back *b, struct xdr_in *x)
 {
         xdr_get_opaque(x, 100);
@@ -74,6 +102,8 @@ static void get_call(struct user_back *b, struct xdr_in *x)
         b->calls++;
         b->opnum = xdr_get_u32(x);
         switch (b->opnum) {
+        case OP_CB_GETATTR: get_getattr(b, x); break;
+        case OP_CB_RECALL_ANY: get_recall_any(b, x); break;
         case OP_CB_RECALL: get_recall(b, x); break;
         case OP_CB_LAYOUTRECALL: get_layoutrecall(b, x); break;
         case OP_CB_NOTIFY_LOCK: get_notify_lock(b, x); break;
@@ -102,6 +132,8 @@ static void answer(struct user *u, struct call *call)
                 xdr_put_u32(x, b->garbage ? 4711 : b->opnum);
                 if (!b->garbage)
                         xdr_put_u32(x, b->answer);
+                if (!b->garbage && b->answer == NFS4_OK && b->opnum == OP_CB_GETATTR)
+                        put_attrs(x, b);
         }
         if (!probe && b->times > 0 && --b->times == 0)
                 b->sequence = b->answer = NFS4_OK;

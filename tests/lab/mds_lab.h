@@ -73,7 +73,9 @@ struct user_back {
         uint32_t calls, opnum, seqid;   /* calls but those that only ask whether it is there */
         uint32_t probes, ops;           /* ops: of the last call */
         struct referring refers;        /* seqid 0: no referring call */
-        struct user_fh fh;              /* CB_LAYOUTRECALL, CB_RECALL, CB_NOTIFY_LOCK */
+        struct user_fh fh;              /* CB_LAYOUTRECALL, CB_RECALL, CB_GETATTR, CB_NOTIFY_LOCK */
+        uint32_t keep;                  /* CB_RECALL_ANY */
+        uint64_t change, size;          /* it answers CB_GETATTR with */
         struct stateid stateid;
         uint32_t iomode;
         bool changed;

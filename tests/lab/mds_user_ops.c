@@ -173,9 +173,11 @@ static void get_delegation(struct user *u, struct user_open *o)
                 if (o->why == WND4_RESOURCE || o->why == WND4_CONTENTION)
                         xdr_get_bool(&u->in);
         }
-        if (o->delegation == OPEN_DELEGATE_READ) {
+        if (o->delegation == OPEN_DELEGATE_READ || o->delegation == OPEN_DELEGATE_WRITE) {
                 get_stateid(&u->in, &o->delegated);
                 o->recall = xdr_get_bool(&u->in);
+                if (o->delegation == OPEN_DELEGATE_WRITE)
+                        CHECK(xdr_get_u32(&u->in) == NFS_LIMIT_SIZE && xdr_get_u64(&u->in) == 0);
                 xdr_get_bytes(&u->in, 12);
                 xdr_get_opaque(&u->in, 100);
         }

@@ -278,7 +278,6 @@ static void it_is_reclaimed(void **state)
 
         (void)state;
         restart(true);
-        assert_int_equal(reclaim(OPEN_DELEGATE_WRITE, &o), NFS4ERR_RECLAIM_BAD); /* never given */
         assert_int_equal(user_remove(&other, &root, "f"), NFS4ERR_GRACE);
         assert_int_equal(reclaim(OPEN_DELEGATE_READ, &o), NFS4_OK);
         assert_int_equal(o.delegation, OPEN_DELEGATE_READ);

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "mds/pnfs/size.h"
-#include "mds/state/delegation.h"
+#include "mds/state/delegation_private.h"
 #include "nfs4/codec.h"
 #include "tests/lab/mds_user_locks.h"
 
@@ -237,6 +237,68 @@ static void not_when_they_are_switched_off(void **state)
         assert_refused(USER_OPEN(.access = READ), "f", WND4_RESOURCE);
 }
 
+/* --- too many of them */
+
+enum { MANY = 16 };
+
+/* Of MANY files the client opens all: how many does it get? It gives back what it is asked for. */
+static uint32_t read_many(struct user *who, bool generous)
+{
+        struct user_open given[MANY], *back = given;
+        uint32_t held_now = 0, calls = who->back.calls;
+        char name[8];
+
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(name, sizeof(name), "m%u", i);
+                assert_int_equal(user_touch(who, &root, name, 0666, NULL), NFS4_OK);
+                held_now += read_once(who, name, OPEN4_SHARE_ACCESS_WANT_READ_DELEG, &given[i]) ==
+                            OPEN_DELEGATE_READ;
+                if (generous && who->back.calls > calls) {
+                        calls = who->back.calls;
+                        for (; held_now > who->back.keep; held_now--, back++)
+                                assert_int_equal(user_delegreturn(who, &back->fh, &back->delegated), NFS4_OK);
+                }
+        }
+        return held_now;
+}
+
+static void a_client_with_many_is_asked_for_some(void **state)
+{
+        (void)state;
+        lab.mds.delegations->client_max = 8;
+        assert_int_equal(read_many(&u, false), 8); /* it may keep them */
+        assert_int_equal(u.back.calls, 1);
+        assert_int_equal(u.back.opnum, OP_CB_RECALL_ANY);
+        assert_int_equal(u.back.keep, 6); /* of the seven that it had then */
+        seconds(11);
+        assert_refused(USER_OPEN(.access = READ), "m15", WND4_RESOURCE);
+        assert_int_equal(u.back.calls, 2); /* again */
+        assert_int_equal(u.back.keep, 6);
+        assert_int_equal(other.back.calls, 0);
+}
+
+static void who_gives_some_back_gets_others(void **state)
+{
+        (void)state;
+        lab.mds.delegations->client_max = 14;
+        assert_true(read_many(&u, true) < 14);
+        assert_int_equal(lab.mds.delegations->refused.value, 0);
+        assert_int_equal(u.back.keep, 10); /* of thirteen */
+}
+
+static void all_are_asked_when_there_are_too_many(void **state)
+{
+        struct user_open o;
+
+        (void)state;
+        lab.mds.delegations->max = 8;
+        assert_int_equal(read_once(&other, "f", OPEN4_SHARE_ACCESS_WANT_READ_DELEG, &o), OPEN_DELEGATE_READ);
+        assert_int_equal(read_many(&u, false), 7);
+        assert_int_equal(u.back.opnum, OP_CB_RECALL_ANY);
+        assert_int_equal(other.back.opnum, OP_CB_RECALL_ANY);
+        assert_int_equal(other.back.calls, 1);
+}
+
 /* --- what it is good for */
 
 static void it_stands_for_an_open(void **state)
@@ -319,6 +381,9 @@ int main(void)
                 TEST(a_layout_that_is_only_left_over_is_called_back),
                 TEST(not_to_one_that_cannot_be_called),
                 TEST(not_when_they_are_switched_off),
+                TEST(a_client_with_many_is_asked_for_some),
+                TEST(who_gives_some_back_gets_others),
+                TEST(all_are_asked_when_there_are_too_many),
                 TEST(it_stands_for_an_open),
                 TEST(its_holder_does_what_it_likes),
                 TEST(a_layout_that_goes_with_the_last_close_waits_for_it),
