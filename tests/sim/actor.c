@@ -33,7 +33,7 @@ static void reclaim(struct mount *s)
         struct actor *c = s->arg;
         int status;
 
-        c->layout.held = false;
+        c->layout.held = c->delegation.held = false;
         if (!c->open || c->lost)
                 return;
         status = nfs_reclaim(s, &c->fh, c->owner, &c->stateid);
@@ -87,13 +87,13 @@ static void start(struct actor *c)
                 c->ds[i].arg = c;
         }
         c->open = c->lost = c->lock.held = c->returning.busy = false;
-        c->layout.held = false;
+        c->layout.held = c->delegation.held = c->delegation.asked = false;
         c->unstable_count = 0;
         c->piece_count = c->next_piece = c->busy = 0;
         c->running = true;
         start_co(c, &c->main, ACTOR_MAIN_SLOT, script_run, c);
         start_co(c, &c->keeper, ACTOR_KEEPER_SLOT, keep, c);
-        start_co(c, &c->returner, ACTOR_RETURNER_SLOT, back_return_layouts, c);
+        start_co(c, &c->returner, ACTOR_RETURNER_SLOT, back_return, c);
         for (uint32_t i = 0; i < ACTOR_WORKERS; i++)
                 start_co(c, &c->workers[i], ACTOR_WORKER_SLOT + i, file_worker, &c->workers[i]);
 }

@@ -2,7 +2,7 @@
 /* A scripted client: a machine with an NFSv4.1 client on it that does what Linux does with one file at a
  * time: open, layout, striped reads and writes to the data servers by several workers at once, through the
  * MDS when a data server fails, COMMIT with verifiers and writing again, reclaim after a restart of the MDS,
- * layouts given back when they are asked for, or not (back.h).
+ * layouts and delegations given back when they are asked for, or not (back.h).
  * Everything it is told is shown to the model. */
 #pragma once
 
@@ -99,6 +99,14 @@ struct actor {
                 struct stateid stateid;
                 uint64_t from, to;
         } lock;
+        /* one for writing, of this file or another */
+        struct {
+                bool held, asked; /* asked: it is to be returned */
+                struct fhandle fh;
+                struct stateid stateid;
+                struct model_file *file;
+                uint64_t since; /* it was given no earlier */
+        } delegation;
         struct unstable unstable[ACTOR_UNSTABLE];
         uint32_t unstable_count;
         /* what the workers are to do */
@@ -137,6 +145,13 @@ void file_chmod(struct actor *c, uint32_t mode);
 void file_look(struct actor *c);
 /* Read all of it. */
 void file_verify(struct actor *c);
+
+/* --- delegation.c. What an OPEN wishes for; what came with it, when it was sent SINCE then; it is given back
+ * by the hand W; who has opened a file that is another's fails. */
+uint32_t delegation_want(const struct actor *c);
+void delegation_given(struct actor *c, const struct fhandle *fh, const struct stateid *s, uint64_t since);
+void delegation_return(struct hand *w);
+void delegation_check_others(struct actor *c);
 
 /* A worker's coroutine. */
 void file_worker(void *hand);

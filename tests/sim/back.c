@@ -57,27 +57,60 @@ static void check_returned(struct actor *c, int status, uint64_t since)
         world_fail(&c->sim->world, "%s: LAYOUTRETURN answers %s", c->owner, nfs_name(status));
 }
 
-void back_return_layouts(void *arg)
+static void return_layout(struct actor *c)
+{
+        struct layout l = c->returning.layout;
+        uint64_t since = c->sim->world.now;
+        int status = nfs_layoutreturn(&c->returner, &c->returning.fh, &l);
+
+        world_say(&c->sim->world, c->owner, "LAYOUTRETURN as asked: %s", nfs_name(status));
+        check_returned(c, status, since);
+        if (memcmp(c->layout.stateid.other, l.stateid.other, sizeof(l.stateid.other)) == 0 &&
+            c->layout.recalled)
+                c->layout.held = false;
+        c->returning.busy = false;
+}
+
+void back_return(void *arg)
 {
         struct actor *c = arg;
 
         for (;;) {
-                struct layout l;
-                uint64_t since;
-                int status;
-
-                co_wait(UINT64_MAX);
+                while (!c->returning.busy && !c->delegation.asked)
+                        co_wait(UINT64_MAX);
                 co_sleep(actor_random(c, 2 * SECOND_NS));
-                l = c->returning.layout;
-                since = c->sim->world.now;
-                status = nfs_layoutreturn(&c->returner, &c->returning.fh, &l);
-                world_say(&c->sim->world, c->owner, "LAYOUTRETURN as asked: %s", nfs_name(status));
-                check_returned(c, status, since);
-                if (memcmp(c->layout.stateid.other, l.stateid.other, sizeof(l.stateid.other)) == 0 &&
-                    c->layout.recalled)
-                        c->layout.held = false;
-                c->returning.busy = false;
+                if (c->returning.busy)
+                        return_layout(c);
+                if (c->delegation.asked)
+                        delegation_return(&c->returner);
         }
+}
+
+/* --- the delegation */
+
+static enum nfsstat4 take_delegation_recall(struct actor *c, const struct stateid *s)
+{
+        if (!c->delegation.held || memcmp(s, &c->delegation.stateid, sizeof(*s)) != 0)
+                return NFS4ERR_BAD_STATEID;
+        switch (actor_random(c, 8)) {
+        case 0: return NFS4ERR_DELAY;
+        case 1: return NFS4ERR_SERVERFAULT;
+        default: break;
+        }
+        c->delegation.asked = true;
+        co_wake(&c->returner.co);
+        return NFS4_OK;
+}
+
+/* It has nothing in a cache. */
+static void put_attributes(struct xdr_out *x)
+{
+        const struct bitmap4 mask = { .word = { 1u << FATTR4_CHANGE | 1u << FATTR4_SIZE } };
+
+        put_bitmap(x, &mask);
+        xdr_put_u32(x, 16);
+        xdr_put_u64(x, 0);
+        xdr_put_u64(x, 0);
 }
 
 /* --- calls */
@@ -117,21 +150,56 @@ static enum nfsstat4 get_sequence(struct actor *c, struct xdr_in *x, bool *ret_a
         return NFS4_OK;
 }
 
+static void get_fh(struct xdr_in *x)
+{
+        CHECK(xdr_get_opaque(x, NFS4_FHSIZE).length == FH_BYTES);
+}
+
 static enum nfsstat4 get_recall(struct actor *c, struct xdr_in *x)
 {
         struct stateid s;
-        struct slice fh;
 
-        CHECK(xdr_get_u32(x) == OP_CB_LAYOUTRECALL);
+        get_stateid(x, &s);
+        xdr_get_bool(x); /* truncate */
+        get_fh(x);
+        CHECK(!x->bad && xdr_left(x) == 0);
+        return take_delegation_recall(c, &s);
+}
+
+static enum nfsstat4 get_getattr(struct actor *c, struct xdr_in *x)
+{
+        struct bitmap4 asked;
+
+        get_fh(x);
+        get_bitmap(x, &asked);
+        CHECK(!x->bad && xdr_left(x) == 0);
+        return actor_random(c, 4) == 0 ? NFS4ERR_BADHANDLE : NFS4_OK;
+}
+
+static enum nfsstat4 get_layoutrecall(struct actor *c, struct xdr_in *x)
+{
+        struct stateid s;
+
         CHECK(xdr_get_u32(x) == LAYOUT4_NFSV4_1_FILES);
         xdr_get_u32(x);
         xdr_get_bool(x);
         CHECK(xdr_get_u32(x) == LAYOUTRECALL4_FILE);
-        fh = xdr_get_opaque(x, NFS4_FHSIZE);
-        CHECK(fh.length == FH_BYTES && xdr_get_u64(x) == 0 && xdr_get_u64(x) == NFS4_UINT64_MAX);
+        get_fh(x);
+        CHECK(xdr_get_u64(x) == 0 && xdr_get_u64(x) == NFS4_UINT64_MAX);
         get_stateid(x, &s);
         CHECK(!x->bad && xdr_left(x) == 0);
         return take_recall(c, &s);
+}
+
+static enum nfsstat4 get_operation(struct actor *c, struct xdr_in *x)
+{
+        c->back.opnum = xdr_get_u32(x);
+        switch (c->back.opnum) {
+        case OP_CB_LAYOUTRECALL: return get_layoutrecall(c, x);
+        case OP_CB_RECALL: return get_recall(c, x);
+        case OP_CB_GETATTR: return get_getattr(c, x);
+        default: world_fail(&c->sim->world, "callback %u", c->back.opnum);
+        }
 }
 
 static void answer(struct actor *c, struct call *call, enum nfsstat4 sequence)
@@ -139,9 +207,11 @@ static void answer(struct actor *c, struct call *call, enum nfsstat4 sequence)
         struct xdr_out *x = &call->out;
         bool refused = sequence != NFS4_OK;
 
-        xdr_put_u32(x, refused ? sequence : c->back.answer);
+        bool probe = c->back.opnum == 0;
+
+        xdr_put_u32(x, refused ? sequence : probe ? NFS4_OK : c->back.answer);
         xdr_put_u32(x, 0); /* tag */
-        xdr_put_u32(x, refused ? 1 : 2);
+        xdr_put_u32(x, refused || probe ? 1 : 2);
         xdr_put_u32(x, OP_CB_SEQUENCE);
         xdr_put_u32(x, sequence);
         if (!refused) {
@@ -149,8 +219,12 @@ static void answer(struct actor *c, struct call *call, enum nfsstat4 sequence)
                 xdr_put_u32(x, c->back.seqid);
                 for (int i = 0; i < 3; i++)
                         xdr_put_u32(x, 0); /* slot, highest, target */
-                xdr_put_u32(x, OP_CB_LAYOUTRECALL);
+        }
+        if (!refused && !probe) {
+                xdr_put_u32(x, c->back.opnum);
                 xdr_put_u32(x, c->back.answer);
+                if (c->back.opnum == OP_CB_GETATTR && c->back.answer == NFS4_OK)
+                        put_attributes(x);
         }
         call_reply(call);
 }
@@ -162,16 +236,19 @@ static void serve(void *service, struct call *call)
         struct xdr_in *x = &call->args;
         enum nfsstat4 sequence;
         bool again = false;
+        uint32_t ops;
 
         xdr_get_opaque(x, NFS4_OPAQUE_LIMIT);
         xdr_get_u32(x); /* minor version */
         xdr_get_u32(x); /* callback_ident */
-        CHECK(xdr_get_u32(x) == 2);
+        ops = xdr_get_u32(x);
+        CHECK(ops == 1 || ops == 2); /* 1: is it there? */
         sequence = get_sequence(c, x, &again);
         if (sequence == NFS4_OK && !again) {
-                b->answer = get_recall(c, x);
+                b->opnum = 0;
+                b->answer = ops == 2 ? get_operation(c, x) : NFS4_OK;
                 b->silent = b->answer == NFS4_OK && b->held_count < BACK_HELD && actor_random(c, 6) == 0;
-                world_say(&c->sim->world, c->owner, "CB_LAYOUTRECALL: %s%s", nfs_name((int)b->answer),
+                world_say(&c->sim->world, c->owner, "callback %u: %s%s", b->opnum, nfs_name((int)b->answer),
                           b->silent ? ", but says nothing" : "");
         }
         if (sequence == NFS4_OK && b->silent)

@@ -44,7 +44,7 @@ static void configure_mds(struct cluster *c)
 
         snprintf(text, sizeof(text),
                  "listen: %s\ncontrol: %s\nstore: none\ncluster_key: none\nexports: %s\nstripe_unit: %u\n"
-                 "lease_seconds: %u\nlimits:\n  memory: 64M\n",
+                 "lease_seconds: %u\ndelegations: yes\nlimits:\n  memory: 64M\n",
                  netaddr_format(&nfs_addr, nfs), netaddr_format(&control_addr, control), exports_path(),
                  STRIPE_UNIT, LEASE_SECONDS);
         if (mds_conf_load_text("mds", text, strlen(text), &c->mds.conf, error, sizeof(error)) < 0)

@@ -40,7 +40,11 @@ bool file_open(struct actor *c, const char *name, bool create)
 {
         uint64_t since = now(c);
         struct attributes a;
-        int status = nfs_open(&c->main, &c->shared, name, create, &c->fh, &c->stateid);
+        int status;
+
+        if (c->delegation.held && actor_random(c, 2) == 0)
+                delegation_return(&c->main);
+        status = nfs_open(&c->main, &c->shared, name, create, &c->fh, &c->stateid);
 
         if (status == NFS4ERR_NOSPC && faults_no_room(&c->sim->faults, since))
                 return false;
@@ -54,6 +58,9 @@ bool file_open(struct actor *c, const char *name, bool create)
         status = nfs_getattr(&c->main, &c->fh, &a);
         if (status == NFS4_OK) {
                 c->file = model_file(&c->sim->model, a.fileid);
+                if (c->delegation.held && memcmp(&c->delegation.fh, &c->fh, sizeof(c->fh)) == 0)
+                        c->delegation.file = c->file;
+                delegation_check_others(c);
                 return true;
         }
         check_refusal(c, "GETATTR", status, since);

@@ -158,12 +158,12 @@ int nfs_remove(struct hand *w, const struct fhandle *dir, const char *name)
 
 /* --- opens */
 
-static void put_open(struct ask *k, uint64_t clientid, const char *owner, bool create)
+static void put_open(struct ask *k, uint64_t clientid, const char *owner, bool create, uint32_t want)
 {
         struct xdr_out *x = ask_op(k, OP_OPEN);
 
         xdr_put_u32(x, 0);
-        xdr_put_u32(x, OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG);
+        xdr_put_u32(x, OPEN4_SHARE_ACCESS_BOTH | want);
         xdr_put_u32(x, OPEN4_SHARE_DENY_NONE);
         xdr_put_u64(x, clientid);
         xdr_put_string(x, owner);
@@ -174,10 +174,12 @@ static void put_open(struct ask *k, uint64_t clientid, const char *owner, bool c
         }
 }
 
-static void get_open(struct ask *k, struct fhandle *ret, struct stateid *ret_stateid)
+static bool get_open(struct ask *k, struct fhandle *ret, struct stateid *ret_stateid,
+                     struct stateid *ret_delegation)
 {
-        struct xdr_in *x;
         struct bitmap4 set;
+        struct xdr_in *x;
+        bool delegated;
 
         result(k, OP_PUTFH);
         x = result(k, OP_OPEN);
@@ -185,23 +187,25 @@ static void get_open(struct ask *k, struct fhandle *ret, struct stateid *ret_sta
         xdr_get_bytes(x, 20); /* change_info4 */
         xdr_get_u32(x);       /* rflags */
         get_bitmap(x, &set);
-        if (xdr_get_u32(x) == OPEN_DELEGATE_NONE_EXT && xdr_get_u32(x) == WND4_RESOURCE)
-                xdr_get_bool(x);
+        delegated = nfs_get_delegation(x, ret_delegation);
         get_fh(k, ret);
+        return delegated;
 }
 
 int nfs_open(struct hand *w, const struct fhandle *dir, const char *name, bool create, struct fhandle *ret,
              struct stateid *ret_stateid)
 {
         struct ask *k = nfs_begin(w, dir);
+        uint64_t since = w->actor->sim->world.now;
+        struct stateid delegated;
         int status;
 
-        put_open(k, w->actor->mds.clientid, w->actor->owner, create);
+        put_open(k, w->actor->mds.clientid, w->actor->owner, create, delegation_want(w->actor));
         xdr_put_u32(&k->x, CLAIM_NULL);
         xdr_put_string(&k->x, name);
         status = run_for_fh(w);
-        if (status == NFS4_OK)
-                get_open(k, ret, ret_stateid);
+        if (status == NFS4_OK && get_open(k, ret, ret_stateid, &delegated))
+                delegation_given(w->actor, ret, &delegated, since);
         return status;
 }
 
@@ -209,18 +213,19 @@ int nfs_reclaim(struct mount *s, const struct fhandle *fh, const char *owner, st
 {
         struct ask *k = &s->setup;
         struct fhandle same;
+        struct stateid none;
 
         ask_begin(k);
         k->cache_this = true;
         xdr_put_opaque(ask_op(k, OP_PUTFH), fh->bytes, FH_BYTES);
-        put_open(k, s->clientid, owner, false);
+        put_open(k, s->clientid, owner, false, OPEN4_SHARE_ACCESS_WANT_NO_DELEG);
         xdr_put_u32(&k->x, CLAIM_PREVIOUS);
         xdr_put_u32(&k->x, OPEN_DELEGATE_NONE);
         ask_op(k, OP_GETFH);
         if (mount_run(s, 0, k, UINT64_MAX) != ASK_DONE)
                 return NFS_LOST;
         if (k->status == NFS4_OK)
-                get_open(k, &same, ret_stateid);
+                CHECK(!get_open(k, &same, ret_stateid, &none));
         return (int)k->status;
 }
 

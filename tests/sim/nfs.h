@@ -18,6 +18,9 @@ int nfs_reclaim(struct mount *s, const struct fhandle *fh, const char *owner, st
 int nfs_close(struct hand *w, const struct fhandle *fh, const struct stateid *s);
 int nfs_remove(struct hand *w, const struct fhandle *dir, const char *name);
 
+/* open_delegation4: true, when there is one. (delegation.c) */
+bool nfs_get_delegation(struct xdr_in *x, struct stateid *ret);
+
 struct attributes {
         uint64_t change, size, fileid;
 };
