@@ -44,7 +44,8 @@ struct peer {
         struct peer_call own; /* RECLAIM_COMPLETE, then the lease's SEQUENCEs */
         bool own_used;
         struct timer lease;
-        bool renewed; /* since the last tick */
+        uint32_t lease_seconds; /* as the server says; 0: it has not said yet */
+        bool renewed;           /* since the last tick */
 
         void (*farewell)(void *arg);
         void *farewell_arg;

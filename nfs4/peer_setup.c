@@ -2,6 +2,7 @@
 /* From nothing to a session, and keeping it: connect, EXCHANGE_ID, DESTROY_SESSION of the one before,
  * CREATE_SESSION, RECLAIM_COMPLETE; each step is a compound of its own (RFC 8881 §2.4, §2.10). */
 #include "base/check.h"
+#include "nfs4/attrs.h"
 #include "nfs4/peer_private.h"
 #include "nfs4/server.h"
 
@@ -12,7 +13,7 @@ enum {
         MAX_OPS = 16,
         CB_SLOTS = 16,
         CB_BYTES = 4096,
-        RENEW_SECONDS = 10, /* a third of the shortest lease anybody gives */
+        SHORT_LEASE_SECONDS = 3, /* until the server has told its own: too short for none */
 };
 
 /* --- steps */
@@ -71,15 +72,47 @@ static void step_failed(struct peer *p, enum rpc_result result, enum nfsstat4 st
 
 /* --- the lease */
 
-static void renew_done(struct peer_call *call, enum rpc_result result, enum nfsstat4 status, struct xdr_in *x)
-{
-        (void)result, (void)status, (void)x; /* what went wrong was seen to */
-        CONTAINER(call, struct peer, own)->own_used = false;
-}
-
+/* SEQUENCE alone renews; the first one also asks how long the lease is (§5.8.1.11). */
 static void renew_encode(struct peer_call *call, struct xdr_out *x)
 {
-        (void)call, (void)x; /* SEQUENCE alone */
+        if (CONTAINER(call, struct peer, own)->lease_seconds != 0)
+                return;
+        xdr_put_u32(x, OP_PUTROOTFH);
+        xdr_put_u32(x, OP_GETATTR);
+        xdr_put_u32(x, 1);
+        xdr_put_u32(x, 1u << FATTR4_LEASE_TIME);
+        call->ops = 2;
+}
+
+/* 0: it does not say. */
+static uint32_t get_lease(struct xdr_in *x)
+{
+        struct raw_attrs a;
+        struct xdr_in values;
+
+        if (peer_result(x, OP_PUTROOTFH) != NFS4_OK || peer_result(x, OP_GETATTR) != NFS4_OK)
+                return 0;
+        attrs_get_raw(x, &a);
+        values = xdr_in_of(a.values);
+        return a.mask.word[0] == 1u << FATTR4_LEASE_TIME && a.values.length == 4 ? xdr_get_u32(&values) : 0;
+}
+
+static void renew_done(struct peer_call *call, enum rpc_result result, enum nfsstat4 status, struct xdr_in *x)
+{
+        struct peer *p = CONTAINER(call, struct peer, own);
+
+        p->own_used = false; /* what went wrong was seen to */
+        p->renewed = false;  /* or it would come at every second tick only */
+        if (call->ops > 0 && result == RPC_DONE && status == NFS4_OK)
+                p->lease_seconds = get_lease(x);
+}
+
+/* A third of the lease. */
+static void start_lease(struct peer *p)
+{
+        uint64_t seconds = p->lease_seconds ? p->lease_seconds : SHORT_LEASE_SECONDS;
+
+        timer_start(p->env, &p->lease, seconds * 1000000000ull / 3);
 }
 
 /* Whatever else was called has renewed it as well. */
@@ -89,13 +122,13 @@ static void on_lease(struct timer *t)
 
         if (p->phase != PEER_UP)
                 return;
-        if (!p->renewed && !p->own_used) {
+        if ((!p->renewed || p->lease_seconds == 0) && !p->own_used) {
                 p->own = (struct peer_call){ .done = renew_done, .encode = renew_encode };
                 p->own_used = true;
                 CHECK(peer_run(p, &p->own, true) == 0);
         }
         p->renewed = false;
-        timer_start(p->env, t, RENEW_SECONDS * 1000000000ull);
+        start_lease(p);
 }
 
 /* --- RECLAIM_COMPLETE: the session's first call; others wait for it */
@@ -116,7 +149,8 @@ static void reclaimed(struct peer_call *call, enum rpc_result result, enum nfsst
         p->phase = PEER_UP;
         p->retry_ms = PEER_RETRY_FIRST_MS;
         p->lease.fire = on_lease;
-        timer_start(p->env, &p->lease, RENEW_SECONDS * 1000000000ull);
+        p->lease_seconds = 0; /* it may be another start of the server */
+        start_lease(p);
         peer_kick(p);
         peer_tell(p, NULL);
 }

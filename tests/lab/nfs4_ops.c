@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operations of the lab's server: see nfs4_lab.h. */
+#include "nfs4/attrs.h"
 #include "tests/lab/nfs4_lab.h"
 
 static struct nfs4_lab *lab_of(const struct compound *c)
@@ -138,6 +139,34 @@ static const struct nfs4_op op_fail = {
         .name = "FAIL", .reply_max = 8, .decode = blob_decode, .execute = fail_execute
 };
 
+/* lease_time is all there is. */
+static void getattr_decode(struct compound *c, struct xdr_in *x)
+{
+        get_bitmap(x, OP_ARGS(c, struct bitmap4));
+}
+
+static enum nfsstat4 getattr_execute(struct compound *c)
+{
+        (void)c;
+        return NFS4_OK;
+}
+
+static void getattr_encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
+{
+        static const struct bitmap4 supported = { .word = { 1u << FATTR4_LEASE_TIME } };
+        const struct attr_values v = { .lease_seconds = c->server->lease_seconds, .supported = &supported };
+
+        (void)status;
+        attrs_encode(x, OP_ARGS(c, struct bitmap4), &v);
+}
+
+static const struct nfs4_op op_getattr = { .name = "GETATTR",
+                                           .flags = OP_NEEDS_FH,
+                                           .reply_max = 32,
+                                           .decode = getattr_decode,
+                                           .execute = getattr_execute,
+                                           .encode = getattr_encode };
+
 void nfs4_lab_ops(const struct nfs4_op *ops[NFS4_OP_LIMIT])
 {
         ops[OP_EXCHANGE_ID] = &op_exchange_id;
@@ -153,6 +182,7 @@ void nfs4_lab_ops(const struct nfs4_op *ops[NFS4_OP_LIMIT])
         ops[OP_PUTROOTFH] = &op_putrootfh;
         ops[OP_PUTPUBFH] = &op_putpubfh;
         ops[OP_GETFH] = &op_getfh;
+        ops[OP_GETATTR] = &op_getattr;
         ops[OP_SAVEFH] = &op_savefh;
         ops[OP_RESTOREFH] = &op_restorefh;
         ops[OP_TEST_STATEID] = &op_test_stateid;
