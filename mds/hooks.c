@@ -126,7 +126,7 @@ static bool fence_writer(void *arg, struct layout_state *state)
         const struct inode *inode;
         struct fence_wait *wait;
 
-        if (!(state->iomodes & 1u << LAYOUTIOMODE4_RW) || meta_inode(mds->meta, state->fileid, &inode) < 0)
+        if (!(state->handles & 1u << LAYOUTIOMODE4_RW) || meta_inode(mds->meta, state->fileid, &inode) < 0)
                 return true;
         wait = calloc(1, sizeof(*wait));
         if (!wait)

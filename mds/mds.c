@@ -26,6 +26,7 @@
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/state/returned.h"
 #include "mds/state/revoked.h"
 
 enum { ERROR_BYTES = 512, STORE_CACHE_SHARE = 4 };
@@ -118,11 +119,12 @@ static bool start_engine(struct mds *mds)
 static bool start_parts(struct mds *mds)
 {
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-               (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
-               (mds->recalls = recalls_new(mds)) && (mds->recovery = recovery_new(mds)) &&
-               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
-               (mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
-               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
+               (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
+               (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
+               (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
+               (mds->revocations = revocations_new()) && (mds->delegations = delegations_new(mds)) &&
+               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
+               (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -239,6 +241,7 @@ void mds_stop(struct mds *mds)
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
+        returned_free(mds->returned);
         delegations_free(mds->delegations);
         recalls_free(mds->recalls);
         opens_free(mds->opens);

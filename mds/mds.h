@@ -13,6 +13,7 @@ struct fleet;       /* fleet/fleet.h: data servers, pools, fences */
 struct opens;       /* state/open.h */
 struct locks;       /* state/lock.h */
 struct layouts;     /* state/layout.h */
+struct returned;    /* state/returned.h */
 struct delegations; /* state/delegation.h */
 struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
@@ -38,6 +39,7 @@ struct mds {
         struct opens *opens;
         struct locks *locks;
         struct layouts *layouts;
+        struct returned *returned;
         struct delegations *delegations;
         struct recovery *recovery;
         struct courtesy *courtesy;

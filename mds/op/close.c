@@ -38,7 +38,7 @@ enum nfsstat4 close_layout(struct compound *c, uint64_t fileid)
         if (!layout || !layout->return_on_close || opens_has_open(mds->opens, c->client, fileid) ||
             delegation_of(mds->delegations, c->client, fileid))
                 return NFS4_OK;
-        return layout_return(mds->layouts, layout, LAYOUTIOMODE4_ANY, &c->commit_seq, &gone);
+        return layout_return(mds->layouts, layout, LAYOUTIOMODE4_ANY, 0, &c->commit_seq, &gone);
 }
 
 static enum nfsstat4 execute(struct compound *c)

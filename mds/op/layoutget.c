@@ -123,8 +123,11 @@ static enum nfsstat4 check_stateid(struct compound *c, struct layoutget_args *a)
                 return status;
         if (stateid_is_special(&a->stateid))
                 return NFS4ERR_BAD_STATEID;
-        if (layout_find(mds->layouts, c->client, &a->stateid, &named) == NFS4_OK)
+        status = layout_find(mds->layouts, c->client, &a->stateid, &named);
+        if (status == NFS4_OK)
                 return check_layout_stateid(c, named, held, a->iomode);
+        if (status == NFS4ERR_OLD_STATEID)
+                return status;
         status = a->stateid.other[4] == STATEID_DELEG ? check_delegation(c, &a->stateid, a->iomode)
                                                       : check_open(c, &a->stateid, a->iomode);
         if (status != NFS4_OK)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LAYOUTRETURN, RFC 8881 §18.44: gives layouts back, of one file, of a file system, or all.
  *
- * The RFC: for a file by its layout stateid; lrs_present tells whether something is left. We: the range does
- * not matter, layouts are whole-file; a sequence id older than ours is accepted (Linux answers a recall with
- * the recall's, §12.5.3). It is no write barrier (LINUX): whoever needs one fences. */
+ * The RFC: for a file by its layout stateid; lrs_present tells whether something is left. A sequence id may
+ * be older than ours by as many requests as can be under way together (§12.5.5.2.1.4); beyond that it is
+ * OLD_STATEID. We: the range does not matter, layouts are whole-file; what was given after the sequence id
+ * that it names stays, since the client cannot have meant it (Linux answers a recall with the recall's, and
+ * has a LAYOUTGET in an OPEN on its way meanwhile). It is no write barrier (LINUX): mds/state/returned.h. */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/state/layout.h"
@@ -57,7 +59,7 @@ static enum nfsstat4 return_file(struct compound *c, struct layoutreturn_args *a
                 return status;
         if (state->fileid != c->fh.fileid)
                 return NFS4ERR_BAD_STATEID;
-        status = layout_return(layouts, state, (uint8_t)a->iomode, &c->commit_seq, &gone);
+        status = layout_return(layouts, state, (uint8_t)a->iomode, a->stateid.seqid, &c->commit_seq, &gone);
         r->present = !gone;
         if (r->present)
                 r->stateid = state->stateid;
@@ -100,7 +102,7 @@ static enum nfsstat4 return_many(struct compound *c, const struct layoutreturn_a
                 layouts_each(layouts, c->client, pick, &s);
                 if (!s.found)
                         return NFS4_OK;
-                status = layout_return(layouts, s.found, (uint8_t)a->iomode, &c->commit_seq, &gone);
+                status = layout_return(layouts, s.found, (uint8_t)a->iomode, 0, &c->commit_seq, &gone);
                 if (status != NFS4_OK)
                         return status;
         }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "mds/state/returned.h"
 #include "nfs4/codec.h"
 
 enum {
@@ -171,7 +172,7 @@ static void answered(void *arg, enum nfsstat4 status, struct xdr_in *results)
         case NFS4_OK: ask_later(recall, POLL_MS); return;
         case NFS4ERR_OLD_STATEID: ask_later(recall, OLD_MS); return;
         case NFS4ERR_NOMATCHING_LAYOUT:
-                layout_return(r->mds->layouts, state, LAYOUTIOMODE4_ANY, &seq, &gone);
+                layout_return(r->mds->layouts, state, LAYOUTIOMODE4_ANY, 0, &seq, &gone);
                 return;
         default: log_info("recall-failed", "status=%s", nfs4_status_name(status)); recall_revoke(r, state);
         }
@@ -228,10 +229,14 @@ struct gathering {
         uint32_t tags[FENCE_CLIENTS], count; /* count goes on beyond what tags holds */
 };
 
+static uint8_t iomodes_of(enum recall_whom whom)
+{
+        return 1u << LAYOUTIOMODE4_RW | (whom == RECALL_HOLDERS ? 1u << LAYOUTIOMODE4_READ : 0);
+}
+
 static bool is_meant(const struct gathering *g, const struct layout_state *state)
 {
-        return state->client != g->except &&
-               (g->whom == RECALL_HOLDERS || state->iomodes & 1u << LAYOUTIOMODE4_RW);
+        return state->client != g->except && state->handles & iomodes_of(g->whom);
 }
 
 static void gather(void *arg, struct layout_state *state)
@@ -243,6 +248,16 @@ static void gather(void *arg, struct layout_state *state)
         if (g->count < FENCE_CLIENTS)
                 g->tags[g->count] = state->client->tag;
         g->count++;
+}
+
+/* Who has given it back is not asked, but fenced. */
+static void gather_returned(struct gathering *g, uint64_t fileid)
+{
+        const struct returned *returned = g->recalls->mds->returned;
+        uint32_t room = g->count < FENCE_CLIENTS ? FENCE_CLIENTS - g->count : 0;
+
+        g->count += returned_tags(returned, fileid, iomodes_of(g->whom), 0, g->except ? g->except->tag : 0,
+                                  g->tags + FENCE_CLIENTS - room, room);
 }
 
 static void start_one(void *arg, struct layout_state *state)
@@ -259,6 +274,7 @@ bool recall_file(struct recalls *r, const struct inode *file, enum recall_whom w
         struct gathering g = { .recalls = r, .whom = whom, .except = except };
 
         layouts_each_holder(r->mds->layouts, file->fileid, gather, &g);
+        gather_returned(&g, file->fileid);
         if (g.count == 0)
                 return false;
         if (g.count > FENCE_CLIENTS) { /* everybody, then */
@@ -268,6 +284,8 @@ bool recall_file(struct recalls *r, const struct inode *file, enum recall_whom w
                 g.except = NULL;
         }
         fence_raise(r->mds->fleet, file, g.tags, g.count, false, wait);
+        for (uint32_t i = 0; i < g.count; i++)
+                returned_forget(r->mds->returned, file->fileid, g.tags[i]);
         layouts_each_holder(r->mds->layouts, file->fileid, start_one, &g);
         return true;
 }
@@ -292,7 +310,8 @@ bool recall_is_outrun(struct recalls *r, uint64_t fileid, enum recall_whom whom,
         struct latecomers late = { .meant = { .whom = whom, .except = except }, .epoch = epoch };
 
         layouts_each_holder(r->mds->layouts, fileid, look_for_latecomer, &late);
-        return late.any;
+        return late.any || returned_tags(r->mds->returned, fileid, iomodes_of(whom), epoch,
+                                         except ? except->tag : 0, NULL, 0) > 0;
 }
 
 /* --- a file that is gone */
@@ -368,4 +387,5 @@ static void check_export(void *arg, struct layout_state *state)
 void recall_unexported(struct recalls *r)
 {
         layouts_each_of_all(r->mds->layouts, check_export, r);
+        returned_fence_all(r->mds->returned);
 }

@@ -5,7 +5,8 @@
  * fenced, gently (I/O under them is answered BAD_STATEID and comes through the MDS, layout and uncommitted
  * data survive), and once every data server has acknowledged that, the operation that conflicts goes on. The
  * client is told meanwhile (CB_LAYOUTRECALL) and has until its lease to give the layout back; who does not
- * is fenced for good and loses it. A LAYOUTRETURN alone proves nothing: clients write after it. */
+ * is fenced for good and loses it. A LAYOUTRETURN alone proves nothing, clients write after it: who has given
+ * the layout back before is not asked, but fenced with the others (state/returned.h). */
 #pragma once
 
 #include "mds/fleet/fences.h"

@@ -10,6 +10,7 @@
 #include "mds/state/client.h"
 #include "mds/state/delegation_private.h"
 #include "mds/state/layout.h"
+#include "mds/state/returned.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
@@ -293,6 +294,7 @@ static bool is_contended(struct delegations *d, const struct client *client, uin
 
         if (is_recent(d, r->called_back_ns) || is_open(d, client, fileid, type))
                 return true;
+        returned_fence_file(mds->returned, fileid, client->tag); /* for the next time */
         if (layout_has_writer(mds->layouts, fileid, client)) {
                 call_layouts_back(d, client, fileid, r);
                 return true;

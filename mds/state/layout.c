@@ -8,6 +8,7 @@
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/returned.h"
 
 enum { LAYOUTS_MAX = 1 << 20 };
 
@@ -176,6 +177,7 @@ static struct layout_state *make(struct layouts *l, const struct compound *c, co
         state->generation = file->generation;
         state->export_id = c->fh.export_id;
         state->return_on_close = l->mds->conf->return_on_close;
+        state->handles = returned_again(l->mds->returned, file->fileid, c->client->tag);
         stateid_make(l->mds, STATEID_LAYOUT, ++l->next_index, &state->stateid);
         hashtab_insert(&l->by_index, &state->by_index, hash_u64(l->next_index));
         hashtab_insert(&l->by_file, &state->by_file, hash_u64(file->fileid));
@@ -204,10 +206,40 @@ enum nfsstat4 layout_grant(struct layouts *l, const struct compound *c, const st
         }
         layout_bump(state);
         state->iomodes |= (uint8_t)(1u << iomode);
+        state->handles |= (uint8_t)(1u << iomode);
+        state->given_seqid[iomode] = state->stateid.seqid;
         state->epoch = meta_epoch(l->mds->meta);
         state->given = referring_of(c);
         *ret = state;
         return NFS4_OK;
+}
+
+/* By how much GIVEN is behind NOW; a very large number: it is ahead. There is no 0. */
+static uint32_t behind(uint32_t given, uint32_t now)
+{
+        return now >= given ? now - given : now + (UINT32_MAX - given);
+}
+
+/* §12.5.5.2.1.4: so many requests can be under way together, at least. */
+static uint32_t parallel_requests(const struct client *client)
+{
+        uint32_t sum = 0;
+
+        LIST_FOR_EACH(node, &client->sessions) {
+                const struct session *s = CONTAINER(node, struct session, in_client);
+
+                sum += s->slot_count * (s->fore.max_ops - 1);
+        }
+        return sum;
+}
+
+static enum nfsstat4 check_seqid(const struct client *client, uint32_t given, uint32_t now)
+{
+        uint32_t age = behind(given, now);
+
+        if (given == 0 || age > UINT32_MAX / 2)
+                return NFS4ERR_BAD_STATEID;
+        return age <= parallel_requests(client) ? NFS4_OK : NFS4ERR_OLD_STATEID;
 }
 
 enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s,
@@ -222,10 +254,8 @@ enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const 
 
                 if (memcmp(state->stateid.other, s->other, NFS4_OTHER_SIZE) != 0 || state->client != client)
                         continue;
-                if (s->seqid == 0 || s->seqid > state->stateid.seqid)
-                        return NFS4ERR_BAD_STATEID;
                 *ret = state;
-                return NFS4_OK;
+                return check_seqid(client, s->seqid, state->stateid.seqid);
         }
         return NFS4ERR_BAD_STATEID;
 }
@@ -236,16 +266,26 @@ bool layout_has_writer(struct layouts *l, uint64_t fileid, const struct client *
                 struct layout_state *state = CONTAINER(node, struct layout_state, by_file);
 
                 if (state->fileid == fileid && state->client != except &&
-                    state->iomodes & 1u << LAYOUTIOMODE4_RW)
+                    state->handles & 1u << LAYOUTIOMODE4_RW)
                         return true;
         }
-        return false;
+        return returned_tags(l->mds->returned, fileid, 1u << LAYOUTIOMODE4_RW, 0, except ? except->tag : 0,
+                             NULL, 0) > 0;
+}
+
+/* Nobody asks it for its layouts any more; a recall that was under way has fenced it. */
+static void drop_unasked(struct layouts *l, struct layout_state *state)
+{
+        if (!state->recall)
+                returned_note(l->mds->returned, state->fileid, state->client->tag, state->handles,
+                              state->epoch);
+        layout_drop(l, state);
 }
 
 void layouts_drop_client(struct layouts *l, struct client *client)
 {
         for (struct holder *h = find_holder(l, client); h; h = find_holder(l, client))
-                layout_drop(l, CONTAINER(h->layouts.next, struct layout_state, in_client));
+                drop_unasked(l, CONTAINER(h->layouts.next, struct layout_state, in_client));
 }
 
 void layouts_each_holder(struct layouts *l, uint64_t fileid, void (*each)(void *arg, struct layout_state *),
@@ -285,6 +325,7 @@ void layouts_file_gone(struct layouts *l, uint64_t fileid)
         struct leftover *left;
 
         layouts_each_holder(l, fileid, drop_it, l);
+        returned_forget(l->mds->returned, fileid, 0);
         left = find_leftover(l, fileid);
         if (left)
                 forget_leftover(l, left);
@@ -318,23 +359,32 @@ static enum nfsstat4 forget_record(struct layouts *l, uint64_t fileid, const str
         return nfs4_status_from_errno(txn_commit(t, seq));
 }
 
-enum nfsstat4 layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode, uint64_t *seq,
-                            bool *ret_gone)
+/* What is IOMODE of STATE, but for what was given after SEQID: the client had not seen it. */
+static uint8_t meant_by(const struct layout_state *state, uint8_t iomode, uint32_t seqid)
+{
+        uint8_t meant = 0;
+
+        for (uint8_t one = LAYOUTIOMODE4_READ; one <= LAYOUTIOMODE4_RW; one++)
+                if ((iomode == one || iomode == LAYOUTIOMODE4_ANY) &&
+                    (seqid == 0 || behind(state->given_seqid[one], seqid) <= UINT32_MAX / 2))
+                        meant |= (uint8_t)(1u << one);
+        return meant;
+}
+
+enum nfsstat4 layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode, uint32_t seqid,
+                            uint64_t *seq, bool *ret_gone)
 {
         struct client *client = state->client;
         uint64_t fileid = state->fileid;
         bool recorded = state->recorded;
 
-        if (iomode == LAYOUTIOMODE4_ANY)
-                state->iomodes = 0;
-        else
-                state->iomodes &= (uint8_t) ~(1u << iomode);
+        state->iomodes &= (uint8_t)~meant_by(state, iomode, seqid);
         *ret_gone = state->iomodes == 0;
         if (!*ret_gone) {
                 layout_bump(state);
                 return NFS4_OK;
         }
-        layout_drop(l, state);
+        drop_unasked(l, state);
         return recorded ? forget_record(l, fileid, client, seq) : NFS4_OK;
 }
 

@@ -18,12 +18,14 @@ struct layout_state {
         uint32_t generation;
         uint16_t export_id;
         struct stateid stateid;
-        uint8_t iomodes;        /* bit LAYOUTIOMODE4_READ, bit LAYOUTIOMODE4_RW held */
-        uint32_t epoch;         /* of the newest handle given */
-        bool return_on_close;   /* told so: it goes with the client's last CLOSE */
-        bool recorded;          /* the write layout has its record */
-        struct referring given; /* the request that gave it last */
-        struct recall *recall;  /* being taken back; NULL: it is not */
+        uint8_t iomodes; /* bit LAYOUTIOMODE4_READ, bit LAYOUTIOMODE4_RW held */
+        uint8_t handles; /* the same of the handles that may be good: also of what was returned */
+        uint32_t given_seqid[LAYOUTIOMODE4_RW + 1]; /* of the stateid when that iomode was given last */
+        uint32_t epoch;                             /* of the newest handle given */
+        bool return_on_close;                       /* told so: it goes with the client's last CLOSE */
+        bool recorded;                              /* the write layout has its record */
+        struct referring given;                     /* the request that gave it last */
+        struct recall *recall;                      /* being taken back; NULL: it is not */
 };
 
 struct layouts *layouts_new(struct mds *mds);
@@ -32,19 +34,22 @@ void layouts_free(struct layouts *l);
  * current epoch noted. OK, or LAYOUTTRYLATER at the limit. */
 enum nfsstat4 layout_grant(struct layouts *l, const struct compound *c, const struct inode *file,
                            uint8_t iomode, struct layout_state **ret);
+/* BAD_STATEID for one that is unknown, of the future or with seqid 0; OLD_STATEID for one that is further
+ * back than requests can have overtaken each other (§12.5.5.2.1.4); else what is older is good. */
 enum nfsstat4 layout_find(struct layouts *l, const struct client *client, const struct stateid *s,
                           struct layout_state **ret);
 struct layout_state *layout_of(struct layouts *l, const struct client *client, uint64_t fileid);
-/* Is a write layout out to anybody but EXCEPT (may be NULL)? */
+/* Could anybody but EXCEPT (may be NULL) write by a layout: held, or returned and not fenced? */
 bool layout_has_writer(struct layouts *l, uint64_t fileid, const struct client *except);
 /* §12.5.3: the next sequence id, for a recall. */
 void layout_bump(struct layout_state *state);
-/* Give back IOMODE (READ, RW, ANY): *ret_gone when nothing is left of the state. The record of a write layout
+/* Give back IOMODE (READ, RW, ANY), but not what was given later than SEQID (0: all there is): *ret_gone when
+ * nothing is left of the state. The handles in it are remembered (returned.h). The record of a write layout
  * goes with it when the data servers have nothing to add (*seq is raised to wait for); else it is kept, so
  * that they are asked after a crash of ours. */
-enum nfsstat4 layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode, uint64_t *seq,
-                            bool *ret_gone);
-/* STATE is fenced for good: no more. */
+enum nfsstat4 layout_return(struct layouts *l, struct layout_state *state, uint8_t iomode, uint32_t seqid,
+                            uint64_t *seq, bool *ret_gone);
+/* STATE goes. What was not fenced before is to be noted in returned.h. */
 void layout_drop(struct layouts *l, struct layout_state *state);
 void layouts_drop_client(struct layouts *l, struct client *client);
 void layouts_file_gone(struct layouts *l, uint64_t fileid); /* deleted, with its records */

@@ -20,6 +20,7 @@
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/state/returned.h"
 #include "mds/state/revoked.h"
 #include "mds/store/fsck.h"
 #include "tests/lab/ctl_lab.h"
@@ -256,9 +257,10 @@ static void start_mds(struct mds_lab *lab)
         }
         start_engine(lab);
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
-              (mds->locks = locks_new(mds)) && (mds->layouts = layouts_new(mds)) &&
-              (mds->recalls = recalls_new(mds)) && (mds->recovery = recovery_new(mds)) &&
-              (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
+              (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
+              (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
+              (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
+              (mds->revocations = revocations_new()));
         CHECK((mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
@@ -316,6 +318,7 @@ static void stop_mds(struct mds_lab *lab)
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
+        returned_free(mds->returned);
         delegations_free(mds->delegations);
         recalls_free(mds->recalls);
         opens_free(mds->opens);

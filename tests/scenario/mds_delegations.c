@@ -176,6 +176,7 @@ static void not_while_somebody_writes(void **state)
         assert_int_equal(user_close(&other, &f, &w.stateid), NFS4_OK);
         assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION); /* TRAPS: its layout is out */
         assert_int_equal(user_layoutreturn(&other, &f, &layout, &present), NFS4_OK);
+        assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION); /* until its handles are fenced */
         lab.ds[1].deaf = CTL_GETSIZES;
         size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
         assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION); /* who knows its size? */
