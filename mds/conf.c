@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "mds/conf.h"
 
-enum { UNIT_GRAIN = 4096 };
+enum { UNIT_GRAIN = 4096, STATES_MOST = 16000000 };
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
@@ -24,6 +24,12 @@ static const struct conf_field limit_fields[] = {
           .max = 1000000 },
         { "connections", CONF_U64, offsetof(struct mds_limits, connections), .fallback = "16384", .min = 1,
           .max = 1000000 },
+        { "opens", CONF_U64, offsetof(struct mds_limits, opens), .fallback = "1000000", .min = 1,
+          .max = STATES_MOST },
+        { "locks", CONF_U64, offsetof(struct mds_limits, locks), .fallback = "1000000", .min = 1,
+          .max = STATES_MOST },
+        { "layouts", CONF_U64, offsetof(struct mds_limits, layouts), .fallback = "1000000", .min = 1,
+          .max = STATES_MOST },
         { "memory", CONF_SIZE, offsetof(struct mds_limits, memory_bytes), .fallback = "512M", .min = 64 * MIB,
           .max = 16 * TIB },
         { .key = NULL },
@@ -52,7 +58,7 @@ static const struct conf_field mds_fields[] = {
           .max = 1000000000 },
         { "log_level", CONF_ENUM, FIELD(log_level), .fallback = "info", .names = log_level_names },
         { "limits", CONF_RECORD, FIELD(limits), .fields = limit_fields,
-          .help = "a mapping with clients, connections, memory" },
+          .help = "a mapping with clients, connections, opens, locks, layouts, memory" },
         { .key = NULL },
 };
 

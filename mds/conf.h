@@ -5,9 +5,10 @@
 #include "base/conf.h"
 
 struct mds_limits {
-        uint64_t clients;      /* client records */
-        uint64_t connections;  /* NFS connections */
-        uint64_t memory_bytes; /* I/O buffers */
+        uint64_t clients;               /* client records */
+        uint64_t connections;           /* NFS connections */
+        uint64_t opens, locks, layouts; /* states, of all clients; 0: STATE_LIMIT */
+        uint64_t memory_bytes;          /* I/O buffers */
 };
 
 struct mds_conf {

@@ -52,13 +52,29 @@ static uint64_t new_clientid(struct nfs4_server *s)
         return clientid;
 }
 
+/* Who has asked for a client id and never for a session. */
+static bool drop_unconfirmed(struct nfs4_server *s)
+{
+        LIST_FOR_EACH(node, &s->clients.lru) {
+                struct client *c = CONTAINER(node, struct client, in_lru);
+
+                if (c->confirmed || client_busy(c))
+                        continue;
+                client_destroy(s, c);
+                return true;
+        }
+        return false;
+}
+
 struct client *client_new(struct nfs4_server *s, struct slice owner,
                           const uint8_t verifier[NFS4_VERIFIER_SIZE], const struct compound *from)
 {
         struct client *c;
 
-        if (s->clients.count >= s->limits.clients && !clients_make_room(s))
+        if (s->clients.count >= s->limits.clients && !clients_make_room(s) && !drop_unconfirmed(s)) {
+                metric_add(&s->clients_refused, 1);
                 return NULL;
+        }
         c = calloc(1, sizeof(*c));
         if (!c)
                 return NULL;

@@ -16,6 +16,7 @@ enum {
         SESSION_MAX_SLOTS = 256, /* fore channel */
         SESSION_FIRST_SLOTS = 64,
         SESSION_BACK_SLOTS = 16,
+        SESSIONS_PER_CLIENT = 32,  /* Linux has one */
         SESSION_MAX_CACHED = 8192, /* bytes of a cached reply */
 };
 
@@ -108,7 +109,8 @@ struct clients {
 
 int clients_init(struct nfs4_server *s); /* 0 or -ENOMEM; starts the lease timer */
 void clients_destroy(struct nfs4_server *s);
-/* A new unconfirmed client; NULL: at the limit or out of memory. */
+/* A new unconfirmed client; at the limit in place of one that is kept as a courtesy, or of the oldest that
+ * was never confirmed. NULL: there is none, or out of memory. */
 struct client *client_new(struct nfs4_server *s, struct slice owner,
                           const uint8_t verifier[NFS4_VERIFIER_SIZE], const struct compound *from);
 /* A compound holds its client and session from SEQUENCE to its reply. */

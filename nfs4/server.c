@@ -92,7 +92,16 @@ static void register_metrics(struct nfs4_server *s, struct metrics *metrics)
                                       .kind = METRIC_COUNTER };
         metric_register(metrics, &s->bytes_in);
         metric_register(metrics, &s->bytes_out);
+        s->clients_refused = (struct metric){ .name = "nacre_clients_refused_total",
+                                              .help = "EXCHANGE_IDs answered NFS4ERR_DELAY at the limit",
+                                              .kind = METRIC_COUNTER };
+        s->sessions_refused =
+                (struct metric){ .name = "nacre_sessions_refused_total",
+                                 .help = "CREATE_SESSIONs answered NFS4ERR_DELAY or NOSPC at a limit",
+                                 .kind = METRIC_COUNTER };
         metric_register(metrics, &s->replays);
+        metric_register(metrics, &s->clients_refused);
+        metric_register(metrics, &s->sessions_refused);
         for (uint32_t i = 0; i < NFS4_OP_LIMIT; i++)
                 if (i == 0 || s->ops[i])
                         register_op(s, metrics, i);
@@ -104,6 +113,8 @@ int nfs4_server_init(struct nfs4_server *s, struct metrics *metrics)
                 s->limits.clients = 65536;
         if (s->limits.sessions == 0)
                 s->limits.sessions = 2 * s->limits.clients;
+        if (s->limits.sessions_per_client == 0)
+                s->limits.sessions_per_client = SESSIONS_PER_CLIENT;
         if (s->limits.slots_per_session == 0 || s->limits.slots_per_session > SESSION_MAX_SLOTS)
                 s->limits.slots_per_session = SESSION_MAX_SLOTS;
         s->op_metrics = calloc(NFS4_OP_LIMIT, sizeof(*s->op_metrics));

@@ -45,7 +45,7 @@ struct nfs4_op_metrics {
 };
 
 struct nfs4_limits {
-        uint32_t clients, sessions, slots_per_session;
+        uint32_t clients, sessions, sessions_per_client, slots_per_session;
 };
 
 struct nfs4_server {
@@ -67,7 +67,7 @@ struct nfs4_server {
         struct nfs4_limits limits;
         struct clients clients;             /* nfs4/client.h */
         struct nfs4_op_metrics *op_metrics; /* [NFS4_OP_LIMIT] */
-        struct metric bytes_in, bytes_out, replays;
+        struct metric bytes_in, bytes_out, replays, clients_refused, sessions_refused;
 };
 
 /* Fills in defaults and starts the lease timer; the fields above `clients` must be set. 0 or -ENOMEM. */

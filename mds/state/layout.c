@@ -8,15 +8,15 @@
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/limit.h"
 #include "mds/state/returned.h"
-
-enum { LAYOUTS_MAX = 1 << 20 };
 
 /* What one client holds. */
 struct holder {
         struct hnode node;
         struct client *client;
         struct list layouts;
+        uint32_t count;
 };
 
 /* Records of a file whose states are gone. */
@@ -30,6 +30,7 @@ struct layouts {
         struct mds *mds;
         struct hashtab by_index, by_file, holders, leftovers;
         struct slab states;
+        struct state_limit limit;
         uint32_t next_index;
 };
 
@@ -45,7 +46,9 @@ struct layouts *layouts_new(struct mds *mds)
         if (!l)
                 return NULL;
         l->mds = mds;
-        slab_init(&l->states, sizeof(struct layout_state), LAYOUTS_MAX);
+        state_limit_init(&l->limit, &mds->metrics, mds->conf->limits.layouts, "nacre_layouts_refused_total",
+                         "LAYOUTGETs answered NFS4ERR_LAYOUTUNAVAILABLE at a limit");
+        slab_init(&l->states, sizeof(struct layout_state), l->limit.most);
         if (!hashtab_init(&l->by_index, 1024) || !hashtab_init(&l->by_file, 1024) ||
             !hashtab_init(&l->holders, 64) || !hashtab_init(&l->leftovers, 64)) {
                 layouts_free(l);
@@ -121,6 +124,7 @@ void layout_drop(struct layouts *l, struct layout_state *state)
         hashtab_remove(&l->by_index, &state->by_index);
         hashtab_remove(&l->by_file, &state->by_file);
         list_remove(&state->in_client);
+        h->count--;
         slab_put(&l->states, state);
         if (list_empty(&h->layouts)) {
                 hashtab_remove(&l->holders, &h->node);
@@ -165,7 +169,9 @@ struct layout_state *layout_of(struct layouts *l, const struct client *client, u
 
 static struct layout_state *make(struct layouts *l, const struct compound *c, const struct inode *file)
 {
-        struct layout_state *state = slab_get(&l->states);
+        const struct holder *own = find_holder(l, c->client);
+        bool admitted = state_limit_admits(&l->limit, l->by_index.count, own ? own->count : 0);
+        struct layout_state *state = admitted ? slab_get(&l->states) : NULL;
         struct holder *h = state ? get_holder(l, c->client) : NULL;
 
         if (!h) {
@@ -182,6 +188,7 @@ static struct layout_state *make(struct layouts *l, const struct compound *c, co
         hashtab_insert(&l->by_index, &state->by_index, hash_u64(l->next_index));
         hashtab_insert(&l->by_file, &state->by_file, hash_u64(file->fileid));
         list_push(&h->layouts, &state->in_client);
+        h->count++;
         return state;
 }
 
@@ -201,8 +208,9 @@ enum nfsstat4 layout_grant(struct layouts *l, const struct compound *c, const st
         if (!state)
                 state = make(l, c, file);
         if (!state) {
-                courtesy_make_room(l->mds->courtesy);
-                return NFS4ERR_LAYOUTTRYLATER;
+                if (l->by_index.count >= l->limit.most)
+                        courtesy_make_room(l->mds->courtesy);
+                return NFS4ERR_LAYOUTUNAVAILABLE; /* TRYLATER makes Linux wait for two leases */
         }
         layout_bump(state);
         state->iomodes |= (uint8_t)(1u << iomode);

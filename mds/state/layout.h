@@ -31,7 +31,7 @@ struct layout_state {
 struct layouts *layouts_new(struct mds *mds);
 void layouts_free(struct layouts *l);
 /* Grant IOMODE of FILE to the client of C, under the current handle: state made when new, seqid bumped,
- * current epoch noted. OK, or LAYOUTTRYLATER at the limit. */
+ * current epoch noted. OK, or LAYOUTUNAVAILABLE at a limit. */
 enum nfsstat4 layout_grant(struct layouts *l, const struct compound *c, const struct inode *file,
                            uint8_t iomode, struct layout_state **ret);
 /* BAD_STATEID for one that is unknown, of the future or with seqid 0; OLD_STATEID for one that is further

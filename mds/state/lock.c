@@ -26,11 +26,12 @@ struct locks *locks_new(struct mds *mds)
         if (!l)
                 return NULL;
         l->mds = mds;
-        slab_init(&l->file_slab, sizeof(struct lock_file), LOCKS_MAX);
-        slab_init(&l->owner_slab, sizeof(struct lock_owner), 2 * LOCKS_MAX);
-        slab_init(&l->state_slab, sizeof(struct lock_state), LOCKS_MAX);
-        slab_init(&l->waiter_slab, sizeof(struct lock_waiter), LOCKS_MAX);
-        range_pool_init(&l->pool, LOCKS_MAX + LOCKS_SLACK, env_random_u64(mds->env));
+        l->most = mds->conf->limits.locks ? (uint32_t)mds->conf->limits.locks : LOCKS_MAX;
+        slab_init(&l->file_slab, sizeof(struct lock_file), l->most);
+        slab_init(&l->owner_slab, sizeof(struct lock_owner), 2 * l->most);
+        slab_init(&l->state_slab, sizeof(struct lock_state), l->most);
+        slab_init(&l->waiter_slab, sizeof(struct lock_waiter), l->most);
+        range_pool_init(&l->pool, l->most + LOCKS_SLACK, env_random_u64(mds->env));
         if (!hashtab_init(&l->by_index, 64) || !hashtab_init(&l->files, 64) ||
             !hashtab_init(&l->owners, 64)) {
                 locks_free(l);
@@ -65,11 +66,11 @@ void lock_client_count(struct client *client, int more)
         m->locks += (uint32_t)more;
 }
 
-bool lock_client_is_full(const struct client *client, uint32_t slack)
+bool lock_client_is_full(const struct locks *l, const struct client *client, uint32_t slack)
 {
         const struct mds_client *m = client->role;
 
-        return m->locks >= LOCKS_CLIENT_MAX + slack;
+        return m->locks >= (l->most + LOCKS_CLIENT_SHARE - 1) / LOCKS_CLIENT_SHARE + slack;
 }
 
 static enum nfsstat4 refuse(struct locks *l)
@@ -388,7 +389,7 @@ static enum nfsstat4 grant(struct locks *l, struct open_state *open, const struc
         struct lock_state *state;
         bool new_state;
 
-        if (l->pool.slab.in_use >= LOCKS_MAX || lock_client_is_full(w->client, 0))
+        if (l->pool.slab.in_use >= l->most || lock_client_is_full(l, w->client, 0))
                 return refuse(l);
         owner = lock_owner_get(l, w);
         if (!owner)
@@ -432,7 +433,7 @@ enum nfsstat4 lock_release(struct locks *l, struct lock_state *state, uint64_t f
 {
         struct lock_owner *owner = state->owner;
 
-        if (lock_client_is_full(owner->client, LOCKS_SLACK) && range_is_split(&owner->ranges, first, last))
+        if (lock_client_is_full(l, owner->client, LOCKS_SLACK) && range_is_split(&owner->ranges, first, last))
                 return refuse(l);
         if (!give_range(owner, first, last))
                 return refuse(l);

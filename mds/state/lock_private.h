@@ -8,9 +8,9 @@
 #include "mds/state/open.h"
 
 enum {
-        LOCKS_MAX = 1 << 20,          /* ranges, states and waiters, each */
-        LOCKS_CLIENT_MAX = 32 * 1024, /* all three together, of one client: at most 10 MiB */
-        LOCKS_SLACK = 1024,           /* above either of them: for unlocks, which may need a range too */
+        LOCKS_MAX = 1 << 20,     /* ranges, states and waiters, each, unless configured */
+        LOCKS_CLIENT_SHARE = 32, /* of it for one client, all three together */
+        LOCKS_SLACK = 1024,      /* above either of them: for unlocks, which may need a range too */
         WAITERS_FILE_MAX = 256,
         LOCK_OWNER_SHORT = 64,
 };
@@ -62,7 +62,7 @@ struct locks {
         struct hashtab by_index, files, owners;
         struct slab file_slab, owner_slab, state_slab, waiter_slab;
         struct range_pool pool;
-        uint32_t next_index;
+        uint32_t next_index, most;
         struct metric refused, notified;
 };
 
@@ -80,7 +80,7 @@ struct lock_owner *lock_owner_get(struct locks *l, const struct lock_wish *wish)
 void lock_owner_put(struct lock_owner *owner);
 /* What CLIENT has; has it as much as it may have, and SLACK? */
 void lock_client_count(struct client *client, int more);
-bool lock_client_is_full(const struct client *client, uint32_t slack);
+bool lock_client_is_full(const struct locks *l, const struct client *client, uint32_t slack);
 
 /* --- lock_wait.c */
 

@@ -75,7 +75,7 @@ static struct lock_waiter *make(struct lock_owner *owner, struct open_state *ope
         struct locks *l = owner->file->locks;
         struct lock_waiter *w;
 
-        if (owner->file->waiter_count >= WAITERS_FILE_MAX || lock_client_is_full(wish->client, 0))
+        if (owner->file->waiter_count >= WAITERS_FILE_MAX || lock_client_is_full(l, wish->client, 0))
                 return NULL;
         w = slab_get(&l->waiter_slab);
         if (!w)

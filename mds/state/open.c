@@ -10,11 +10,12 @@
 #include "mds/ns/orphan.h"
 #include "mds/state/client.h"
 #include "mds/state/courtesy.h"
+#include "mds/state/limit.h"
 #include "mds/state/lock.h"
 #include "mds/state/revoked.h"
 #include "mds/state/share.h"
 
-enum { OPENS_MAX = 1 << 20, OWNER_SHORT = 64 };
+enum { OWNER_SHORT = 64 };
 
 struct open_owner {
         struct hnode by_name; /* client and name */
@@ -30,6 +31,7 @@ struct opens {
         struct hashtab by_index, owners;
         struct slab state_slab, owner_slab;
         struct shares shares;
+        struct state_limit limit;
         uint32_t next_index;
 };
 
@@ -40,10 +42,12 @@ struct opens *opens_new(struct mds *mds)
         if (!o)
                 return NULL;
         o->mds = mds;
-        slab_init(&o->state_slab, sizeof(struct open_state), OPENS_MAX);
-        slab_init(&o->owner_slab, sizeof(struct open_owner), OPENS_MAX);
+        state_limit_init(&o->limit, &mds->metrics, mds->conf->limits.opens, "nacre_opens_refused_total",
+                         "OPENs answered NFS4ERR_DELAY at a limit");
+        slab_init(&o->state_slab, sizeof(struct open_state), o->limit.most);
+        slab_init(&o->owner_slab, sizeof(struct open_owner), o->limit.most);
         if (!hashtab_init(&o->by_index, 1024) || !hashtab_init(&o->owners, 1024) ||
-            !shares_init(&o->shares, OPENS_MAX)) {
+            !shares_init(&o->shares, o->limit.most)) {
                 opens_free(o);
                 return NULL;
         }
@@ -191,7 +195,8 @@ static struct open_state *new_state(struct opens *o, struct client *client, stru
                                     struct file_state *file)
 {
         struct mds_client *all = mds_client_of(client);
-        struct open_owner *owner = all ? get_owner(o, client, owner_name) : NULL;
+        bool admitted = all && state_limit_admits(&o->limit, o->by_index.count, all->open_count);
+        struct open_owner *owner = admitted ? get_owner(o, client, owner_name) : NULL;
         struct open_state *state = owner ? slab_get(&o->state_slab) : NULL;
 
         if (!state) {
@@ -208,6 +213,7 @@ static struct open_state *new_state(struct opens *o, struct client *client, stru
         list_push(&file->opens, &state->in_file);
         list_push(&owner->opens, &state->in_owner);
         list_push(&all->opens, &state->in_client);
+        all->open_count++;
         return state;
 }
 
@@ -225,7 +231,8 @@ enum nfsstat4 open_add(struct opens *o, struct client *client, struct slice owne
                 state = new_state(o, client, owner, file);
         if (!state) {
                 share_put(&o->shares, file);
-                courtesy_make_room(o->mds->courtesy);
+                if (o->by_index.count >= o->limit.most)
+                        courtesy_make_room(o->mds->courtesy);
                 return NFS4ERR_DELAY;
         }
         state->export_id = export_id;
@@ -289,6 +296,7 @@ enum nfsstat4 open_downgrade(struct opens *o, struct open_state *state, uint8_t 
 bool open_close(struct opens *o, struct open_state *state)
 {
         struct file_state *file = share_find(&o->shares, state->fileid);
+        struct mds_client *all = state->client->role;
         bool last;
 
         locks_open_gone(o->mds->locks, state);
@@ -297,6 +305,7 @@ bool open_close(struct opens *o, struct open_state *state)
         list_remove(&state->in_file);
         list_remove(&state->in_owner);
         list_remove(&state->in_client);
+        all->open_count--;
         put_owner(o, state->owner);
         slab_put(&o->state_slab, state);
         last = list_empty(&file->opens);
@@ -347,6 +356,16 @@ void opens_drop_client(struct opens *o, struct client *client)
                 if (open_close(o, state))
                         orphan_closed(o->mds, fileid, client);
         }
+}
+
+void opens_each_of_file(const struct opens *o, uint64_t fileid,
+                        void (*each)(void *arg, const struct open_state *), void *arg)
+{
+        const struct file_state *file = share_find(&o->shares, fileid);
+
+        if (file)
+                LIST_FOR_EACH(node, &file->opens)
+                        each(arg, CONTAINER(node, struct open_state, in_file));
 }
 
 uint32_t opens_count(const struct opens *o)

@@ -169,11 +169,18 @@ static enum nfsstat4 make(struct compound *c, struct client *client, const struc
         struct create_session_res *r = OP_RES(c, struct create_session_res);
         struct channel_attrs fore = negotiate_fore(c->server, &a->fore), back = negotiate_back(&a->back);
         bool wants_back = (a->flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN) != 0 && c->server->back_channel;
-        struct session *session = session_new(c->server, client, &fore, &back);
+        struct session *session;
         enum nfsstat4 status;
 
-        if (!session)
+        if (client->session_count >= c->server->limits.sessions_per_client) {
+                metric_add(&c->server->sessions_refused, 1);
+                return NFS4ERR_NOSPC; /* it has to give one back */
+        }
+        session = session_new(c->server, client, &fore, &back);
+        if (!session) {
+                metric_add(&c->server->sessions_refused, 1);
                 return NFS4ERR_DELAY;
+        }
         status = client->confirmed ? NFS4_OK : confirm(c, client);
         if (status == NFS4_OK && session_bind(session, c->call.conn, true, wants_back) < 0)
                 status = NFS4ERR_DELAY;

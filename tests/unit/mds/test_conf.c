@@ -54,6 +54,9 @@ static void test_defaults(void **state)
         assert_int_equal(c.limits.clients, 10000);
         assert_int_equal(c.limits.connections, 16384);
         assert_int_equal(c.limits.memory_bytes, 512 << 20);
+        assert_int_equal(c.limits.opens, 1000000);
+        assert_int_equal(c.limits.locks, 1000000);
+        assert_int_equal(c.limits.layouts, 1000000);
         mds_conf_free(&c);
 }
 
@@ -66,7 +69,7 @@ static void test_all_keys(void **state)
                 load(NEEDED
                      "listen: [192.0.2.1, '[2001:db8::1]:3049']\ncontrol: 192.0.2.1\nmetrics: 127.0.0.1\n"
                      "admin_socket: /a\nlease_seconds: 10\nstripe_unit: 255M\nstripe_count: 64\ncache_inodes: 1000\n"
-                     "log_level: debug\nlimits: {clients: 1, connections: 2, memory: 64M}\n",
+                     "log_level: debug\nlimits: {clients: 1, connections: 2, opens: 3, locks: 4, layouts: 5, memory: 64M}\n",
                      &c),
                 0);
         assert_int_equal(c.listen.count, 2);
@@ -76,6 +79,7 @@ static void test_all_keys(void **state)
         assert_int_equal(c.stripe_unit, 255 << 20);
         assert_int_equal(c.log_level, LOG_DEBUG);
         assert_int_equal(c.limits.connections, 2);
+        assert_int_equal(c.limits.opens + 10 * c.limits.locks + 100 * c.limits.layouts, 543);
         mds_conf_free(&c);
 }
 
@@ -100,8 +104,9 @@ static void test_messages(void **state)
                      "mds.yaml:4: log_level: 'trace' is not valid; allowed: error, warn, info, debug");
         expect_error(NEEDED "limits:\n  memory: 1M\n",
                      "mds.yaml:5: memory: '1M' is not valid; allowed: a size (K, M, G, T) from 64M to 16T");
-        expect_error(NEEDED "limits:\n  files: 3\n",
-                     "mds.yaml:5: unknown key 'files'; allowed: clients, connections, memory");
+        expect_error(
+                NEEDED "limits:\n  files: 3\n",
+                "mds.yaml:5: unknown key 'files'; allowed: clients, connections, opens, locks, layouts, memory");
         expect_error(
                 NEEDED "name: a\n",
                 "mds.yaml:4: unknown key 'name'; allowed: listen, control, admin_socket, metrics, store, cluster_key, exports, "

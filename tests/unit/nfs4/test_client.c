@@ -16,11 +16,47 @@ static void clients_are_bounded(void **unused)
 
         (void)unused;
         lab.nfs.limits.clients = 3;
+        lab_cred.uid = 0;
         for (int i = 0; i < 3; i++, owner[6]++)
-                assert_int_equal(lab_exchange_id(&lab, conn, owner, "verifier", 0, &s), NFS4_OK);
+                lab_session_start(&lab, owner, &s);
         assert_int_equal(lab_exchange_id(&lab, conn, owner, "verifier", 0, &s), NFS4ERR_DELAY);
-        nfs4_lab_run_ms(&lab, 2 * LEASE_MS); /* none of them was confirmed */
+        assert_int_equal(lab.nfs.clients_refused.value, 1);
+        nfs4_lab_run_ms(&lab, 2 * LEASE_MS);
         assert_int_equal(lab_exchange_id(&lab, conn, owner, "verifier", 0, &s), NFS4_OK);
+}
+
+/* A flood of EXCHANGE_IDs pushes itself out, and nobody else. */
+static void who_never_makes_a_session_makes_way(void **unused)
+{
+        struct lab_session s, flood;
+        char owner[] = "owner a";
+
+        (void)unused;
+        lab.nfs.limits.clients = 3;
+        lab_cred.uid = 0;
+        lab_session_start(&lab, "good", &s);
+        for (int i = 0; i < 20; i++, owner[6]++)
+                assert_int_equal(lab_exchange_id(&lab, conn, owner, "verifier", 0, &flood), NFS4_OK);
+        assert_int_equal(lab.nfs.clients.count, 3);
+        assert_int_equal(lab_ping(&lab, &s, 0), NFS4_OK);
+        lab_session_start(&lab, "also good", &s);
+        assert_int_equal(lab.nfs.clients_refused.value, 0);
+}
+
+static void sessions_of_a_client_are_bounded(void **unused)
+{
+        struct lab_session s, other;
+
+        (void)unused;
+        bring_about(CONFIRMED, &s);
+        lab.nfs.limits.sessions_per_client = 2;
+        assert_int_equal(create(&s, 2), NFS4_OK);
+        assert_int_equal(create(&s, 3), NFS4ERR_NOSPC);
+        assert_int_equal(lab.nfs.sessions_refused.value, 1);
+        lab_cred.uid = 0;
+        lab_session_start(&lab, "other", &other); /* others have theirs */
+        lab.nfs.limits.sessions = 3;
+        assert_int_equal(create(&other, 2), NFS4ERR_DELAY);
 }
 
 /* The counter in client ids is 24 bits wide. */
@@ -185,6 +221,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(clients_are_bounded),
+                TEST(who_never_makes_a_session_makes_way),
+                TEST(sessions_of_a_client_are_bounded),
                 TEST(client_ids_stay_unique_when_the_counter_wraps),
                 TEST(a_client_is_destroyed_when_nothing_is_left_of_it),
                 TEST(a_lease_runs_out),

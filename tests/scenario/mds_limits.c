@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* There is a limit to what one client may hold, and to what all may: who runs into it is told so in the way
+ * that it can live with, is counted, and others go on. RFC 8881 §15.1.1.3, §15.1.10, §18.10, §18.16, §18.43.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "mds/state/layout.h"
+#include "mds/state/open.h"
+#include "tests/lab/mds_lab.h"
+#include "tests/lab/mds_user_locks.h"
+
+enum { OPENS = 8, LAYOUTS = 8, LOCKS = 64 }; /* of one client: 2 of each */
+
+static struct mds_lab lab;
+static struct user greedy, modest;
+static struct user_fh root;
+static struct user_open a, b;
+
+static uint64_t metric(const char *name)
+{
+        for (const struct metric *m = lab.mds.metrics.first; m; m = m->next)
+                if (strcmp(m->name, name) == 0)
+                        return m->value;
+        fail_msg("no metric %s", name);
+        return 0;
+}
+
+static int setup(void **state)
+{
+        (void)state;
+        mds_lab_start(&lab, NULL);
+        lab.conf.limits.opens = OPENS;
+        lab.conf.limits.layouts = LAYOUTS;
+        lab.conf.limits.locks = LOCKS;
+        mds_lab_restart(&lab, false);
+        user_start(&greedy, &lab, "greedy", 1, 0, 0);
+        user_start(&modest, &lab, "modest", 2, 0, 0);
+        root = user_root(&greedy);
+        a = USER_CREATE(.how = UNCHECKED4);
+        b = USER_CREATE(.how = UNCHECKED4);
+        assert_int_equal(user_open(&greedy, &root, "a", &a), NFS4_OK);
+        assert_int_equal(user_open(&greedy, &root, "b", &b), NFS4_OK);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        mds_lab_stop(&lab);
+        return 0;
+}
+
+static void open_files(void **state)
+{
+        struct user_open third = USER_OPEN(.owner = "another"), theirs = USER_OPEN(.owner = "owner");
+
+        (void)state;
+        assert_int_equal(user_open(&greedy, &root, "a", &third), NFS4ERR_DELAY);
+        assert_int_equal(metric("nacre_opens_refused_total"), 1);
+        assert_int_equal(user_open(&greedy, &root, "a", &a), NFS4_OK); /* no new state */
+        assert_int_equal(user_open(&modest, &root, "a", &theirs), NFS4_OK);
+        assert_int_equal(user_close(&greedy, &b.fh, &b.stateid), NFS4_OK);
+        assert_int_equal(user_open(&greedy, &root, "a", &third), NFS4_OK);
+        assert_int_equal(opens_count(lab.mds.opens), 3);
+}
+
+/* I/O goes through the metadata server then. */
+static void layouts(void **state)
+{
+        struct user_open theirs = USER_OPEN(.owner = "owner");
+        struct user_fh c;
+        struct stateid first, s;
+        bool present;
+
+        (void)state;
+        assert_int_equal(user_layoutget(&greedy, &a.fh, &a.stateid, &first), NFS4_OK);
+        assert_int_equal(user_layoutget(&greedy, &b.fh, &b.stateid, &s), NFS4_OK);
+        assert_int_equal(user_touch(&modest, &root, "c", 0666, &c), NFS4_OK);
+        assert_int_equal(user_close(&greedy, &b.fh, &b.stateid), NFS4_OK);
+        b = USER_OPEN(.owner = "owner");
+        assert_int_equal(user_open(&greedy, &root, "c", &b), NFS4_OK);
+        assert_int_equal(user_layoutget(&greedy, &c, &b.stateid, &s), NFS4ERR_LAYOUTUNAVAILABLE);
+        assert_int_equal(metric("nacre_layouts_refused_total"), 1);
+        assert_int_equal(user_open(&modest, &root, "c", &theirs), NFS4_OK);
+        assert_int_equal(user_layoutget(&modest, &c, &theirs.stateid, &s), NFS4_OK);
+        assert_int_equal(user_layoutget(&greedy, &a.fh, &first, &first), NFS4_OK); /* no new state */
+        assert_int_equal(user_layoutreturn(&greedy, &a.fh, &first, &present), NFS4_OK);
+        assert_int_equal(user_layoutget(&greedy, &c, &b.stateid, &s), NFS4_OK);
+        assert_int_equal(layouts_count(lab.mds.layouts), 3);
+}
+
+/* All clients together: nobody is left out who holds little already. */
+static void of_all_clients(void **state)
+{
+        struct user more[3] = { 0 };
+        struct user_open o;
+        char name[] = "client 0";
+
+        (void)state;
+        for (int i = 0; i < 3; i++, name[7]++) {
+                user_start(&more[i], &lab, name, (uint8_t)(10 + i), 0, 0);
+                for (int k = 0; k < 2; k++) {
+                        o = USER_OPEN(.owner = k == 0 ? "one" : "two");
+                        assert_int_equal(user_open(&more[i], &root, "a", &o), NFS4_OK);
+                }
+        }
+        o = USER_OPEN(.owner = "owner");
+        assert_int_equal(user_open(&modest, &root, "a", &o), NFS4ERR_DELAY);
+        assert_int_equal(user_close(&greedy, &b.fh, &b.stateid), NFS4_OK);
+        assert_int_equal(user_open(&modest, &root, "a", &o), NFS4_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(open_files),
+                TEST(layouts),
+                TEST(of_all_clients),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
