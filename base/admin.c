@@ -28,8 +28,13 @@ enum {
 struct command {
         struct command *next;
         char path[64];
-        admin_fn *fn;
+        admin_fn *fn; /* or */
+        admin_later_fn *later;
         void *arg;
+};
+
+struct admin_reply {
+        struct evhttp_request *req; /* NULL: nobody waits for it any more */
 };
 
 struct admin {
@@ -128,20 +133,59 @@ static const struct command *find_command(const struct admin *a, struct evhttp_r
         return NULL;
 }
 
-static void run_command(struct evhttp_request *req, const struct command *c)
+/* A request that libevent has taken off its connection is ours to free. */
+static void asker_gone(struct evhttp_connection *conn, void *arg)
 {
-        struct evbuffer *in = evhttp_request_get_input_buffer(req);
-        size_t body_length = evbuffer_get_length(in), length = 0;
-        CLEANUP_FREE char *body = malloc(body_length + 1), *text = NULL;
+        struct admin_reply *r = arg;
+
+        (void)conn;
+        if (!evhttp_request_get_connection(r->req))
+                evhttp_request_free(r->req);
+        r->req = NULL;
+}
+
+void admin_answer(struct admin_reply *r, int status, const char *json)
+{
+        if (r->req) {
+                evhttp_connection_set_closecb(evhttp_request_get_connection(r->req), NULL, NULL);
+                reply(r->req, status, "application/json", json, strlen(json));
+        }
+        free(r);
+}
+
+static void run_later(struct evhttp_request *req, const struct command *c, const char *body)
+{
+        struct admin_reply *r = malloc(sizeof *r);
+
+        CHECK(r != NULL);
+        r->req = req;
+        evhttp_connection_set_closecb(evhttp_request_get_connection(req), asker_gone, r);
+        c->later(c->arg, body, r);
+}
+
+static void run_now(struct evhttp_request *req, const struct command *c, const char *body)
+{
+        CLEANUP_FREE char *text = NULL;
+        size_t length = 0;
         FILE *out = open_memstream(&text, &length);
         int status;
 
-        CHECK(body != NULL && out != NULL);
-        evbuffer_remove(in, body, body_length);
-        body[body_length] = '\0';
+        CHECK(out != NULL);
         status = c->fn(c->arg, body, out);
         fclose(out);
         reply(req, status, "application/json", text, length);
+}
+
+static void run_command(struct evhttp_request *req, const struct command *c)
+{
+        struct evbuffer *in = evhttp_request_get_input_buffer(req);
+        size_t body_length = evbuffer_get_length(in);
+        CLEANUP_FREE char *body = malloc(body_length + 1);
+
+        CHECK(body != NULL);
+        evbuffer_remove(in, body, body_length);
+        body[body_length] = '\0';
+        (c->later ? run_later : run_now)(req, c, body);
 }
 
 static void on_command(struct evhttp_request *req, void *arg)
@@ -329,16 +373,26 @@ void admin_free(struct admin *a)
         free(a);
 }
 
-void admin_command(struct admin *a, const char *name, admin_fn *fn, void *arg)
+static struct command *add_command(struct admin *a, const char *name, void *arg)
 {
         struct command *c = calloc(1, sizeof *c);
 
         CHECK(c != NULL);
         CHECK(snprintf(c->path, sizeof c->path, "/v1/%s", name) < (int)sizeof c->path);
-        c->fn = fn;
         c->arg = arg;
         c->next = a->commands;
         a->commands = c;
+        return c;
+}
+
+void admin_command(struct admin *a, const char *name, admin_fn *fn, void *arg)
+{
+        add_command(a, name, arg)->fn = fn;
+}
+
+void admin_command_later(struct admin *a, const char *name, admin_later_fn *fn, void *arg)
+{
+        add_command(a, name, arg)->later = fn;
 }
 
 void admin_health(struct admin *a, const char *(*fn)(void *arg), void *arg)

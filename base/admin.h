@@ -21,6 +21,12 @@ int admin_listen_http(struct admin *a, const struct netaddr *addr);
 int admin_listen_unix(struct admin *a, const char *path);
 /* /v1/NAME on the unix socket. */
 void admin_command(struct admin *a, const char *name, admin_fn *fn, void *arg);
+/* The same for one that answers later: FN, or what it starts, calls admin_answer() once. */
+struct admin_reply;
+typedef void admin_later_fn(void *arg, const char *body, struct admin_reply *reply);
+void admin_command_later(struct admin *a, const char *name, admin_later_fn *fn, void *arg);
+/* JSON: the whole answer. Whoever asked may have gone, and the front too: then it is for nobody. */
+void admin_answer(struct admin_reply *reply, int status, const char *json);
 /* What /healthz answers: 200 "ok" when FN returns NULL, else 503 and the text. */
 void admin_health(struct admin *a, const char *(*fn)(void *arg), void *arg);
 /* Called before each /metrics answer, to refresh gauges. */

@@ -64,5 +64,8 @@ int cmd_dev_down(const struct cli_args *args);
 int cmd_dev_restart(const struct cli_args *args);
 int cmd_status(const struct cli_args *args);
 int cmd_ds_list(const struct cli_args *args);
+int cmd_client_list(const struct cli_args *args);
+int cmd_client_revoke(const struct cli_args *args);
+int cmd_file_show(const struct cli_args *args);
 int cmd_export_check(const struct cli_args *args);
 int cmd_export_reload(const struct cli_args *args);

@@ -33,6 +33,26 @@ const struct cli_command cli_commands[] = {
           "STATE is up, full (no new files), failing (its disk), silent (not heard lately) or down.\n"
           "With --json an array of objects, sizes in bytes.",
           cmd_ds_list },
+        { "client list", OPTS_SERVER | OPT_JSON, 0, NULL,
+          "the NFS clients: what each holds, when it was heard",
+          "ID is what client revoke takes. NFS is the minor version; HEARD is how long ago the lease was renewed. LEASE is ok,\n"
+          "new (not confirmed yet) or courteous: it has run out, and what the client holds is kept until somebody else wants it.\n"
+          "LOCKS are byte ranges. OWNER is what the client calls itself; what is not printable is shown as '?'.\n"
+          "With --json an array of objects.",
+          cmd_client_list },
+        { "client revoke", OPTS_SERVER | OPT_JSON, 0, "ID", "take away all that a client holds",
+          "Its open files, locks, layouts and delegations. Returns when no data server takes its I/O any more, so that what it\n"
+          "had may be given to others. The client is told (SEQ4_STATUS_ADMIN_STATE_REVOKED) and may open its files anew, without\n"
+          "its locks: to keep it out, take it out of the export policy first, and then revoke it.\n"
+          "\n"
+          "    nacre client revoke 0000000001000003",
+          cmd_client_revoke },
+        { "file show", OPTS_SERVER | OPT_JSON, 0, "PATH",
+          "one file: where its bytes are, and who holds what of it",
+          "PATH is from the root of the name space, as a client sees it that mounts the server's /. Told are the stripes and the\n"
+          "data servers, and each open (with what it denies to others), lock, layout and delegation with the client's id.\n"
+          "The size is what the metadata server knows; while data servers have unsynced data the file may be longer.",
+          cmd_file_show },
         { "export check", 0, 0, "FILE", "check a file of export policies, without any server",
           "Says FILE:LINE: what is wrong; allowed: what is. docs/examples/exports.yaml explains each key.",
           cmd_export_check },

@@ -165,17 +165,15 @@ static enum nfsstat4 check_place(const struct fence_table *f, const struct fh *f
         return NFS4_OK;
 }
 
-/* Is FH below a fence, and how? */
-static enum nfsstat4 check_fences(const struct fence_table *f, const struct fh *fh)
+/* Is FH below a fence of FILEID, and how? */
+static enum nfsstat4 check_fences_of(const struct fence_table *f, uint64_t fileid, const struct fh *fh)
 {
         bool fenced = false;
 
-        if (fh->epoch < f->floor)
-                return NFS4ERR_PNFS_NO_LAYOUT;
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fh->fileid)) {
+        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid)) {
                 const struct fence *e = CONTAINER(node, struct fence, node);
 
-                if (e->fileid != fh->fileid || (e->client != 0 && e->client != fh->client) ||
+                if (e->fileid != fileid || (e->client != 0 && e->client != fh->client) ||
                     fh->epoch >= e->below)
                         continue;
                 if (e->final)
@@ -183,6 +181,14 @@ static enum nfsstat4 check_fences(const struct fence_table *f, const struct fh *
                 fenced = true;
         }
         return fenced ? NFS4ERR_BAD_STATEID : NFS4_OK;
+}
+
+/* Fences of file 0 are of all files: a client that was revoked. */
+static enum nfsstat4 check_fences(const struct fence_table *f, const struct fh *fh)
+{
+        if (fh->epoch < f->floor || check_fences_of(f, 0, fh) != NFS4_OK)
+                return NFS4ERR_PNFS_NO_LAYOUT;
+        return check_fences_of(f, fh->fileid, fh);
 }
 
 enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mds/admin_clients.h"
 #include "mds/fleet/fences.h"
 #include "mds/fleet/reaper.h"
 #include "mds/mds.h"
@@ -160,6 +161,8 @@ void mds_admin_register(struct mds *mds)
         metric_register(&mds->metrics, &mds->layouts_granted);
         admin_command(mds->admin, "status", status, mds);
         admin_command(mds->admin, "export-reload", reload, mds);
+        admin_clients_register(mds);
+        admin_file_register(mds);
         admin_health(mds->admin, health, mds);
         admin_before_metrics(mds->admin, refresh, mds);
 }

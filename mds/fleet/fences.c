@@ -226,6 +226,21 @@ void fence_raise(struct fleet *f, const struct inode *file, const uint32_t *tags
         CHECK(wait->pending > 0);
 }
 
+bool fence_raise_client(struct fleet *f, uint32_t tag, struct fence_wait *wait)
+{
+        ctl_fence fence = { .client = tag, .final = true };
+
+        if (f->count == 0)
+                return false;
+        fence.below = meta_raise_epoch(f->mds->meta);
+        *wait = (struct fence_wait){ .fleet = f, .done = wait->done };
+        note(f->fences, &fence);
+        metric_add(&f->fence_count, 1);
+        for (uint32_t i = 0; i < f->count; i++)
+                send_one(f, f->servers[i], &fence, 1, wait);
+        return true;
+}
+
 uint32_t fences_pools_of(const struct fleet *f, const struct server *s, ctl_pool *out)
 {
         uint32_t n = 0;

@@ -27,6 +27,9 @@ struct fence_wait {
 enum { FENCE_CLIENTS = 64 };
 void fence_raise(struct fleet *f, const struct inode *file, const uint32_t *tags, uint32_t count, bool final,
                  struct fence_wait *wait);
+/* The same for every file at once, at all data servers, for the client with TAG: its handles are
+ * PNFS_NO_LAYOUT. False: there is no data server, and WAIT is not used. */
+bool fence_raise_client(struct fleet *f, uint32_t tag, struct fence_wait *wait);
 /* We stop, and the connections to all data servers are closed: nobody waits any longer. */
 void fences_give_up(struct fleet *f);
 /* Tell everybody the pool table again. */

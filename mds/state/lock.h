@@ -72,3 +72,8 @@ uint64_t lock_fileid(const struct lock_state *state);
 
 uint32_t locks_count(const struct locks *l); /* ranges */
 uint32_t locks_waiters_count(const struct locks *l);
+
+/* For people: what is locked of FILEID, from FIRST to LAST inside; how many ranges CLIENT has. */
+typedef void lock_each_fn(void *arg, const struct client *client, bool write, uint64_t first, uint64_t last);
+void locks_each_of_file(const struct locks *l, uint64_t fileid, lock_each_fn *each, void *arg);
+uint32_t locks_of_client(const struct client *client);

@@ -53,4 +53,7 @@ void opens_revoke(struct opens *o, struct client *client, uint64_t fileid, enum 
 bool opens_file_is_open(struct opens *o, uint64_t fileid);
 /* Has CLIENT the file open, with any owner? */
 bool opens_has_open(const struct opens *o, const struct client *client, uint64_t fileid);
+/* All of FILEID's; EACH must not change anything. */
+void opens_each_of_file(const struct opens *o, uint64_t fileid,
+                        void (*each)(void *arg, const struct open_state *), void *arg);
 uint32_t opens_count(const struct opens *o);

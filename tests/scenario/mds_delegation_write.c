@@ -151,6 +151,8 @@ static void not_while_another_has_it(void **state)
         open_once(WRITE, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, &o);
         assert_int_equal(o.why, WND4_CONTENTION); /* TRAPS: its layout is out */
         assert_int_equal(user_layoutreturn(&other, &f, &layout, &present), NFS4_OK);
+        open_once(WRITE, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, &o);
+        assert_int_equal(o.why, WND4_CONTENTION); /* until its handles are fenced */
         hold();
 }
 

@@ -29,15 +29,16 @@ static void test_unknown_commands(void **state)
         expect_usage("", "nacre: a command is missing; nacre --help lists them\n");
         expect_usage(
                 "frob",
-                "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, export check, export reload\n");
+                "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, client list, "
+                "client revoke, file show, export check, export reload\n");
         expect_usage("dev", "nacre: unknown command 'dev'; allowed: dev up, dev down, dev restart\n");
         expect_usage("dev upp", "nacre: unknown command 'dev upp'; allowed: dev up, dev down, dev restart\n");
         expect_usage("help export chek",
                      "nacre: unknown command 'export chek'; allowed: export check, export reload\n");
         expect_usage(
                 "stat",
-                "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, export check, "
-                "export reload\n");
+                "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, client list, "
+                "client revoke, file show, export check, export reload\n");
 }
 
 static void test_options(void **state)
