@@ -8,7 +8,7 @@
 static const char identity[] = "nacre"; /* one key, one identity: RFC 9257 §5.2 has nothing to tell apart */
 
 /* An external PSK is a session that never was (RFC 8446 §2.2): the key as its secret, and a cipher suite for
- * the hash it is used with. */
+ * the hash it is used with. OpenSSL gives a session five minutes; a key has no end. */
 static SSL_SESSION *make_psk(SSL_CTX *ctx, const uint8_t key[32])
 {
         static const unsigned char aes_128_gcm_sha256[2] = { 0x13, 0x01 };
@@ -19,7 +19,8 @@ static SSL_SESSION *make_psk(SSL_CTX *ctx, const uint8_t key[32])
         if (!session || !cipher || !SSL_SESSION_set1_master_key(session, key, 32) ||
             !SSL_SESSION_set_cipher(session, cipher) ||
             !SSL_SESSION_set1_id_context(session, (const unsigned char *)identity, sizeof(identity)) ||
-            !SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION)) {
+            !SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) ||
+            !SSL_SESSION_set_timeout(session, INT32_MAX)) {
                 SSL_SESSION_free(session);
                 session = NULL;
         }

@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
-#include "rpc/tls.h"
+#include "rpc/tls_private.h"
 #include "tests/lab/rpc_lab.h"
 
 static const uint8_t key_a[32] = { 1, 2, 3 }, key_b[32] = { 1, 2, 4 };
@@ -105,6 +106,22 @@ static void calls_go_through(void **state)
                 x = raw_expect(p, xid, RPC_SUCCESS);
         assert_int_equal(xdr_left(&x), 1000004);
         raw_peer_free(p);
+}
+
+/* To OpenSSL a key is a session, and sessions end; servers run for years. */
+static void a_key_does_not_grow_old(void **state)
+{
+        enum { TEN_YEARS = 10 * 365 * 86400 };
+        struct raw_peer *p[2];
+
+        (void)state;
+        SSL_SESSION_set_time(server_side->psk, time(NULL) - TEN_YEARS);
+        SSL_SESSION_set_time(client_side->psk, time(NULL) - TEN_YEARS);
+        connect_ends(client_side, 0, p);
+        raw_send(p[0], "still", 5);
+        rpc_lab_run_ms(&lab, 100);
+        assert_int_equal(p[1]->in_length, 5);
+        free_ends(p);
 }
 
 static void another_key_is_refused(void **state)
@@ -329,6 +346,7 @@ int main(void)
                 TEST(who_says_nothing_is_dropped), TEST(a_certificate_is_no_key),
                 TEST(a_changed_bit_is_noticed),    TEST(an_end_without_goodbye_is_an_error),
                 TEST(goodbye_is_the_end_of_file),  TEST(a_broken_handshake_is_an_error),
+                TEST(a_key_does_not_grow_old),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
