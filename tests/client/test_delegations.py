@@ -122,7 +122,7 @@ CONFLICTS = (
     ("link", "ln n/{0} n/{0}.link", "exec 6<n/{0}; stat -L -c %h /proc/self/fd/6", "2"),
     ("rename over", "echo new >n/{0}.new; mv n/{0}.new n/{0}", "cat <&5; ls n >/dev/null; cat n/{0}", "held new"),
     ("rename", "mv n/{0} n/{0}.moved", "cat <&5; cat n/{0}.moved", "held held"),
-    ("delete", "rm n/{0}", "cat <&5; cat n/{0} 2>&1 | grep -c 'No such\\|Stale'", "held 1"),
+    ("delete", "rm n/{0}", "cat <&5; ls n >/dev/null; cat n/{0} 2>&1 | grep -c 'No such\\|Stale'", "held 1"),
 )
 
 
