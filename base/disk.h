@@ -21,19 +21,21 @@ enum disk_op {
         DISK_ALLOCATE,    /* fd, offset, span: room is reserved; the file gets no longer */
         DISK_PUNCH,       /* fd, offset, span: room is given back, zeros are read; the length stays */
         DISK_SEEK_DATA,   /* fd, offset -> where the next data begin, -ENXIO: nowhere */
-        DISK_SEEK_HOLE, /* fd, offset -> where the next hole begins, at the latest at the end; -ENXIO: beyond
-                         */
+        DISK_SEEK_HOLE,   /* fd, offset -> where the next hole begins, at the latest at the end; or -ENXIO */
+        DISK_COPY,        /* from_fd, from_offset -> fd, offset: bytes, span or less where the source ends */
+        DISK_CLONE, /* the same, sharing blocks, or -EOPNOTSUPP; -EINVAL: no blocks begin or end there */
 };
 
 struct disk_req {
         enum disk_op op;
         int fd;
+        int from_fd;
         int open_flags;
         uint32_t mode;
         const char *path; /* stays valid until done */
         void *data;
         uint32_t length;
-        uint64_t offset, span;
+        uint64_t offset, from_offset, span;
         int64_t result; /* as above, or -errno */
         void (*done)(struct disk_req *);
         /* private to the engine */

@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -13,6 +16,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
+
+enum { COPY_BYTES = 256 * 1024 /* at a time, where the kernel does not copy */ };
 
 void posix_close_fd(struct disk *disk, int fd)
 {
@@ -118,6 +123,62 @@ static int64_t change_extents(const struct disk_req *r, int mode)
         return negative_errno(result);
 }
 
+static int64_t copy_by_hand(const struct disk_req *r, uint64_t done)
+{
+        char *data = malloc(COPY_BYTES);
+        ssize_t n = 1;
+
+        if (!data)
+                return -ENOMEM;
+        while (done < r->span && n > 0) {
+                uint64_t left = r->span - done;
+
+                n = pread(r->from_fd, data, left < COPY_BYTES ? left : COPY_BYTES,
+                          (off_t)(r->from_offset + done));
+                if (n > 0)
+                        n = pwrite(r->fd, data, (size_t)n, (off_t)(r->offset + done));
+                done += n > 0 ? (uint64_t)n : 0;
+        }
+        free(data);
+        return n < 0 ? -errno : (int64_t)done;
+}
+
+static int64_t copy(const struct disk_req *r)
+{
+        uint64_t done = 0;
+
+        while (done < r->span) {
+                off_t from = (off_t)(r->from_offset + done), to = (off_t)(r->offset + done);
+                ssize_t n = copy_file_range(r->from_fd, &from, r->fd, &to, r->span - done, 0);
+
+                if (n < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))
+                        return copy_by_hand(r, done);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        break;
+                done += n > 0 ? (uint64_t)n : 0;
+        }
+        return (int64_t)done;
+}
+
+static int64_t clone_range(const struct disk_req *r)
+{
+        struct file_clone_range range = { .src_fd = r->from_fd,
+                                          .src_offset = r->from_offset,
+                                          .dest_offset = r->offset };
+        struct stat st;
+
+        if (fstat(r->from_fd, &st) < 0)
+                return -errno;
+        if ((uint64_t)st.st_size <= r->from_offset)
+                return 0;
+        range.src_length = (uint64_t)st.st_size - r->from_offset;
+        if (range.src_length > r->span)
+                range.src_length = r->span;
+        return ioctl(r->fd, FICLONERANGE, &range) < 0 ? -errno : (int64_t)range.src_length;
+}
+
 int64_t posix_perform(struct disk_req *r, int root_fd)
 {
         r->moved = 0;
@@ -133,6 +194,8 @@ int64_t posix_perform(struct disk_req *r, int root_fd)
         case DISK_PUNCH: return change_extents(r, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
         case DISK_SEEK_DATA: return negative_errno(lseek(r->fd, (off_t)r->offset, SEEK_DATA));
         case DISK_SEEK_HOLE: return negative_errno(lseek(r->fd, (off_t)r->offset, SEEK_HOLE));
+        case DISK_COPY: return copy(r);
+        case DISK_CLONE: return clone_range(r);
         }
         return -EINVAL;
 }

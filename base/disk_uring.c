@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The disk on io_uring: requests of one turn go to the kernel in one io_uring_enter at its end; completions
- * make the ring's descriptor readable. What has no opcode (ftruncate, before Linux 6.9; lseek) or always
- * blocks (fallocate) goes to a thread. */
+ * make the ring's descriptor readable. What has no opcode (ftruncate, before Linux 6.9; lseek; copies) or
+ * always blocks (fallocate) goes to a thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -52,7 +52,9 @@ static void prepare(struct uring_disk *d, struct io_uring_sqe *sqe, struct disk_
         case DISK_ALLOCATE:
         case DISK_PUNCH:
         case DISK_SEEK_DATA:
-        case DISK_SEEK_HOLE: break; /* go to a thread: uring_submit() */
+        case DISK_SEEK_HOLE:
+        case DISK_COPY:
+        case DISK_CLONE: break; /* go to a thread: uring_submit() */
         }
         io_uring_sqe_set_data(sqe, r);
 }
@@ -152,8 +154,7 @@ static void at_turn_end(struct turn_hook *hook)
 
 static bool needs_thread(enum disk_op op)
 {
-        return op == DISK_TRUNCATE || op == DISK_ALLOCATE || op == DISK_PUNCH || op == DISK_SEEK_DATA ||
-               op == DISK_SEEK_HOLE;
+        return op == DISK_TRUNCATE || op >= DISK_ALLOCATE; /* and all that come after it in base/disk.h */
 }
 
 static void thread_work(struct offload_job *job)

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-enum { OPS = DISK_SEEK_HOLE + 1 };
+enum { OPS = DISK_CLONE + 1 };
 
 struct fault_disk {
         struct disk disk; /* first */

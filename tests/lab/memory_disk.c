@@ -173,6 +173,22 @@ static int64_t do_seek(const struct disk_req *r, const struct memory_file *file)
         return r->op == DISK_SEEK_HOLE ? (int64_t)file->size : -ENXIO;
 }
 
+static int64_t do_copy(struct memory_disk *d, const struct disk_req *r)
+{
+        const struct memory_file *from = d->open[r->from_fd];
+        struct memory_file *to = d->open[r->fd];
+        uint64_t left = r->from_offset < from->size ? from->size - r->from_offset : 0;
+        uint64_t length = left < r->span ? left : r->span, end = r->offset + length;
+        int error = length > 0 && end > to->size ? set_size(d, to, end) : 0;
+
+        if (error)
+                return error;
+        if (length > 0)
+                memmove(to->data + r->offset, from->data + r->from_offset, length);
+        to->mtime_ns = env_wall(d->env);
+        return (int64_t)length;
+}
+
 static int64_t perform(struct memory_disk *d, struct disk_req *r)
 {
         switch (r->op) {
@@ -187,6 +203,8 @@ static int64_t perform(struct memory_disk *d, struct disk_req *r)
         case DISK_PUNCH: return do_punch(d, r, d->open[r->fd]);
         case DISK_SEEK_DATA:
         case DISK_SEEK_HOLE: return do_seek(r, d->open[r->fd]);
+        case DISK_COPY:
+        case DISK_CLONE: return do_copy(d, r);
         }
         return -EINVAL;
 }

@@ -156,6 +156,27 @@ static int64_t do_seek(const struct file *f, const struct disk_req *r)
         return r->op == DISK_SEEK_HOLE ? (int64_t)f->size : -ENXIO;
 }
 
+static int64_t do_copy(struct handle *h, const struct disk_req *r)
+{
+        const struct file *from = opened(h, r->from_fd)->file;
+        uint64_t left = r->from_offset < from->size ? from->size - r->from_offset : 0, done = 0;
+        uint8_t bytes[BLOCK];
+
+        while (done < r->span && done < left) {
+                uint64_t length = (left < r->span ? left : r->span) - done;
+                struct disk_req part = { .data = bytes, .offset = r->offset + done };
+                int64_t n;
+
+                part.length = (uint32_t)(length < BLOCK ? length : BLOCK);
+                memcpy(bytes, from->now + r->from_offset + done, part.length);
+                n = do_write(h->on, opened(h, r->fd)->file, &part);
+                if (n < 0)
+                        return n;
+                done += (uint64_t)n;
+        }
+        return (int64_t)done;
+}
+
 static int64_t perform(struct request *q)
 {
         struct handle *h = q->handle;
@@ -163,7 +184,7 @@ static int64_t perform(struct request *q)
         struct platter *p = &h->on->platter;
         struct open_file *o = r->op == DISK_OPEN || r->op == DISK_UNLINK ? NULL : opened(h, r->fd);
 
-        if (r->op == DISK_WRITE || r->op == DISK_TRUNCATE || r->op == DISK_PUNCH)
+        if (r->op == DISK_WRITE || r->op == DISK_TRUNCATE || r->op == DISK_PUNCH || r->op == DISK_COPY)
                 o->file->mtime_ns = env_wall(&h->node->env);
         switch (r->op) {
         case DISK_OPEN: return do_open(h, r);
@@ -177,6 +198,8 @@ static int64_t perform(struct request *q)
         case DISK_PUNCH: return do_punch(p, o->file, r);
         case DISK_SEEK_DATA:
         case DISK_SEEK_HOLE: return do_seek(o->file, r);
+        case DISK_COPY: return do_copy(h, r);
+        case DISK_CLONE: return -EOPNOTSUPP;
         }
         return -EINVAL;
 }
