@@ -145,4 +145,5 @@ void ds_metrics_free(struct ds *ds);
 /* ops.c, hooks.c */
 extern const struct nfs4_op *const ds_ops[NFS4_OP_LIMIT];
 extern const struct nfs4_hooks ds_hooks;
-extern const struct nfs4_op ds_op_read, ds_op_write, ds_op_commit, ds_op_getattr;
+extern const struct nfs4_op ds_op_read, ds_op_write, ds_op_commit, ds_op_getattr, ds_op_copy, ds_op_clone,
+        ds_op_savefh;

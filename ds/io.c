@@ -30,7 +30,7 @@ enum nfsstat4 io_begin(struct compound *c, struct io *io, const struct stateid *
         status = stateid ? check_stateid(c, stateid) : NFS4_OK;
         if (status != NFS4_OK)
                 return status;
-        *io = (struct io){ .compound = c, .worker = w, .open_error = NO_ATTEMPT };
+        *io = (struct io){ .compound = c, .fh = &c->fh, .worker = w, .open_error = NO_ATTEMPT };
         list_init(&io->node);
         w->busy++;
         return NFS4_OK;
@@ -69,6 +69,14 @@ enum nfsstat4 io_starve(struct io *io)
         return NFS4_WAIT;
 }
 
+void io_let_go(struct io *io)
+{
+        if (io->object)
+                object_release(io->object);
+        io->object = NULL;
+        io->open_error = NO_ATTEMPT;
+}
+
 /* Nothing is held meanwhile: when trust comes back everything may be different. */
 static enum nfsstat4 park(struct io *io)
 {
@@ -76,10 +84,7 @@ static enum nfsstat4 park(struct io *io)
 
         if (w->turned_away)
                 return NFS4ERR_DELAY; /* nobody reads it: the connection is closed */
-        if (io->object)
-                object_release(io->object);
-        io->object = NULL;
-        io->open_error = NO_ATTEMPT;
+        io_let_go(io);
         metric_add(&w->counts.parked, 1);
         list_push(&w->parked, &io->node);
         return NFS4_WAIT;
@@ -120,7 +125,7 @@ static enum nfsstat4 open_object(struct io *io, const struct fh *fh, bool create
 enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_kind kind)
 {
         struct worker *w = io->worker;
-        const struct fh *fh = &io->compound->fh;
+        const struct fh *fh = io->fh;
         enum nfsstat4 status;
 
         if (!trust_held(&w->ds->trust, env_now(w->env)))

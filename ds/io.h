@@ -11,6 +11,7 @@ enum { IO_MAX = 1024 * 1024 /* bytes of one READ or WRITE */, IO_STARVED_RETRY_N
 
 struct io { /* the first member of an operation's wait context */
         struct compound *compound;
+        const struct fh *fh; /* the current one; COPY makes it the saved one for its source */
         struct worker *worker;
         struct object *object; /* held, or NULL */
         struct opener opener;
@@ -30,10 +31,12 @@ static inline struct stripe io_stripe(const struct fh *fh)
  * follow OK. */
 enum nfsstat4 io_begin(struct compound *c, struct io *io, const struct stateid *stateid);
 enum io_kind { IO_READ, IO_WRITE, IO_COMMIT };
-/* May this server do I/O of KIND on [OFFSET, OFFSET + LENGTH) of the file under the current handle, now? OK:
+/* May this server do I/O of KIND on [OFFSET, OFFSET + LENGTH) of the file under io->fh, now? OK:
  * io->object is held and open (its fd is -1 when it does not exist; IO_WRITE makes it). NFS4_WAIT: call
  * again from resume(). Without trust the operation is parked; a WRITE waits while its object is cut. */
 enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_kind kind);
+/* Hold no object while something else is waited for; io_gate() comes again. */
+void io_let_go(struct io *io);
 /* Forget a missing object, so that the next io_gate() looks for it again. */
 void io_look_again(struct io *io);
 /* No buffer: NFS4_WAIT, resume() runs when there may be one. */

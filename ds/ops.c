@@ -22,4 +22,8 @@ const struct nfs4_op *const ds_ops[NFS4_OP_LIMIT] = {
         [OP_WRITE] = &ds_op_write,
         [OP_COMMIT] = &ds_op_commit,
         [OP_GETATTR] = &ds_op_getattr,
+        /* for the MDS alone */
+        [OP_SAVEFH] = &ds_op_savefh,
+        [OP_COPY] = &ds_op_copy,
+        [OP_CLONE] = &ds_op_clone,
 };

@@ -19,6 +19,7 @@
 #include "mds/ns/prepare.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/recall.h"
+#include "mds/pnfs/reports.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
@@ -121,10 +122,10 @@ static bool start_parts(struct mds *mds)
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
                (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
                (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
-               (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
-               (mds->revocations = revocations_new()) && (mds->delegations = delegations_new(mds)) &&
-               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
-               (mds->reaper = reaper_new(mds));
+               (mds->reports = reports_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
+               (mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
+               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -244,6 +245,7 @@ void mds_stop(struct mds *mds)
         returned_free(mds->returned);
         delegations_free(mds->delegations);
         recalls_free(mds->recalls);
+        reports_free(mds->reports);
         opens_free(mds->opens);
         locks_free(mds->locks);
         recovery_free(mds->recovery);

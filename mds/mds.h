@@ -19,6 +19,7 @@ struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
 struct revocations; /* state/revoked.h */
 struct recalls;     /* pnfs/recall.h */
+struct reports;     /* pnfs/reports.h */
 struct sizes;       /* pnfs/size.h */
 struct proxy;       /* pnfs/proxy.h */
 struct reaper;      /* fleet/reaper.h */
@@ -45,6 +46,7 @@ struct mds {
         struct courtesy *courtesy;
         struct revocations *revocations;
         struct recalls *recalls;
+        struct reports *reports;
         struct sizes *sizes;
         struct proxy *proxy;
         struct reaper *reaper;

@@ -4,11 +4,12 @@
  * The RFC: the saved file's range goes into the current file, by the server; a count of 0 means to the end; a
  * range that reaches beyond the end of the source is INVAL; the server may answer at once (cr_synchronous),
  * also when it was asked not to, and may then have copied less than asked. We: always answer at once, after
- * half a second or when all is copied, and what is answered is FILE_SYNC; the client goes on from there. The
- * bytes are read from and written to data servers piece by piece (pnfs/proxy.h), by the same rules as READ
- * and WRITE through us; after an error the pieces before it count. Nothing is copied between servers of
- * different clusters: a source server is NOTSUPP, as are COPY_NOTIFY and the operations for copies that go on
- * in the background, of which there are none. */
+ * half a second or when all is copied, and what is answered is FILE_SYNC; the client goes on from there.
+ * Where the units of both ranges lie on the same data servers each of them copies what it has (ds/op/copy.c);
+ * else the bytes are read from and written to data servers through us (pnfs/proxy.h), by the same rules as
+ * READ and WRITE. After an error what came before it counts. Nothing is copied between servers of different
+ * clusters: a source server is NOTSUPP, as are COPY_NOTIFY and the operations for copies that go on in the
+ * background, of which there are none. */
 #include "mds/op/io.h"
 #include "mds/ops.h"
 #include "mds/pnfs/proxy.h"
@@ -17,6 +18,7 @@
 #include "nfs4/codec.h"
 
 enum { NL4_NETADDR = 3, SOURCE_SERVERS_MAX = 64, COPY_TIME_MS = 500 };
+enum { AT_ONCE = 16 << 20 /* bytes that one data server copies at a time */ };
 
 struct copy_args {
         struct stateid source_stateid, stateid;
@@ -25,11 +27,11 @@ struct copy_args {
         uint32_t source_servers;
 };
 struct copy_res {
-        enum { SIZING, READING, WRITING } step;
+        enum { SIZING, READING, WRITING, COPYING } step;
         uint64_t count; /* to copy */
         uint64_t done;
         uint64_t until_ns;
-        uint32_t piece; /* bytes under way */
+        uint64_t piece; /* bytes under way */
         struct buf *buf;
 };
 
@@ -69,25 +71,51 @@ static enum nfsstat4 finish(struct copy_res *r, enum nfsstat4 status)
         return r->done > 0 ? NFS4_OK : status;
 }
 
-/* The next piece: read, unless the source was never written. */
-static enum nfsstat4 read_piece(struct compound *c)
+/* The data servers have both; or the piece goes through us. */
+static enum nfsstat4 start_piece(struct compound *c, const struct inode *source, const struct inode *file)
 {
         const struct copy_args *a = OP_ARGS(c, struct copy_args);
         struct copy_res *r = OP_RES(c, struct copy_res);
-        const struct inode *source;
-        uint64_t left = r->count - r->done;
+        uint64_t from = a->source_offset + r->done, to = a->offset + r->done, left = r->count - r->done;
+
+        if (proxy_can_copy(mds_of(c), source, from, file, to)) {
+                r->step = COPYING;
+                r->piece = (uint64_t)AT_ONCE * file->width;
+                if (r->piece > left)
+                        r->piece = left;
+                return proxy_copy(c, source, from, file, to, r->piece, false);
+        }
+        if (!r->buf)
+                r->buf = buf_get(c->server->pool, IO_MAX);
+        if (!r->buf)
+                return NFS4ERR_DELAY;
+        r->step = READING;
+        r->piece = left < IO_MAX ? left : IO_MAX;
+        return proxy_read(c, source, from, (uint32_t)r->piece, r->buf->data);
+}
+
+/* Go on, or be content with what is done. */
+static enum nfsstat4 next_piece(struct compound *c)
+{
+        struct copy_res *r = OP_RES(c, struct copy_res);
+        const struct inode *source, *file;
         enum nfsstat4 status;
 
-        if (left == 0 || (r->done > 0 && env_now(compound_env(c)) >= r->until_ns))
+        if (r->done == r->count || (r->done > 0 && env_now(compound_env(c)) >= r->until_ns))
                 return finish(r, NFS4_OK);
+        if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
+                return finish(r, NFS4ERR_STALE);
+        status = io_mark_data(c, file);
+        if (status != NFS4_OK)
+                return finish(r, status);
         if (meta_inode(mds_of(c)->meta, c->saved_fh.fileid, &source) < 0)
                 return finish(r, NFS4ERR_STALE);
-        r->step = READING;
-        r->piece = left < IO_MAX ? (uint32_t)left : IO_MAX;
-        status = proxy_read(c, source, a->source_offset + r->done, r->piece, r->buf->data);
+        meta_inode(mds_of(c)->meta, c->fh.fileid, &file);
+        status = start_piece(c, source, file);
         return status == NFS4_WAIT ? status : finish(r, status);
 }
 
+/* What was read is written. */
 static enum nfsstat4 write_piece(struct compound *c)
 {
         const struct copy_args *a = OP_ARGS(c, struct copy_args);
@@ -97,12 +125,9 @@ static enum nfsstat4 write_piece(struct compound *c)
 
         if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
                 return finish(r, NFS4ERR_STALE);
-        status = io_mark_data(c, file);
-        if (status != NFS4_OK)
-                return finish(r, status);
-        meta_inode(mds_of(c)->meta, c->fh.fileid, &file);
         r->step = WRITING;
-        status = proxy_write(c, file, a->offset + r->done, slice_of(r->buf->data, r->piece), r->buf);
+        status =
+                proxy_write(c, file, a->offset + r->done, slice_of(r->buf->data, (uint32_t)r->piece), r->buf);
         return status == NFS4_WAIT ? status : finish(r, status);
 }
 
@@ -134,11 +159,8 @@ static enum nfsstat4 start(struct compound *c)
                 return NFS4ERR_INVAL;
         if (r->count == 0)
                 return NFS4_OK;
-        r->buf = buf_get(c->server->pool, IO_MAX);
-        if (!r->buf)
-                return NFS4ERR_DELAY;
         r->until_ns = env_now(compound_env(c)) + COPY_TIME_MS * 1000000ull;
-        return read_piece(c);
+        return next_piece(c);
 }
 
 static enum nfsstat4 check(struct compound *c, struct copy_args *a)
@@ -178,7 +200,7 @@ static enum nfsstat4 resume(struct compound *c)
         if (r->step == READING)
                 return write_piece(c);
         r->done += r->piece;
-        return read_piece(c);
+        return next_piece(c);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

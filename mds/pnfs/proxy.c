@@ -25,11 +25,12 @@ struct proxy_peer {
 struct proxy_io {
         struct proxy *proxy;
         struct compound *compound;
-        struct fh handle;
+        struct fh handle, from; /* COPY, CLONE: from there */
         uint32_t opnum, pending;
-        uint8_t *out;       /* READ */
-        uint64_t offset;    /* of the whole */
-        struct buf *record; /* WRITE */
+        uint8_t *out;                /* READ */
+        uint64_t offset;             /* of the whole */
+        uint64_t from_offset, count; /* COPY, CLONE */
+        struct buf *record;          /* WRITE */
         enum nfsstat4 status;
 };
 
@@ -61,7 +62,7 @@ static struct peer *peer_for(struct proxy *p, const struct server *server)
 {
         struct proxy_peer *pp = p->peers[server->id];
         struct mds *mds = p->mds;
-        struct peer_conf conf = { .minor = 1,
+        struct peer_conf conf = { .minor = 2,
                                   .exchange_flags = EXCHGID4_FLAG_USE_PNFS_DS,
                                   .slots = PEER_SLOTS,
                                   .timeout_ns = PEER_TIMEOUT_SECONDS * 1000000000ull,
@@ -97,16 +98,50 @@ static void put_own_stateid(struct xdr_out *x, const struct mds *mds)
         put_stateid(x, &s);
 }
 
+static bool is_copy(const struct proxy_io *io)
+{
+        return io->opnum == OP_COPY || io->opnum == OP_CLONE;
+}
+
+static void put_handle(struct xdr_out *x, const struct proxy_io *io, const struct fh *fh)
+{
+        uint8_t bytes[FH_BYTES];
+
+        fh_encode(fh, io->proxy->mds->nfs.key, bytes);
+        xdr_put_u32(x, OP_PUTFH);
+        xdr_put_opaque(x, bytes, FH_BYTES);
+}
+
+static void encode_copy(struct peer_call *call, const struct proxy_io *io, struct xdr_out *x)
+{
+        call->ops = 4;
+        put_handle(x, io, &io->from);
+        xdr_put_u32(x, OP_SAVEFH);
+        put_handle(x, io, &io->handle);
+        xdr_put_u32(x, io->opnum);
+        put_own_stateid(x, io->proxy->mds);
+        put_own_stateid(x, io->proxy->mds);
+        xdr_put_u64(x, io->from_offset);
+        xdr_put_u64(x, io->offset);
+        xdr_put_u64(x, io->count);
+        if (io->opnum == OP_CLONE)
+                return;
+        xdr_put_bool(x, true);
+        xdr_put_bool(x, true);
+        xdr_put_u32(x, 0);
+}
+
 static void encode_piece(struct peer_call *call, struct xdr_out *x)
 {
         struct piece *piece = CONTAINER(call, struct piece, call);
         const struct proxy_io *io = piece->io;
-        uint8_t bytes[FH_BYTES];
 
+        if (is_copy(io)) {
+                encode_copy(call, io, x);
+                return;
+        }
         call->ops = 2;
-        fh_encode(&io->handle, io->proxy->mds->nfs.key, bytes);
-        xdr_put_u32(x, OP_PUTFH);
-        xdr_put_opaque(x, bytes, FH_BYTES);
+        put_handle(x, io, &io->handle);
         xdr_put_u32(x, io->opnum);
         if (io->opnum == OP_COMMIT) {
                 xdr_put_u64(x, 0);
@@ -146,7 +181,9 @@ static enum nfsstat4 translate(enum rpc_result result, enum nfsstat4 status)
         case NFS4_OK:
         case NFS4ERR_NOSPC:
         case NFS4ERR_DQUOT:
-        case NFS4ERR_FBIG: return status;
+        case NFS4ERR_FBIG:
+        case NFS4ERR_INVAL: /* CLONE */
+        case NFS4ERR_NOTSUPP: return status;
         case NFS4ERR_BAD_STATEID:
         case NFS4ERR_PNFS_NO_LAYOUT:
         case NFS4ERR_DELAY: return NFS4ERR_DELAY;
@@ -180,6 +217,10 @@ static void piece_done(struct peer_call *call, enum rpc_result result, enum nfss
         struct proxy_io *io = piece->io;
 
         status = translate(result, status);
+        if (is_copy(io)) {
+                finish_piece(piece, status);
+                return;
+        }
         if (status == NFS4_OK &&
             (peer_result(x, OP_PUTFH) != NFS4_OK || peer_result(x, io->opnum) != NFS4_OK))
                 status = NFS4ERR_SERVERFAULT;
@@ -203,6 +244,21 @@ static void run_piece(struct piece *piece, const struct server *server)
                 finish_piece(piece, NFS4ERR_DELAY);
 }
 
+static struct fh handle_for(struct compound *c, const struct inode *file)
+{
+        return (struct fh){ .kind = FH_DS,
+                            .flags = FH_WRITE | FH_PROXY,
+                            .export_id = c->fh.export_id,
+                            .fileid = file->fileid,
+                            .generation = file->generation,
+                            .epoch = meta_epoch(mds_of(c)->meta),
+                            .unit = file->unit,
+                            .width = file->width,
+                            .first = file->first,
+                            .pool = file->pool,
+                            .start = file->start };
+}
+
 static struct proxy_io *begin(struct compound *c, const struct inode *file, uint32_t opnum)
 {
         struct proxy *p = mds_of(c)->proxy;
@@ -215,17 +271,7 @@ static struct proxy_io *begin(struct compound *c, const struct inode *file, uint
         io->compound = c;
         io->opnum = opnum;
         io->pending = 1; /* ours, until everything is started */
-        io->handle = (struct fh){ .kind = FH_DS,
-                                  .flags = FH_WRITE | FH_PROXY,
-                                  .export_id = c->fh.export_id,
-                                  .fileid = file->fileid,
-                                  .generation = file->generation,
-                                  .epoch = meta_epoch(mds_of(c)->meta),
-                                  .unit = file->unit,
-                                  .width = file->width,
-                                  .first = file->first,
-                                  .pool = file->pool,
-                                  .start = file->start };
+        io->handle = handle_for(c, file);
         return io;
 }
 
@@ -312,6 +358,50 @@ enum nfsstat4 proxy_commit(struct compound *c, const struct inode *file)
         for (uint32_t i = 0; i < copy.width; i++) {
                 struct piece *piece = new_piece(io, 0, 0);
 
+                if (piece)
+                        run_piece(piece, fleet_file_server(io->proxy->mds->fleet, &copy, i));
+        }
+        return started(io);
+}
+
+/* The data server that byte OFFSET of FILE lies on; NULL: none. */
+static const struct server *server_at(struct mds *mds, const struct inode *file, uint64_t offset)
+{
+        return fleet_file_server(mds->fleet, file, stripe_index(inode_stripe(file), offset));
+}
+
+bool proxy_can_copy(struct mds *mds, const struct inode *from, uint64_t from_offset, const struct inode *file,
+                    uint64_t offset)
+{
+        if (from->unit != file->unit || from->width != file->width ||
+            from_offset % from->unit != offset % file->unit)
+                return false;
+        for (uint64_t i = 0; i < from->width; i++)
+                if (server_at(mds, from, from_offset + i * from->unit) !=
+                    server_at(mds, file, offset + i * file->unit))
+                        return false;
+        return true;
+}
+
+enum nfsstat4 proxy_copy(struct compound *c, const struct inode *from, uint64_t from_offset,
+                         const struct inode *file, uint64_t offset, uint64_t count, bool share)
+{
+        struct proxy_io *io = begin(c, file, share ? OP_CLONE : OP_COPY);
+        struct stripe stripe = inode_stripe(file);
+        struct inode copy = *file;
+
+        if (!io)
+                return NFS4ERR_DELAY;
+        io->from = handle_for(c, from);
+        io->from_offset = from_offset;
+        io->offset = offset;
+        io->count = count;
+        for (uint32_t i = 0; i < copy.width; i++) {
+                struct piece *piece;
+
+                if (stripe_object_size(stripe, i, offset) == stripe_object_size(stripe, i, offset + count))
+                        continue;
+                piece = new_piece(io, offset, 0);
                 if (piece)
                         run_piece(piece, fleet_file_server(io->proxy->mds->fleet, &copy, i));
         }

@@ -25,5 +25,13 @@ enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t
                           struct buf *record);
 /* COMMIT on every data server of the file. */
 enum nfsstat4 proxy_commit(struct compound *c, const struct inode *file);
+/* COUNT bytes from FROM_OFFSET of FROM to OFFSET of FILE, by the data servers themselves, when
+ * proxy_can_copy() says that each has both: the units from there on lie on the same servers, one for one.
+ * With SHARE by sharing blocks: NOTSUPP when a data server's file system cannot, INVAL where blocks do not
+ * begin or end there. */
+bool proxy_can_copy(struct mds *mds, const struct inode *from, uint64_t from_offset, const struct inode *file,
+                    uint64_t offset);
+enum nfsstat4 proxy_copy(struct compound *c, const struct inode *from, uint64_t from_offset,
+                         const struct inode *file, uint64_t offset, uint64_t count, bool share);
 enum nfsstat4 proxy_result(struct compound *c);
 uint64_t proxy_bytes(const struct proxy *p); /* moved either way since start */

@@ -23,7 +23,7 @@ void lab_client_begin(struct lab_client *c, struct ds_lab *lab, const char *owne
         struct peer_conf conf = { .addr = lab->use_second_door ? lab->ds_addr6 : lab->ds_addr,
                                   .owner = slice_str(owner),
                                   .verifier = "verify",
-                                  .minor = 1,
+                                  .minor = 2,
                                   .exchange_flags = EXCHGID4_FLAG_USE_PNFS_DS,
                                   .slots = 64,
                                   .timeout_ns = CALL_SECONDS * 1000000000ull,

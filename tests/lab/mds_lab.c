@@ -13,6 +13,7 @@
 #include "mds/ns/prepare.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/recall.h"
+#include "mds/pnfs/reports.h"
 #include "mds/pnfs/size.h"
 #include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
@@ -259,8 +260,8 @@ static void start_mds(struct mds_lab *lab)
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
               (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
               (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
-              (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
-              (mds->revocations = revocations_new()));
+              (mds->reports = reports_new(mds)) && (mds->recovery = recovery_new(mds)) &&
+              (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
         CHECK((mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
@@ -321,6 +322,7 @@ static void stop_mds(struct mds_lab *lab)
         returned_free(mds->returned);
         delegations_free(mds->delegations);
         recalls_free(mds->recalls);
+        reports_free(mds->reports);
         opens_free(mds->opens);
         locks_free(mds->locks);
         recovery_free(mds->recovery);

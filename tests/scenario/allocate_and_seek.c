@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Room is reserved, given back and looked for on every data server of a striped file: ALLOCATE, DEALLOCATE
- * and SEEK. RFC 7862 §15.1, §15.4, §15.11. */
+/* Room is reserved, given back and looked for on every data server of a striped file: ALLOCATE,
+ * DEALLOCATE, SEEK and READ_PLUS. RFC 7862 §15.1, §15.4, §15.10, §15.11. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -178,6 +178,50 @@ static void what_cannot_be_is_refused(void **state)
         assert_int_equal(change(OP_ALLOCATE, 0, 1), NFS4ERR_BAD_STATEID);
 }
 
+/* COUNT bytes from OFFSET: first HOLE bytes of a hole, then data to the end. */
+static void reads_plus(uint64_t offset, uint32_t count, uint64_t hole, uint32_t length, bool at_end)
+{
+        struct xdr_in *x = &file.k.in;
+
+        cluster_file_begin(&file);
+        put_stateid(cluster_op(&file.k, OP_READ_PLUS), &file.stateid);
+        xdr_put_u64(&file.k.x, offset);
+        xdr_put_u32(&file.k.x, count);
+        assert_int_equal(cluster_file_run(&file), NFS4_OK);
+        peer_result(x, OP_READ_PLUS);
+        assert_int_equal(xdr_get_bool(x), at_end);
+        assert_int_equal(xdr_get_u32(x), (hole > 0) + (length > 0));
+        if (hole > 0) {
+                assert_int_equal(xdr_get_u32(x), NFS4_CONTENT_HOLE);
+                assert_int_equal(xdr_get_u64(x), offset);
+                assert_int_equal(xdr_get_u64(x), hole);
+        }
+        if (length > 0) {
+                struct slice data;
+
+                assert_int_equal(xdr_get_u32(x), NFS4_CONTENT_DATA);
+                assert_int_equal(xdr_get_u64(x), offset + hole);
+                data = xdr_get_opaque(x, UINT32_MAX);
+                assert_int_equal(data.length, length);
+                assert_int_equal(data.data[0], (uint8_t)((offset + hole) % UNIT / 1000));
+        }
+        assert_false(x->bad);
+}
+
+static void read_plus_leaves_out_a_hole_at_the_front(void **state)
+{
+        (void)state;
+        assert_int_equal(change(OP_ALLOCATE, 0, 4 * UNIT), NFS4_OK);
+        reads_plus(UNIT, UNIT, UNIT, 0, false);
+        write_unit(2);
+        reads_plus(0, UNIT, UNIT, 0, false);
+        reads_plus(2 * UNIT - 500000, 501000, 500000, 1000, false);
+        reads_plus(2 * UNIT + 5000, 2000, 0, 2000, false);
+        reads_plus(3 * UNIT, UNIT, UNIT, 0, true);
+        reads_plus(4 * UNIT, UNIT, 0, 0, true);
+        reads_plus(0, 0, 0, 0, false);
+}
+
 static bool one_has_ended(void *arg)
 {
         (void)arg;
@@ -204,9 +248,13 @@ static void without_a_data_server_the_client_comes_again(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(seek_goes_over_all_data_servers), TEST(the_end_is_a_hole_and_beyond_it_is_nothing),
-                TEST(allocate_extends_and_takes_room), TEST(deallocate_gives_room_back_and_leaves_zeros),
-                TEST(what_cannot_be_is_refused),       TEST(without_a_data_server_the_client_comes_again),
+                TEST(seek_goes_over_all_data_servers),
+                TEST(the_end_is_a_hole_and_beyond_it_is_nothing),
+                TEST(allocate_extends_and_takes_room),
+                TEST(deallocate_gives_room_back_and_leaves_zeros),
+                TEST(read_plus_leaves_out_a_hole_at_the_front),
+                TEST(what_cannot_be_is_refused),
+                TEST(without_a_data_server_the_client_comes_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* COPY between striped files: the servers move the bytes, durably, and what is answered is what was copied.
- * RFC 7862 §15.2. */
+/* COPY and CLONE between striped files: the servers move the bytes, durably, and what is answered is what was
+ * copied. RFC 7862 §15.2. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,21 +9,46 @@
 
 #include <cmocka.h>
 
+#include "mds/pnfs/proxy.h"
 #include "tests/lab/cluster_file.h"
 
 enum { UNIT = CLUSTER_UNIT, WAIT_MS = 20000, SOME = 3000 };
 
 static struct cluster_lab lab;
 static struct peer *mds;
-static struct cluster_file from, to;
+static struct cluster_file from, to, twin; /* the units of from and twin lie on the same data servers */
+
+/* The index of the data server that has the file's first unit. */
+static uint8_t first_of(const struct cluster_file *f)
+{
+        const struct inode *inode;
+        struct fh fh;
+
+        assert_true(fh_decode(f->handle, f->fh.length, lab.mds->nfs.key, &fh));
+        assert_int_equal(meta_inode(lab.mds->meta, fh.fileid, &inode), 0);
+        return inode->first;
+}
+
+static void open_one(struct cluster_file *f, char *name, uint8_t first)
+{
+        for (;; cluster_file_close(f)) {
+                assert_true(++*name <= 'z');
+                cluster_file_open(f, &lab, mds, name);
+                if (first_of(f) == first)
+                        return;
+        }
+}
 
 static int setup(void **state)
 {
+        char name[] = "a";
+
         (void)state;
         cluster_lab_start(&lab, 2);
         mds = cluster_lab_connect(&lab, "client", -1);
-        cluster_file_open(&from, &lab, mds, "from");
-        cluster_file_open(&to, &lab, mds, "to"); /* its first unit is on the other data server */
+        open_one(&from, name, 0);
+        open_one(&to, name, 1);
+        open_one(&twin, name, 0);
         return 0;
 }
 
@@ -32,6 +57,7 @@ static int teardown(void **state)
         (void)state;
         cluster_file_close(&from);
         cluster_file_close(&to);
+        cluster_file_close(&twin);
         peer_free(mds);
         cluster_lab_stop(&lab);
         return 0;
@@ -111,6 +137,24 @@ static enum nfsstat4 copy_fails(struct cluster_file *source, struct cluster_file
         return run_copy(target, &c);
 }
 
+static enum nfsstat4 clone_file(struct cluster_file *source, struct cluster_file *target)
+{
+        struct cluster_call *k = &target->k;
+
+        cluster_begin(k, &lab);
+        cluster_op(k, OP_PUTFH);
+        xdr_put_slice(&k->x, source->fh);
+        cluster_op(k, OP_SAVEFH);
+        cluster_op(k, OP_PUTFH);
+        xdr_put_slice(&k->x, target->fh);
+        cluster_op(k, OP_CLONE);
+        put_stateid(&k->x, &source->stateid);
+        put_stateid(&k->x, &target->stateid);
+        for (int i = 0; i < 3; i++)
+                xdr_put_u64(&k->x, 0); /* from the beginning to the end, to the beginning */
+        return cluster_run(k, mds);
+}
+
 static void write_units(struct cluster_file *f, uint64_t count)
 {
         struct written w;
@@ -160,6 +204,43 @@ static void a_whole_file_and_what_is_answered(void **state)
         has(&to, 2 * UNIT - SOME, 2 * UNIT - SOME);
         assert_int_equal(cluster_file_write(&to, 0, 1, UNSTABLE4, &w), NFS4_OK);
         assert_true(w.verifier == c.written.verifier); /* COMMIT's too */
+}
+
+/* Nothing of it goes through the MDS. */
+static void what_a_data_server_has_both_of_it_copies_itself(void **state)
+{
+        uint64_t moved;
+
+        (void)state;
+        write_units(&from, 5);
+        write_units(&twin, 1);
+        moved = proxy_bytes(lab.mds->proxy);
+        copy(&from, &twin, 0, 0, 4 * UNIT + SOME);
+        copy(&from, &twin, UNIT / 2, 6 * UNIT + UNIT / 2, 3 * UNIT);
+        assert_true(proxy_bytes(lab.mds->proxy) == moved);
+        assert_int_equal(cluster_file_attrs(&twin).size, 9 * UNIT + UNIT / 2);
+        has(&twin, UNIT - 1500, UNIT - 1500);
+        has(&twin, 4 * UNIT, 4 * UNIT);
+        has(&twin, 4 * UNIT + SOME, UINT64_MAX);
+        has(&twin, 6 * UNIT + UNIT / 2 - SOME, UINT64_MAX);
+        has(&twin, 6 * UNIT + UNIT / 2, UNIT / 2);
+        has(&twin, 9 * UNIT, 3 * UNIT);
+}
+
+/* The test's own file system is told from others by what it says to FICLONE. */
+static void clone_shares_or_is_not_there(void **state)
+{
+        enum nfsstat4 status;
+
+        (void)state;
+        write_units(&from, 3);
+        status = clone_file(&from, &twin);
+        assert_true(status == NFS4_OK || status == NFS4ERR_NOTSUPP);
+        if (status == NFS4_OK)
+                has(&twin, 2 * UNIT, 2 * UNIT);
+        assert_int_equal(cluster_file_attrs(&twin).size, status == NFS4_OK ? 3 * UNIT : 0);
+        assert_int_equal(clone_file(&from, &to), NFS4ERR_XDEV); /* other data servers */
+        assert_int_equal(clone_file(&from, &from), NFS4ERR_INVAL);
 }
 
 /* Units of the two files do not meet, and the end of the target is not in the way. */
@@ -243,9 +324,14 @@ static void without_a_data_server_the_client_comes_again(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_whole_file_and_what_is_answered), TEST(any_range_to_any_place),
-                TEST(holes_cover_what_was_there),        TEST(a_file_into_itself),
-                TEST(what_cannot_be_is_refused),         TEST(without_a_data_server_the_client_comes_again),
+                TEST(a_whole_file_and_what_is_answered),
+                TEST(any_range_to_any_place),
+                TEST(what_a_data_server_has_both_of_it_copies_itself),
+                TEST(clone_shares_or_is_not_there),
+                TEST(holes_cover_what_was_there),
+                TEST(a_file_into_itself),
+                TEST(what_cannot_be_is_refused),
+                TEST(without_a_data_server_the_client_comes_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
