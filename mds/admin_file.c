@@ -150,10 +150,10 @@ static void print_place(struct mds *mds, const struct inode *file, FILE *out)
 static int show(void *arg, const char *body, FILE *out)
 {
         struct mds *mds = arg;
-        const struct inode *found;
+        const struct inode *found = NULL;
         struct inode file;
 
-        if (body[0] != '/' || find(mds, body, &found) < 0)
+        if (body[0] != '/' || find(mds, body, &found) < 0 || !found)
                 return admin_error(out, 404,
                                    "no such file; allowed: a path from the root of the name space, "
                                    "as clients see it that mount the server's /");

@@ -372,7 +372,7 @@ static uint8_t meant_by(const struct layout_state *state, uint8_t iomode, uint32
 {
         uint8_t meant = 0;
 
-        for (uint8_t one = LAYOUTIOMODE4_READ; one <= LAYOUTIOMODE4_RW; one++)
+        for (unsigned one = LAYOUTIOMODE4_READ; one <= LAYOUTIOMODE4_RW; one++)
                 if ((iomode == one || iomode == LAYOUTIOMODE4_ANY) &&
                     (seqid == 0 || behind(state->given_seqid[one], seqid) <= UINT32_MAX / 2))
                         meant |= (uint8_t)(1u << one);

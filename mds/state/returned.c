@@ -145,21 +145,29 @@ void returned_fence_all(struct returned *r)
 
 /* --- */
 
+static struct one *make(struct returned *r, uint64_t fileid, uint32_t tag)
+{
+        struct one *one = slab_get(&r->slab);
+
+        CHECK(one != NULL); /* as with fences: without memory for it nothing may go on */
+        one->fileid = fileid;
+        one->tag = tag;
+        hashtab_insert(&r->by_file, &one->by_file, hash_u64(fileid));
+        list_push(&r->by_age, &one->by_age);
+        return one;
+}
+
 void returned_note(struct returned *r, uint64_t fileid, uint32_t tag, uint8_t iomodes, uint32_t epoch)
 {
-        struct one *one = find(r, fileid, tag);
+        struct one *one;
 
         if (iomodes == 0 || r->mds->stopping)
                 return;
         if (r->by_file.count >= RETURNED_MAX)
-                evict_oldest(r);
-        if (!one && (one = slab_get(&r->slab)) != NULL) {
-                one->fileid = fileid;
-                one->tag = tag;
-                hashtab_insert(&r->by_file, &one->by_file, hash_u64(fileid));
-                list_push(&r->by_age, &one->by_age);
-        }
-        CHECK(one != NULL); /* as with fences: without memory for it nothing may go on */
+                evict_oldest(r); /* which may be this one */
+        one = find(r, fileid, tag);
+        if (!one)
+                one = make(r, fileid, tag);
         one->iomodes |= iomodes;
         one->epoch = epoch;
 }
