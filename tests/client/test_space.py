@@ -10,17 +10,10 @@ from lab import Lab  # noqa: E402
 from tap import main  # noqa: E402
 
 LIMIT_SECONDS = 120
-# The places where data and holes begin, from the front; a line each.
-WALK = """python3 -c '
-import os, sys
-fd, size, at = os.open(sys.argv[1], os.O_RDONLY), os.stat(sys.argv[1]).st_size, 0
-while at < size:
-    try:
-        data = os.lseek(fd, at, os.SEEK_DATA)
-    except OSError:
-        break
-    at = os.lseek(fd, data, os.SEEK_HOLE)
-    print(data, at)
+# Where data begin and end, from the front, a line each: lseek with SEEK_DATA (3) and SEEK_HOLE (4). Every guest has perl.
+WALK = """perl -e '
+open(F, "<", $ARGV[0]) or die; $size = -s F; $at = 0;
+while ($at < $size && defined($data = sysseek(F, $at, 3))) { $data += 0; $at = sysseek(F, $data, 4); print "$data $at\\n"; }
 ' """
 
 
