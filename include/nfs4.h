@@ -110,8 +110,15 @@ enum {
         ACCESS4_MODIFY = 4,
         ACCESS4_EXTEND = 8,
         ACCESS4_DELETE = 16,
-        ACCESS4_EXECUTE = 32
+        ACCESS4_EXECUTE = 32,
+        /* RFC 8276 §8.5 */
+        ACCESS4_XAREAD = 64,
+        ACCESS4_XAWRITE = 128,
+        ACCESS4_XALIST = 256
 };
+
+/* SETXATTR, RFC 8276 §8.4.2 */
+enum { SETXATTR4_EITHER, SETXATTR4_CREATE, SETXATTR4_REPLACE };
 
 /* OPEN §18.16 */
 enum {

@@ -62,6 +62,11 @@ static void check_inode(struct fsck *f, const struct inode *i)
                 fsck_problem(f, "inode", i->fileid, "it has data but no sane stripes");
 }
 
+static uint16_t marks_of(const struct inode *i)
+{
+        return i->flags & INODE_XATTRS ? HAS_XATTRS : 0;
+}
+
 static bool each_inode(void *arg, struct slice key, struct slice value)
 {
         struct fsck *f = arg;
@@ -75,7 +80,7 @@ static bool each_inode(void *arg, struct slice key, struct slice value)
         if (f->count == f->capacity && !grow(f))
                 return false;
         check_inode(f, &i);
-        f->nodes[f->count++] = (struct node){ i.fileid, i.parent, i.size, i.nlink, 0, i.type, 0 };
+        f->nodes[f->count++] = (struct node){ i.fileid, i.parent, i.size, i.nlink, 0, i.type, marks_of(&i) };
         f->report.inodes++;
         return true;
 }
@@ -141,6 +146,26 @@ static void on_layout(struct fsck *f, struct slice key, struct slice value)
                 fsck_problem(f, "layout", fileid, "client %08x holds it, but there is no such file", client);
 }
 
+static void on_xattr(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0, cookie = 0;
+        struct xattr_record x;
+        struct node *n;
+
+        if (!key_parse_u64_u64(key, 'x', &fileid, &cookie) || !xattr_decode(value, &x)) {
+                fsck_problem(f, "xattr", fileid, "its record is damaged");
+                return;
+        }
+        f->report.xattrs++;
+        if (cookie != name_cookie(x.name, f->hash_key, f->hash_mask))
+                fsck_problem(f, "xattr", fileid, "it is not in the place of its name");
+        n = fsck_node(f, fileid);
+        if (!n || !(n->marks & HAS_XATTRS))
+                fsck_problem(f, "xattr", fileid, n ? "its inode knows of none" : "its inode is not there");
+        if (n)
+                n->marks |= XATTRS;
+}
+
 static bool each_record(void *arg, struct slice key, struct slice value)
 {
         struct fsck *f = arg;
@@ -152,6 +177,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 't': on_symlink(f, key, value); break;
         case 'o': on_orphan(f, key, value); break;
         case 'l': on_layout(f, key, value); break;
+        case 'x': on_xattr(f, key, value); break;
         case 'c':
         case 's':
         case 'p':
@@ -184,6 +210,8 @@ static void check_names(struct fsck *f, const struct node *n)
                 fsck_problem(f, "directory", n->fileid, "nlink is %u, it has no subdirectories", n->nlink);
         if (n->type == NF4LNK && !(n->marks & TARGET))
                 fsck_problem(f, "symlink", n->fileid, "its target is not there");
+        if ((n->marks & HAS_XATTRS) && !(n->marks & XATTRS))
+                fsck_problem(f, "inode", n->fileid, "its extended attributes are not there");
 }
 
 /* Up until the end is known; then the same way again to write it down, so that no inode is passed more than
@@ -191,7 +219,7 @@ static void check_names(struct fsck *f, const struct node *n)
 static void walk_up(struct fsck *f, struct node *from)
 {
         struct node *n = from;
-        uint8_t end;
+        uint16_t end;
 
         while (n && n->fileid != ROOT_FILEID && !(n->marks & (WALKING | REACHED | LOST))) {
                 n->marks |= WALKING;
@@ -201,7 +229,7 @@ static void walk_up(struct fsck *f, struct node *from)
         if (n && (n->marks & WALKING))
                 fsck_problem(f, "directory", n->fileid, "it lies inside itself");
         for (n = from; n && (n->marks & WALKING); n = fsck_node(f, n->parent))
-                n->marks = (uint8_t)((n->marks & ~WALKING) | end);
+                n->marks = (uint16_t)((n->marks & ~WALKING) | end);
 }
 
 static int scan(struct fsck *f, struct slice prefix, store_each_fn *each)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Walks the whole store read-only and reports what is not right: entries that lead nowhere, inodes without an
- * entry, wrong link counts, wrong entry counts of directories, wrong parents, loops, damaged records, orphans
- * (as notes). */
+ * entry, wrong link counts, wrong entry counts of directories, wrong parents, loops, damaged records,
+ * extended attributes of nothing, orphans (as notes). */
 #pragma once
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "mds/store/store.h"
 
 struct fsck_report {
-        uint64_t inodes, entries, orphans, layouts, problems;
+        uint64_t inodes, entries, orphans, layouts, xattrs, problems;
 };
 /* 0 (see ret->problems), -EIO or -ENOMEM. One line a finding to OUT. Memory: about 40 bytes an inode. */
 int fsck_run(struct store *store, FILE *out, struct fsck_report *ret);

@@ -12,9 +12,19 @@ struct node {
         uint64_t fileid, parent;
         uint64_t size; /* directories: entries; symlinks: bytes of the target */
         uint32_t nlink, names;
-        uint8_t type, marks;
+        uint8_t type;
+        uint16_t marks;
 };
-enum { LISTED = 1, ORPHAN = 2, TARGET = 4, WALKING = 8, REACHED = 16, LOST = 32 };
+enum {
+        LISTED = 1,
+        ORPHAN = 2,
+        TARGET = 4,
+        WALKING = 8,
+        REACHED = 16,
+        LOST = 32,
+        HAS_XATTRS = 64, /* says its record */
+        XATTRS = 128     /* there are some */
+};
 
 struct fsck {
         struct store *store;

@@ -43,7 +43,7 @@ static inline void meta_note(struct meta *m, uint64_t seq)
                 m->read_seq = seq;
 }
 
-/* The cookie of NAME when it is the first with its hash. */
+/* The cookie of NAME when it is the first with its hash; extended attributes have no other. */
 uint64_t name_cookie(struct slice name, const uint8_t hash_key[16], uint64_t hash_mask);
 uint64_t meta_cookie(const struct meta *m, struct slice name);
 /* As meta_inode(). */
@@ -63,6 +63,9 @@ struct place {
  * one found. */
 int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name,
                     struct place *ret);
+
+/* xattr.c: for an inode that is deleted. */
+void txn_delete_xattrs(struct txn *t, uint64_t fileid);
 
 /* meta_open.c: the value of an 'm' record. 0, -ENOENT, -EIO (also when it is of another length). */
 int meta_value_bytes(struct store *store, const char *name, void *out, uint32_t bytes);

@@ -3,8 +3,8 @@
 
 #include "base/check.h"
 
-enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1, CLIENT_VERSION = 3 };
-enum { MODE_BITS = 07777, INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET };
+enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1, CLIENT_VERSION = 3, XATTR_VERSION = 1 };
+enum { MODE_BITS = 07777, INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET | INODE_XATTRS };
 
 /* --- writing: OUT is known to be large enough */
 
@@ -103,6 +103,10 @@ struct slice key_dirents(uint8_t *out, uint64_t parent)
 {
         return key_u64(out, 'd', parent);
 }
+struct slice key_xattrs(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'x', fileid);
+}
 struct slice key_layouts(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'l', fileid);
@@ -123,6 +127,11 @@ struct slice key_pool(uint8_t *out, uint32_t generation)
 struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie)
 {
         return key_u64_more(out, 'd', parent, cookie, 8);
+}
+
+struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie)
+{
+        return key_u64_more(out, 'x', fileid, cookie, 8);
 }
 
 struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag)
@@ -313,6 +322,28 @@ bool dirent_decode(struct slice value, struct dirent_record *ret)
         ret->type = type;
         ret->name_length = (uint8_t)name_length;
         memcpy(ret->name, r.at, name_length);
+        return true;
+}
+
+/* --- extended attribute */
+
+struct slice xattr_encode(uint8_t *out, const struct xattr_record *x)
+{
+        uint8_t *at = put(put(out, XATTR_VERSION, 1), x->name.length, 1);
+
+        return written(out, put_bytes(put_bytes(at, x->name.data, x->name.length), x->value.data,
+                                      x->value.length));
+}
+
+bool xattr_decode(struct slice value, struct xattr_record *ret)
+{
+        struct reader r = read_value(value, XATTR_VERSION);
+        uint32_t name_length = (uint32_t)take(&r, 1), left = (uint32_t)(r.end - r.at);
+
+        if (r.failed || name_length == 0 || name_length > left || left - name_length > XATTR_VALUE_BYTES)
+                return false;
+        ret->name = slice_of(r.at, name_length);
+        ret->value = slice_of(r.at + name_length, left - name_length);
         return true;
 }
 

@@ -7,6 +7,8 @@
  *   d parent cookie               directory entry: fileid, type, name. cookie = hash of the name with its low
  *                                 8 bits counting collisions; it is the READDIR cookie. One removed from the
  *                                 middle of a collision run stays as a hole (type 0).
+ *   x fileid cookie               extended attribute: name, value. cookie = hash of the name; it is the
+ *                                 LISTXATTRS cookie
  *   l fileid client-tag           a write layout is out: epoch it was granted under
  *   c client-owner                client that has or had state: verifier, principal, lease, whether
  *                                 it had delegations
@@ -28,6 +30,11 @@
 #define FILEID_DIRECTORY (UINT64_C(1) << 48)
 enum { ROOT_FILEID = 1 };
 enum { KEY_MAX = 1100, RECORD_MAX = 8192 };
+enum {
+        XATTR_NAME_BYTES = 255,
+        XATTR_VALUE_BYTES = 65536,
+        XATTR_RECORD_BYTES = 2 + XATTR_NAME_BYTES + XATTR_VALUE_BYTES
+};
 enum { SYMLINK_VERSION = 1, META_VERSION = 1 }; /* of 't' and 'm': the byte, then the target or the value */
 
 struct inode {
@@ -53,7 +60,8 @@ struct inode {
 enum {
         INODE_EXCLUSIVE = 1, /* verifier is valid (until the first SETATTR or write open by another) */
         INODE_DATA = 2, /* objects may exist on data servers: it was written to or given a write layout */
-        INODE_LAYOUT_SET = 4 /* directories: unit and width are a policy for what is made inside */
+        INODE_LAYOUT_SET = 4, /* directories: unit and width are a policy for what is made inside */
+        INODE_XATTRS = 8      /* there are 'x' records of it */
 };
 
 struct dirent_record {
@@ -61,6 +69,11 @@ struct dirent_record {
         uint8_t type; /* enum nfs_ftype4; 0 = hole */
         uint8_t name_length;
         char name[NFS4_MAXNAME];
+};
+
+/* Both point into the record. */
+struct xattr_record {
+        struct slice name, value;
 };
 
 struct orphan_record {
@@ -83,6 +96,8 @@ struct slice key_inode(uint8_t *out, uint64_t fileid);
 struct slice key_symlink(uint8_t *out, uint64_t fileid);
 struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie);
 struct slice key_dirents(uint8_t *out, uint64_t parent); /* prefix of all entries */
+struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie);
+struct slice key_xattrs(uint8_t *out, uint64_t fileid); /* prefix of all attributes */
 struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag);
 struct slice key_layouts(uint8_t *out, uint64_t fileid); /* prefix */
 struct slice key_client(uint8_t *out, struct slice owner);
@@ -101,6 +116,8 @@ struct slice inode_encode(uint8_t *out, const struct inode *inode);
 bool inode_decode(struct slice value, struct inode *ret);
 struct slice dirent_encode(uint8_t *out, const struct dirent_record *d);
 bool dirent_decode(struct slice value, struct dirent_record *ret);
+struct slice xattr_encode(uint8_t *out, const struct xattr_record *x); /* OUT: XATTR_RECORD_BYTES */
+bool xattr_decode(struct slice value, struct xattr_record *ret);
 struct slice orphan_encode(uint8_t *out, const struct orphan_record *o);
 bool orphan_decode(struct slice value, struct orphan_record *ret);
 struct slice client_encode(uint8_t *out, const struct client_record *c);

@@ -95,6 +95,8 @@ void txn_delete_inode(struct txn *t, uint64_t fileid)
                 return;
         if (inode->type == NF4LNK)
                 batch_delete(&t->batch, key_symlink(key, fileid));
+        if (inode->flags & INODE_XATTRS)
+                txn_delete_xattrs(t, fileid);
         find_edit(t, fileid)->deleted = true;
 }
 

@@ -58,7 +58,8 @@ struct inode *txn_edit(struct txn *t, uint64_t fileid);
 /* A new inode of TYPE with a fresh fileid, a random generation, nlink 0, times and change set to now; the
  * rest is the caller's. NULL: no number or no memory is to be had. */
 struct inode *txn_new_inode(struct txn *t, uint8_t type);
-void txn_delete_inode(struct txn *t, uint64_t fileid); /* with its symlink target */
+/* With its symlink target and its extended attributes. */
+void txn_delete_inode(struct txn *t, uint64_t fileid);
 /* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO, -ENOMEM. Counts in the parent's
  * size (entries) by itself; nlink, times and change are the caller's. NAME is valid (1..255 bytes, checked by
  * the operation). */
@@ -73,6 +74,23 @@ void txn_touch(struct txn *t, struct inode *inode, bool modify);
  * transaction gives what was read). -errno: nothing happened. Either way the transaction is over. */
 int txn_commit(struct txn *t, uint64_t *ret_seq);
 void txn_abort(struct txn *t);
+
+/* --- extended attributes (xattr.c): names of 1 to XATTR_NAME_BYTES bytes, values of up to XATTR_VALUE_BYTES
+ */
+enum { XATTRS_MAX = 128, XATTRS_BYTES = 128 * 1024 /* of one inode: names and values */ };
+/* NAME of INODE. RECORD (XATTR_RECORD_BYTES bytes) is where *ret_value then points into. 0, -ENODATA, -EIO.
+ */
+int meta_xattr(struct meta *m, const struct inode *inode, struct slice name, uint8_t *record,
+               struct slice *ret_value);
+/* Those of INODE with a cookie above AFTER, ascending by cookie; EACH returns false to stop. 0 or -EIO. */
+typedef bool meta_xattr_fn(void *arg, uint64_t cookie, struct slice name);
+int meta_xattrs(struct meta *m, const struct inode *inode, uint64_t after, meta_xattr_fn *each, void *arg);
+/* On T's copy of INODE; its stamps are the caller's. -EEXIST, -ENODATA: NAME is (not) there, but HOW;
+ * -ENOSPC: too many, or too much; -EIO, -ENOMEM. */
+enum xattr_how { XATTR_SET_EITHER, XATTR_SET_CREATE, XATTR_SET_REPLACE };
+int txn_set_xattr(struct txn *t, struct inode *inode, struct slice name, struct slice value,
+                  enum xattr_how how);
+int txn_remove_xattr(struct txn *t, struct inode *inode, struct slice name); /* -ENODATA, -EIO */
 
 struct meta_stats {
         uint64_t inode_hits, inode_misses, entry_hits, entry_misses;

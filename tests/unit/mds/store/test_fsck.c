@@ -183,6 +183,32 @@ static void loop(void **state)
         finds(&t, "it lies inside itself", NULL);
 }
 
+static void put_xattr(struct tree *t, uint64_t fileid, uint64_t cookie, const char *name)
+{
+        struct xattr_record x = { slice_str(name), slice_str("value") };
+
+        put(t, key_xattr(t->key, fileid, cookie), xattr_encode(t->value, &x));
+}
+
+static void extended_attributes(void **state)
+{
+        struct tree t = plant(*state);
+        struct inode file = inode_of(&t, t.file), sub = inode_of(&t, t.sub);
+
+        file.flags |= INODE_XATTRS;
+        sub.flags |= INODE_XATTRS;
+        put_inode(&t, file);
+        put_inode(&t, sub);
+        put_xattr(&t, t.file, cookie_of(&t, "good"), "good");
+        put_xattr(&t, t.file, 5, "lost");
+        put_xattr(&t, t.dir, cookie_of(&t, "hidden"), "hidden");
+        put_xattr(&t, 4711, cookie_of(&t, "of nothing"), "of nothing");
+        put(&t, key_xattr(t.key, t.file, 9), slice_str("junk"));
+        finds(&t, "it is not in the place of its name", "its inode knows of none",
+              "xattr 4711: its inode is not there", "its record is damaged",
+              "its extended attributes are not there", NULL);
+}
+
 static void damaged_records(void **state)
 {
         struct tree t = plant(*state);
@@ -369,6 +395,7 @@ int main(void)
                 ON_MEMORY(wrong_parent),
                 ON_MEMORY(directory_with_two_names),
                 ON_MEMORY(loop),
+                ON_MEMORY(extended_attributes),
                 ON_MEMORY(damaged_records),
                 ON_MEMORY(damaged_inode),
                 ON_MEMORY(numbers_not_given_out),
