@@ -59,4 +59,8 @@ const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT] = {
         [OP_TEST_STATEID] = &op_test_stateid,
         [OP_DESTROY_CLIENTID] = &op_destroy_clientid,
         [OP_RECLAIM_COMPLETE] = &op_reclaim_complete,
+        [OP_GETXATTR] = &op_getxattr,
+        [OP_SETXATTR] = &op_setxattr,
+        [OP_LISTXATTRS] = &op_listxattrs,
+        [OP_REMOVEXATTR] = &op_removexattr,
 };

@@ -27,6 +27,20 @@ const struct bitmap4 attrs_supported = { .word = {
                                                  0u,
                                          } };
 
+/* change_attr_type is of minor version 2 as well, but Linux makes use of it in 1. */
+#define OF_MINOR1(n, w) ((n) <= FATTR4_CHANGE_ATTR_TYPE ? IN_WORD(n, w) : 0u)
+const struct bitmap4 attrs_minor1 = { .word = {
+#define ATTR(n, NAME, name, access) OF_MINOR1(n, 0) |
+#include "include/nfs4_attrs.def"
+                                              0u,
+#define ATTR(n, NAME, name, access) OF_MINOR1(n, 1) |
+#include "include/nfs4_attrs.def"
+                                              0u,
+#define ATTR(n, NAME, name, access) OF_MINOR1(n, 2) |
+#include "include/nfs4_attrs.def"
+                                              0u,
+                                      } };
+
 const struct bitmap4 attrs_writable = { .word = {
 #define ATTR(n, NAME, name, access) WRITE_##access(n, 0) |
 #include "include/nfs4_attrs.def"
@@ -123,6 +137,7 @@ static void put_constant(struct xdr_out *x, unsigned attr)
         case FATTR4_SYMLINK_SUPPORT:
         case FATTR4_UNIQUE_HANDLES:
         case FATTR4_CANSETTIME:
+        case FATTR4_XATTR_SUPPORT:
         case FATTR4_CASE_PRESERVING:
         case FATTR4_CHOWN_RESTRICTED:
         case FATTR4_HOMOGENEOUS:

@@ -23,9 +23,10 @@ struct attr_values {
         const struct bitmap4 *supported; /* what this server supports */
 };
 
-/* Everything in nfs4_attrs.def; what EXCLUSIVE4_1 may set (suppattr_exclcreat, §5.8.1.14); what SETATTR may.
+/* Everything in nfs4_attrs.def, and of that what minor version 1 has; what EXCLUSIVE4_1 may set
+ * (suppattr_exclcreat, §5.8.1.14); what SETATTR may.
  */
-extern const struct bitmap4 attrs_supported, attrs_exclcreat, attrs_writable;
+extern const struct bitmap4 attrs_supported, attrs_minor1, attrs_exclcreat, attrs_writable;
 /* ASKED cut to what can be read (write-only attributes asked in GETATTR are INVAL, checked by the caller with
  * this). */
 bool attrs_ask_write_only(const struct bitmap4 *asked);

@@ -32,7 +32,7 @@ static void file_system_values(const struct compound *c, const struct subject *s
         v->lease_seconds = c->server->lease_seconds;
         v->pnfs = s->who.rule->pnfs;
         v->layout_blksize = (uint32_t)mds->conf->stripe_unit;
-        v->supported = &attrs_supported;
+        v->supported = c->minor == 1 ? &attrs_minor1 : &attrs_supported;
         v->rdattr_error = NFS4_OK;
         if (bitmap_has(asked, FATTR4_FILEHANDLE))
                 fh_encode(&s->fh, c->server->key, v->fh);

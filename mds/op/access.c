@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ACCESS, RFC 8881 §18.1: which of the rights asked about the caller has.
+/* ACCESS, RFC 8881 §18.1, RFC 8276 §8.5: which of the rights asked about the caller has.
  *
  * The RFC: `supported` are the rights that mean something for this object, `access` those granted; no error
  * for a right that is not there. We: POSIX bits; what would write is never granted under a read-only export.
  */
-#include "mds/ns/subject.h"
+#include "mds/op/xattr.h"
 #include "mds/ops.h"
 
 struct access_args {
@@ -18,6 +18,7 @@ enum {
         FOR_DIRECTORIES = ACCESS4_READ | ACCESS4_LOOKUP | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE,
         FOR_FILES = ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE,
         FOR_OTHERS = ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND,
+        FOR_XATTRS = ACCESS4_XAREAD | ACCESS4_XAWRITE | ACCESS4_XALIST,
         WRITING = ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE,
 };
 
@@ -52,9 +53,22 @@ static uint32_t granted_on_file(const struct subject *s)
         return granted;
 }
 
+/* Extended attributes go with reading and writing; see mds/op/xattr.c. */
+static uint32_t granted_xattrs(const struct subject *s)
+{
+        uint32_t granted = 0;
+
+        if (xattr_may(s, PERM_R) == NFS4_OK)
+                granted |= ACCESS4_XAREAD | ACCESS4_XALIST;
+        if (xattr_may(s, PERM_W) == NFS4_OK)
+                granted |= ACCESS4_XAWRITE;
+        return granted;
+}
+
 static enum nfsstat4 execute(struct compound *c)
 {
         uint32_t asked = OP_ARGS(c, struct access_args)->asked;
+        uint32_t xattrs = c->minor == 1 ? 0 : FOR_XATTRS;
         struct access_res *r = OP_RES(c, struct access_res);
         struct subject s;
         enum nfsstat4 status = subject_of(c, &c->fh, &s);
@@ -62,17 +76,19 @@ static enum nfsstat4 execute(struct compound *c)
         if (status != NFS4_OK)
                 return status;
         if (s.pseudo) {
-                r->supported = asked & FOR_DIRECTORIES;
+                r->supported = asked & (FOR_DIRECTORIES | xattrs);
                 r->granted = asked & (ACCESS4_READ | ACCESS4_LOOKUP);
                 return NFS4_OK;
         }
         if (s.inode->type == NF4DIR) {
-                r->supported = asked & FOR_DIRECTORIES;
+                r->supported = asked & (FOR_DIRECTORIES | xattrs);
                 r->granted = granted_on_directory(&s);
         } else {
-                r->supported = asked & (s.inode->type == NF4REG ? FOR_FILES : FOR_OTHERS);
+                r->supported = asked & (s.inode->type == NF4REG ? FOR_FILES | xattrs : FOR_OTHERS);
                 r->granted = granted_on_file(&s);
         }
+        if (r->supported & FOR_XATTRS)
+                r->granted |= granted_xattrs(&s);
         r->granted &= r->supported;
         if (s.who.rule->access != EXPORT_RW)
                 r->granted &= ~(uint32_t)WRITING;

@@ -18,7 +18,7 @@ from proc import LabError, TOOLS, need, run
 MOUNT = "/mnt/n"
 TRIXIE = os.environ.get("NACRE_TEST_TRIXIE", "/var/cache/nacre-test/trixie")
 TRIXIE_PACKAGES = ("user-mode-linux,nfs-common,kmod,iproute2,busybox-static,ktls-utils,bash,openssl,"  # the client
-                   "xz-utils,make,gcc,libc6-dev,flex,bison,bc")  # what test_sources runs in it
+                   "attr,nfs4-acl-tools,xz-utils,make,gcc,libc6-dev,flex,bison,bc")  # what tests run in it
 
 
 class StepFailed(LabError):
