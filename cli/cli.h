@@ -69,3 +69,5 @@ int cmd_client_revoke(const struct cli_args *args);
 int cmd_file_show(const struct cli_args *args);
 int cmd_export_check(const struct cli_args *args);
 int cmd_export_reload(const struct cli_args *args);
+int cmd_layout_get(const struct cli_args *args);
+int cmd_layout_set(const struct cli_args *args);

@@ -58,6 +58,15 @@ const struct cli_command cli_commands[] = {
           cmd_export_check },
         { "export reload", OPTS_SERVER, 0, NULL, "have the server read its export policies again",
           "A broken file is refused with its line, and what was in force stays.", cmd_export_reload },
+        { "layout get", 0, 0, "PATH", "how a file, or what is made in a directory, is striped",
+          "PATH is one of a mounted file system (NFS 4.2). Prints unit=SIZE,width=N; a directory that has no layout of its own is\n"
+          "as configured. The same as: getfattr --only-values -n user.nacre.layout PATH",
+          cmd_layout_get },
+        { "layout set", OPT_STRIPE_UNIT | OPT_STRIPE_COUNT, 0, "PATH", "choose how it is to be striped",
+          "Of a directory: for what is made inside from now on, directories take it over. Of a file: as long as nothing was written\n"
+          "to it. What is not given is as configured. A count beyond the data servers there are means all of them.\n"
+          "The same as: setfattr -n user.nacre.layout -v unit=4M,width=2 PATH; setfattr -x takes it from a directory again.",
+          cmd_layout_set },
         { .name = NULL },
 };
 

@@ -4,7 +4,7 @@
  * The RFC: NOXATTR when there is none of that name; a list goes on behind a cookie, TOOSMALL when not one
  * name fits lxa_maxcount. We: cookies are the places of names in the store, good for ever. Nodes of the
  * pseudo file system have no attributes. */
-#include "mds/op/xattr.h"
+#include "mds/op/xattr_layout.h"
 #include "mds/ops.h"
 
 struct getxattr_args {
@@ -22,6 +22,14 @@ static void decode_get(struct compound *c, struct xdr_in *x)
         OP_ARGS(c, struct getxattr_args)->name = get_xattr_name(c, x);
 }
 
+static enum nfsstat4 get(const struct compound *c, const struct subject *s, struct slice name,
+                         struct getxattr_res *r)
+{
+        if (xattr_is_ours(name))
+                return xattr_layout_get(s, name, (char *)r->buf->data, &r->value);
+        return xattr_status(meta_xattr(mds_of(c)->meta, s->inode, name, r->buf->data, &r->value));
+}
+
 static enum nfsstat4 execute_get(struct compound *c)
 {
         struct getxattr_res *r = OP_RES(c, struct getxattr_res);
@@ -36,8 +44,7 @@ static enum nfsstat4 execute_get(struct compound *c)
         r->buf = buf_get(c->server->pool, XATTR_RECORD_BYTES);
         if (!r->buf)
                 return NFS4ERR_DELAY;
-        status = xattr_status(meta_xattr(mds_of(c)->meta, s.inode, OP_ARGS(c, struct getxattr_args)->name,
-                                         r->buf->data, &r->value));
+        status = get(c, &s, OP_ARGS(c, struct getxattr_args)->name, r);
         if (status != NFS4_OK)
                 buf_unref(r->buf);
         return status;

@@ -6,9 +6,9 @@
  * together is bounded (mds/store/txn.h): beyond that NOSPC, as other file systems have it. Delegations of
  * others are called back first, since the change attribute is theirs to answer for. */
 #include "mds/op/change.h"
-#include "mds/op/xattr.h"
+#include "mds/op/setxattr.h"
+#include "mds/op/xattr_layout.h"
 #include "mds/ops.h"
-#include "mds/state/delegation.h"
 
 struct setxattr_args {
         uint32_t option;
@@ -58,7 +58,15 @@ static enum nfsstat4 change(struct compound *c, struct txn *t, struct inode *ino
         return NFS4_OK;
 }
 
-static enum nfsstat4 execute(struct compound *c)
+static enum nfsstat4 set_ours(struct compound *c, const struct subject *s)
+{
+        const struct setxattr_args *a = OP_ARGS(c, struct setxattr_args);
+
+        return xattr_layout_set(c, s, a->name, a->removes ? NULL : &a->value, (enum xattr_how)a->option,
+                                &OP_RES(c, struct setxattr_res)->cinfo);
+}
+
+static enum nfsstat4 resume(struct compound *c)
 {
         struct subject s;
         struct inode *inode;
@@ -66,10 +74,12 @@ static enum nfsstat4 execute(struct compound *c)
         enum nfsstat4 status = xattr_subject(c, PERM_W, &s);
 
         if (status == NFS4_OK)
-                status =
-                        delegation_conflict_by_change(c, s.inode->fileid, OP_WAIT(c, struct delegation_wait));
+                status = delegation_conflict_by_change(c, s.inode->fileid,
+                                                       &OP_WAIT(c, struct setxattr_wait)->delegation);
         if (status != NFS4_OK)
                 return status;
+        if (xattr_is_ours(OP_ARGS(c, struct setxattr_args)->name))
+                return set_ours(c, &s);
         t = txn_begin(mds_of(c)->meta);
         inode = txn_edit(t, s.inode->fileid);
         status = inode ? change(c, t, inode) : NFS4ERR_STALE;
@@ -77,6 +87,12 @@ static enum nfsstat4 execute(struct compound *c)
                 return change_commit(c, t);
         txn_abort(t);
         return status;
+}
+
+static enum nfsstat4 execute(struct compound *c)
+{
+        OP_WAIT(c, struct setxattr_wait)->fencing = false;
+        return resume(c);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
@@ -91,7 +107,7 @@ const struct nfs4_op op_setxattr = {
         .reply_max = 8 + 20,
         .decode = decode_set,
         .execute = execute,
-        .resume = execute,
+        .resume = resume,
         .encode = encode,
 };
 
@@ -101,6 +117,6 @@ const struct nfs4_op op_removexattr = {
         .reply_max = 8 + 20,
         .decode = decode_remove,
         .execute = execute,
-        .resume = execute,
+        .resume = resume,
         .encode = encode,
 };

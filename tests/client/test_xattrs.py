@@ -1,12 +1,13 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""Extended attributes (NFSv4.2): setfattr, getfattr, cp and tar keep them; the other client sees them."""
+"""Extended attributes (NFSv4.2): setfattr, getfattr, cp and tar keep them, the other client sees them; the one that says how
+files are striped."""
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
-from checks import equal, ok  # noqa: E402
+from checks import KIB, MIB, Stored, check_pattern, equal, ok, write_pattern  # noqa: E402
 from lab import Lab  # noqa: E402
 from tap import main  # noqa: E402
 
@@ -38,14 +39,38 @@ def copies(one, two):
     ok("user.dir=0x64" in two.run(VALUES.format("n/dcopy")), "of directories, too")
 
 
+def layouts(lab, one, two):
+    show = "getfattr --only-values -n user.nacre.layout"
+    one.run("mkdir n/l; setfattr -n user.nacre.layout -v unit=64K,width=2 n/l; mkdir n/l/sub; touch n/empty; setfattr -n user.nacre.layout -v unit=128K,width=3 n/empty")
+    equal(two.run(f"{show} n/l/sub; echo; {show} n/empty").split(), ["unit=64K,width=2", "unit=128K,width=3"], "layouts: of a directory, handed on, and of an empty file")
+    for path, unit, width in (("n/l/sub/f", 64, 2), ("n/empty", 128, 3)):
+        stored = Stored(lab)
+        write_pattern(one, 5, 4 * MIB, path, "--fsync")
+        stored.check_shares(4 * MIB, unit * KIB, width, f"{path}: {width} data servers hold it")
+        check_pattern(two, 5, 4 * MIB, path, f"{path}: read by the other client")
+    holder = one.spawn("exec 5<>n/open; mkfifo /tmp/go; echo E open >$EVENTS; read -r go </tmp/go; iotool fill 6 0 2M fd:5 --fsync")
+    one.wait_event(lambda e: e == "open")
+    two.run("setfattr -n user.nacre.layout -v unit=256K,width=1 n/open")
+    one.run("echo go >/tmp/go")
+    holder.wait()
+    check_pattern(two, 6, 2 * MIB, "n/open", "what one client has open is shaped anew by another, and written right")
+    errors = [two.run(f"LC_ALL=C setfattr -n user.nacre.{what} 2>&1 || true").strip().rsplit(": ", 1)[-1] for what in ("layout -v width=2 n/open", "layout -v wide n/l", "x -v y n/l")]
+    equal(errors, ["Operation not permitted", "Invalid argument", "Operation not permitted"], "data keeps its layout; nonsense is refused")
+    equal(two.run("getfattr -d n/l n/empty"), "", "never listed")
+    if lab.kernel == "6.1":  # its root is this machine's
+        nacre = lab.server.nacre
+        equal(one.run(f"{nacre} layout set --stripe-unit 2M --stripe-count 4 n/l; {nacre} layout get n/l; {nacre} layout get n/d").splitlines(), ["unit=2M,width=4", "as configured"], "nacre layout")
+
+
 def test_xattrs():
-    with Lab(data_servers=2) as lab:
+    with Lab(data_servers=4, stripe_unit=MIB) as lab:
         one, two = lab.clients
         for client in lab.clients:
             client.mount()
         set_and_get(one, two)
         large_and_many(one, two)
         copies(one, two)
+        layouts(lab, one, two)
 
 
 main(test_xattrs)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "nfs4/codec.h"
-#include "tests/lab/mds_lab.h"
+#include "tests/lab/mds_user_xattrs.h"
 
 static struct mds_lab lab;
 static struct user su, alice, bob; /* 0:0, 100:100, 200:200 */
@@ -40,52 +40,16 @@ static int teardown(void **state)
 
 /* --- operations */
 
-static enum nfsstat4 set(struct user *u, const struct user_fh *fh, uint32_t option, const char *name,
-                         struct slice value)
-{
-        user_begin(u);
-        user_putfh(u, fh);
-        xdr_put_u32(user_op(u, OP_SETXATTR), option);
-        xdr_put_string(u->x, name);
-        xdr_put_slice(u->x, value);
-        return user_call(u);
-}
-
 static enum nfsstat4 put(struct user *u, const struct user_fh *fh, const char *name, const char *value)
 {
-        return set(u, fh, SETXATTR4_EITHER, name, slice_str(value));
-}
-
-static enum nfsstat4 drop(struct user *u, const struct user_fh *fh, const char *name)
-{
-        user_begin(u);
-        user_putfh(u, fh);
-        xdr_put_string(user_op(u, OP_REMOVEXATTR), name);
-        return user_call(u);
-}
-
-static enum nfsstat4 get(struct user *u, const struct user_fh *fh, const char *name, struct slice *ret)
-{
-        enum nfsstat4 status;
-
-        user_begin(u);
-        user_putfh(u, fh);
-        xdr_put_string(user_op(u, OP_GETXATTR), name);
-        status = user_call(u);
-        if (status != NFS4_OK)
-                return status;
-        user_result(u, OP_PUTFH);
-        user_result(u, OP_GETXATTR);
-        *ret = xdr_get_opaque(&u->in, UINT32_MAX);
-        assert_false(u->in.bad);
-        return NFS4_OK;
+        return user_setxattr(u, fh, SETXATTR4_EITHER, name, slice_str(value));
 }
 
 static void holds(struct user *u, const struct user_fh *fh, const char *name, const char *value)
 {
         struct slice got;
 
-        assert_int_equal(get(u, fh, name, &got), NFS4_OK);
+        assert_int_equal(user_getxattr(u, fh, name, &got), NFS4_OK);
         assert_true(slice_equal(got, slice_str(value)));
 }
 
@@ -160,18 +124,18 @@ static void an_attribute_is_made_replaced_and_removed(void **state)
 
         (void)state;
         assert_int_equal(user_mkdir(&su, &root, "d", 0755, &d), NFS4_OK);
-        assert_int_equal(get(&su, &f, "a", &value), NFS4ERR_NOXATTR);
-        assert_int_equal(drop(&su, &f, "a"), NFS4ERR_NOXATTR);
-        assert_int_equal(set(&su, &f, SETXATTR4_REPLACE, "a", slice_str("1")), NFS4ERR_NOXATTR);
-        assert_int_equal(set(&su, &f, SETXATTR4_CREATE, "a", slice_str("1")), NFS4_OK);
-        assert_int_equal(set(&su, &f, SETXATTR4_CREATE, "a", slice_str("2")), NFS4ERR_EXIST);
+        assert_int_equal(user_getxattr(&su, &f, "a", &value), NFS4ERR_NOXATTR);
+        assert_int_equal(user_removexattr(&su, &f, "a"), NFS4ERR_NOXATTR);
+        assert_int_equal(user_setxattr(&su, &f, SETXATTR4_REPLACE, "a", slice_str("1")), NFS4ERR_NOXATTR);
+        assert_int_equal(user_setxattr(&su, &f, SETXATTR4_CREATE, "a", slice_str("1")), NFS4_OK);
+        assert_int_equal(user_setxattr(&su, &f, SETXATTR4_CREATE, "a", slice_str("2")), NFS4ERR_EXIST);
         holds(&su, &f, "a", "1");
-        assert_int_equal(set(&su, &f, SETXATTR4_REPLACE, "a", slice_str("")), NFS4_OK);
+        assert_int_equal(user_setxattr(&su, &f, SETXATTR4_REPLACE, "a", slice_str("")), NFS4_OK);
         holds(&su, &f, "a", "");
         assert_int_equal(put(&su, &d, "a", "of the directory"), NFS4_OK);
         holds(&su, &d, "a", "of the directory");
-        assert_int_equal(drop(&su, &f, "a"), NFS4_OK);
-        assert_int_equal(get(&su, &f, "a", &value), NFS4ERR_NOXATTR);
+        assert_int_equal(user_removexattr(&su, &f, "a"), NFS4_OK);
+        assert_int_equal(user_getxattr(&su, &f, "a", &value), NFS4ERR_NOXATTR);
         assert_int_equal(user_remove(&su, &root, "f"), NFS4_OK);
         assert_int_equal(user_remove(&su, &root, "d"), NFS4_OK); /* fsck at the end finds nothing left */
 }
@@ -213,16 +177,17 @@ static void names_and_values_have_their_limits(void **state)
         memset(name, 'n', sizeof(name) - 1);
         memset(bytes, 'v', sizeof(bytes));
         assert_int_equal(put(&su, &f, name, "x"), NFS4ERR_NAMETOOLONG);
-        assert_int_equal(get(&su, &f, name, &value), NFS4ERR_NAMETOOLONG);
+        assert_int_equal(user_getxattr(&su, &f, name, &value), NFS4ERR_NAMETOOLONG);
         assert_int_equal(put(&su, &f, "", "x"), NFS4ERR_INVAL);
         assert_int_equal(put(&su, &f, name + 1, "x"), NFS4_OK);
         holds(&su, &f, name + 1, "x");
-        assert_int_equal(set(&su, &f, 0, "big", slice_of(bytes, sizeof(bytes))), NFS4ERR_XATTR2BIG);
-        assert_int_equal(set(&su, &f, 0, "big", slice_of(bytes, sizeof(bytes) - 1)), NFS4_OK);
-        assert_int_equal(get(&su, &f, "big", &value), NFS4_OK);
+        assert_int_equal(user_setxattr(&su, &f, 0, "big", slice_of(bytes, sizeof(bytes))), NFS4ERR_XATTR2BIG);
+        assert_int_equal(user_setxattr(&su, &f, 0, "big", slice_of(bytes, sizeof(bytes) - 1)), NFS4_OK);
+        assert_int_equal(user_getxattr(&su, &f, "big", &value), NFS4_OK);
         assert_true(slice_equal(value, slice_of(bytes, sizeof(bytes) - 1)));
-        assert_int_equal(set(&su, &f, 0, "also", slice_of(bytes, sizeof(bytes) - 1)), NFS4ERR_NOSPC);
-        assert_int_equal(set(&su, &f, 3, "bad", slice_str("x")), NFS4ERR_BADXDR);
+        assert_int_equal(user_setxattr(&su, &f, 0, "also", slice_of(bytes, sizeof(bytes) - 1)),
+                         NFS4ERR_NOSPC);
+        assert_int_equal(user_setxattr(&su, &f, 3, "bad", slice_str("x")), NFS4ERR_BADXDR);
 }
 
 static void lists_come_in_pieces(void **state)
@@ -266,8 +231,8 @@ static void who_may_read_and_write_the_file_may(void **state)
         assert_int_equal(user_touch(&alice, &dir, "f", 0640, &f), NFS4_OK);
         assert_int_equal(put(&alice, &f, "a", "1"), NFS4_OK);
         assert_int_equal(put(&bob, &f, "a", "2"), NFS4ERR_ACCESS);
-        assert_int_equal(drop(&bob, &f, "a"), NFS4ERR_ACCESS);
-        assert_int_equal(get(&bob, &f, "a", &value), NFS4ERR_ACCESS);
+        assert_int_equal(user_removexattr(&bob, &f, "a"), NFS4ERR_ACCESS);
+        assert_int_equal(user_getxattr(&bob, &f, "a", &value), NFS4ERR_ACCESS);
         assert_int_equal(list(&bob, &f, 0, 4096, &names), NFS4ERR_ACCESS);
         assert_int_equal(access_of(&bob, &f, &supported), 0);
         assert_int_equal(supported, ACCESS4_XAREAD | ACCESS4_XAWRITE | ACCESS4_XALIST);
@@ -288,7 +253,7 @@ static void only_files_and_directories_have_them(void **state)
         assert_int_equal(user_symlink(&su, &root, "l", "x"), NFS4_OK);
         assert_int_equal(user_lookup(&su, &root, "l", &link), NFS4_OK);
         assert_int_equal(put(&su, &link, "a", "1"), NFS4ERR_WRONG_TYPE);
-        assert_int_equal(get(&su, &link, "a", &value), NFS4ERR_WRONG_TYPE);
+        assert_int_equal(user_getxattr(&su, &link, "a", &value), NFS4ERR_WRONG_TYPE);
         assert_int_equal(access_of(&su, &link, &supported), 0);
         assert_int_equal(supported, 0);
 }
@@ -301,11 +266,11 @@ static void what_was_acknowledged_is_there_after_a_crash(void **state)
         (void)state;
         assert_int_equal(put(&su, &f, "a", "1"), NFS4_OK);
         assert_int_equal(put(&su, &f, "b", "1"), NFS4_OK);
-        assert_int_equal(drop(&su, &f, "b"), NFS4_OK);
+        assert_int_equal(user_removexattr(&su, &f, "b"), NFS4_OK);
         mds_lab_restart(&lab, true);
         start_users();
         holds(&su, &f, "a", "1");
-        assert_int_equal(get(&su, &f, "b", &value), NFS4ERR_NOXATTR);
+        assert_int_equal(user_getxattr(&su, &f, "b", &value), NFS4ERR_NOXATTR);
 }
 
 /* It lives as long as somebody has it open, and goes with its attributes. */
@@ -320,7 +285,7 @@ static void an_open_file_without_a_name_keeps_them(void **state)
         assert_int_equal(user_remove(&su, &root, "f"), NFS4_OK);
         holds(&su, &o.fh, "a", "1");
         assert_int_equal(user_close(&su, &o.fh, &o.stateid), NFS4_OK);
-        assert_int_equal(get(&su, &o.fh, "a", &value), NFS4ERR_STALE);
+        assert_int_equal(user_getxattr(&su, &o.fh, "a", &value), NFS4ERR_STALE);
 }
 
 static bool offers_xattrs(struct user *u)
@@ -377,11 +342,11 @@ static void a_read_only_export_is_read_only(void **state)
         start_users();
         assert_int_equal(user_lookup(&su, &root, "ro", &dir), NFS4_OK);
         assert_int_equal(put(&su, &dir, "a", "1"), NFS4ERR_ROFS);
-        assert_int_equal(drop(&su, &dir, "a"), NFS4ERR_ROFS);
+        assert_int_equal(user_removexattr(&su, &dir, "a"), NFS4ERR_ROFS);
         assert_int_equal(access_of(&su, &dir, &supported), ACCESS4_XAREAD | ACCESS4_XALIST);
         /* The way to the exports has none, and says so. */
         assert_int_equal(put(&su, &root, "a", "1"), NFS4ERR_ROFS);
-        assert_int_equal(get(&su, &root, "a", &value), NFS4ERR_NOXATTR);
+        assert_int_equal(user_getxattr(&su, &root, "a", &value), NFS4ERR_NOXATTR);
         assert_int_equal(list(&su, &root, 0, 4096, &names), NFS4_OK);
         assert_true(names.count == 0 && names.eof);
 }

@@ -30,7 +30,7 @@ static void test_unknown_commands(void **state)
         expect_usage(
                 "frob",
                 "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, client list, "
-                "client revoke, file show, export check, export reload\n");
+                "client revoke, file show, export check, export reload, layout get, layout set\n");
         expect_usage("dev", "nacre: unknown command 'dev'; allowed: dev up, dev down, dev restart\n");
         expect_usage("dev upp", "nacre: unknown command 'dev upp'; allowed: dev up, dev down, dev restart\n");
         expect_usage("help export chek",
@@ -38,7 +38,7 @@ static void test_unknown_commands(void **state)
         expect_usage(
                 "stat",
                 "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, client list, "
-                "client revoke, file show, export check, export reload\n");
+                "client revoke, file show, export check, export reload, layout get, layout set\n");
 }
 
 static void test_options(void **state)
@@ -55,6 +55,9 @@ static void test_options(void **state)
         expect_usage("status now",
                      "nacre status: unexpected 'now'; allowed: --dir DIR, --socket PATH, --json\n");
         expect_usage("export check", "nacre: export check: FILE is missing\n");
+        expect_usage("layout set --stripe-unit 1M", "nacre: layout set: PATH is missing\n");
+        expect_usage("layout set /",
+                     "nacre: layout set: --stripe-unit SIZE or --stripe-count N is missing\n");
         expect_usage("export check a b", "nacre: export check: unexpected 'b'; allowed: one FILE\n");
 }
 
