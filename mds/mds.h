@@ -106,11 +106,13 @@ const struct export_rule *caller_rule(const struct compound *c, const struct fh 
 
 /* Who the caller is after squashing. */
 struct caller {
+        struct meta *meta; /* where access control lists are */
         uint32_t uid, gid, gid_count;
         uint32_t gids[RPC_MAX_GIDS];
         const struct export_rule *rule;
 };
 enum nfsstat4 caller_of(const struct compound *c, const struct fh *fh, struct caller *ret);
-/* POSIX permission check: WANT = bits R 4, W 2, X 1. uid 0 passes (X on files needs one x bit). */
+/* Permission check, by the access control list if there is one, else by the mode: WANT = bits R 4, W 2, X 1.
+ * uid 0 passes (X on files needs one x bit). */
 bool perm_ok(const struct caller *who, const struct inode *inode, unsigned want);
 bool perm_owner(const struct caller *who, const struct inode *inode); /* owner or root */

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 
-enum { FH4_PERSISTENT = 0, MAX_LINK = 65000, OWNER_MAX = 12, TIME_BYTES = 12, MAX_IO = 1024 * 1024 };
+enum { FH4_PERSISTENT = 0, MAX_LINK = 65000, TIME_BYTES = 12, MAX_IO = 1024 * 1024 };
 
 #define BIT(n) (1u << ((n) % 32))
 #define IN_WORD(n, w) ((n) / 32 == (w) ? BIT(n) : 0u)
@@ -68,9 +68,10 @@ static const struct bitmap4 readable = { .word = {
 /* The verifier has a place of its own in the inode, so everything that a new file can be given goes with it;
  * mode_set_masked is for SETATTR only (§6.2.5). */
 const struct bitmap4 attrs_exclcreat = {
-        .word = { BIT(FATTR4_SIZE), BIT(FATTR4_MODE) | BIT(FATTR4_OWNER) | BIT(FATTR4_OWNER_GROUP) |
-                                            BIT(FATTR4_TIME_ACCESS_SET) | BIT(FATTR4_TIME_CREATE) |
-                                            BIT(FATTR4_TIME_MODIFY_SET) }
+        .word = { BIT(FATTR4_SIZE) | BIT(FATTR4_ACL),
+                  BIT(FATTR4_MODE) | BIT(FATTR4_OWNER) | BIT(FATTR4_OWNER_GROUP) |
+                          BIT(FATTR4_TIME_ACCESS_SET) | BIT(FATTR4_TIME_CREATE) | BIT(FATTR4_TIME_MODIFY_SET),
+                  BIT(FATTR4_MODE_UMASK) }
 };
 
 bool attrs_ask_write_only(const struct bitmap4 *asked)
@@ -79,18 +80,6 @@ bool attrs_ask_write_only(const struct bitmap4 *asked)
                 if (asked->word[i] & attrs_writable.word[i] & ~readable.word[i])
                         return true;
         return false;
-}
-
-/* A numeric owner (§5.9): decimal digits, made by hand because every GETATTR has two. */
-static void put_owner(struct xdr_out *x, uint32_t id)
-{
-        char text[OWNER_MAX];
-        uint32_t at = sizeof(text);
-
-        do
-                text[--at] = (char)('0' + id % 10);
-        while ((id /= 10) > 0);
-        xdr_put_opaque(x, text + at, (uint32_t)sizeof(text) - at);
 }
 
 static void put_layout_types(struct xdr_out *x, bool pnfs)
@@ -108,12 +97,13 @@ static bool put_object(struct xdr_out *x, unsigned attr, const struct attr_value
         case FATTR4_CHANGE: xdr_put_u64(x, v->change); return true;
         case FATTR4_SIZE: xdr_put_u64(x, v->size); return true;
         case FATTR4_RDATTR_ERROR: xdr_put_u32(x, v->rdattr_error); return true;
+        case FATTR4_ACL: acl_put(x, v->acl); return true;
         case FATTR4_FILEHANDLE: xdr_put_opaque(x, v->fh, FH_BYTES); return true;
         case FATTR4_FILEID: xdr_put_u64(x, v->fileid); return true;
         case FATTR4_MODE: xdr_put_u32(x, v->mode); return true;
         case FATTR4_NUMLINKS: xdr_put_u32(x, v->numlinks); return true;
-        case FATTR4_OWNER: put_owner(x, v->uid); return true;
-        case FATTR4_OWNER_GROUP: put_owner(x, v->gid); return true;
+        case FATTR4_OWNER: put_numeric_owner(x, v->uid); return true;
+        case FATTR4_OWNER_GROUP: put_numeric_owner(x, v->gid); return true;
         case FATTR4_RAWDEV:
                 xdr_put_u32(x, v->rdev_major);
                 xdr_put_u32(x, v->rdev_minor);
@@ -144,17 +134,25 @@ static void put_constant(struct xdr_out *x, unsigned attr)
         case FATTR4_NO_TRUNC: xdr_put_bool(x, true); return;
         case FATTR4_NAMED_ATTR:
         case FATTR4_CASE_INSENSITIVE: xdr_put_bool(x, false); return;
-        case FATTR4_ACLSUPPORT: xdr_put_u32(x, 0); return;
+        case FATTR4_ACLSUPPORT: xdr_put_u32(x, ACL4_SUPPORT_ALLOW_ACL | ACL4_SUPPORT_DENY_ACL); return;
         case FATTR4_MAXFILESIZE: xdr_put_u64(x, INT64_MAX); return;
         case FATTR4_MAXLINK: xdr_put_u32(x, MAX_LINK); return;
         case FATTR4_MAXNAME: xdr_put_u32(x, NFS4_MAXNAME); return;
         case FATTR4_MAXREAD:
         case FATTR4_MAXWRITE: xdr_put_u64(x, MAX_IO); return;
         case FATTR4_TIME_DELTA: put_time(x, 1); return;
-        case FATTR4_SUPPATTR_EXCLCREAT: put_bitmap(x, &attrs_exclcreat); return;
         case FATTR4_CHANGE_ATTR_TYPE: xdr_put_u32(x, NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR); return;
         default: check_failed("an attribute in nfs4_attrs.def that nobody encodes", __FILE__, __LINE__);
         }
+}
+
+static void put_exclcreat(struct xdr_out *x, const struct bitmap4 *supported)
+{
+        struct bitmap4 both = { 0 };
+
+        for (int i = 0; i < 3; i++)
+                both.word[i] = attrs_exclcreat.word[i] & supported->word[i];
+        put_bitmap(x, &both);
 }
 
 /* Attributes of the file system. False: not one of them. */
@@ -162,6 +160,7 @@ static bool put_fs(struct xdr_out *x, unsigned attr, const struct attr_values *v
 {
         switch (attr) {
         case FATTR4_SUPPORTED_ATTRS: put_bitmap(x, v->supported); return true;
+        case FATTR4_SUPPATTR_EXCLCREAT: put_exclcreat(x, v->supported); return true;
         case FATTR4_FSID:
                 xdr_put_u64(x, v->fsid_major);
                 xdr_put_u64(x, v->fsid_minor);
@@ -208,5 +207,7 @@ uint32_t attrs_encoded_max(const struct bitmap4 *asked)
                 bytes += 16u * (uint32_t)__builtin_popcount(asked->word[i] & attrs_supported.word[i]);
         if (bitmap_has(asked, FATTR4_FILEHANDLE))
                 bytes += FH_BYTES;
+        if (bitmap_has(asked, FATTR4_ACL))
+                bytes += ACL_WIRE_BYTES;
         return bytes;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "include/fh.h"
+#include "nfs4/acl.h"
 #include "nfs4/codec.h"
 
 struct attr_values {
@@ -17,7 +18,8 @@ struct attr_values {
         uint64_t files_avail, files_free, files_total;
         uint64_t space_avail, space_free, space_total;
         uint8_t fh[FH_BYTES];
-        bool pnfs; /* fs_layout_types = {files}, else {} */
+        struct acl *acl; /* only when asked for: the caller has a place for it */
+        bool pnfs;       /* fs_layout_types = {files}, else {} */
         uint32_t layout_blksize;
         enum nfsstat4 rdattr_error;
         const struct bitmap4 *supported; /* what this server supports */
@@ -39,7 +41,9 @@ uint32_t attrs_encoded_max(const struct bitmap4 *asked);
 struct attr_set {
         struct bitmap4 mask; /* what is given */
         uint64_t size;
+        struct slice acl;         /* nfsace4<>, checked: for acl_get() */
         uint32_t mode, mode_mask; /* MODE: mask is 07777; MODE_SET_MASKED: as given */
+        uint32_t mode_unmasked;   /* MODE_UMASK: MODE before the umask took its bits away */
         uint32_t uid, gid;
         bool atime_now, mtime_now; /* SET_TO_SERVER_TIME4 */
         int64_t time_access, time_modify, time_create;

@@ -41,3 +41,30 @@ enum nfsstat4 check_name(struct slice name)
                 return NFS4ERR_BADNAME;
         return NFS4_OK;
 }
+
+bool parse_numeric_owner(struct slice text, uint32_t *ret)
+{
+        uint64_t id = 0;
+
+        if (text.length == 0 || text.length > 10 || (text.length > 1 && text.data[0] == '0'))
+                return false;
+        for (uint32_t i = 0; i < text.length; i++) {
+                if (text.data[i] < '0' || text.data[i] > '9')
+                        return false;
+                id = id * 10 + (uint64_t)(text.data[i] - '0');
+        }
+        *ret = (uint32_t)id;
+        return id < UINT32_MAX;
+}
+
+/* Made by hand because every GETATTR has two. */
+void put_numeric_owner(struct xdr_out *x, uint32_t id)
+{
+        char text[10];
+        uint32_t at = sizeof(text);
+
+        do
+                text[--at] = (char)('0' + id % 10);
+        while ((id /= 10) > 0);
+        xdr_put_opaque(x, text + at, (uint32_t)sizeof(text) - at);
+}

@@ -60,6 +60,11 @@ static inline void bitmap_clear(struct bitmap4 *b, unsigned bit)
         b->word[bit / 32] &= ~(1u << (bit % 32));
 }
 
+/* Owners and groups are numbers as text (§5.9): decimal digits without leading zeros, below 2^32-1, which
+ * stands for nobody in chown(2). */
+bool parse_numeric_owner(struct slice text, uint32_t *ret);
+void put_numeric_owner(struct xdr_out *x, uint32_t id);
+
 /* A file name (component4): NFS4_OK, or INVAL (empty), NAMETOOLONG (> 255), BADNAME (".", ".."), BADCHAR ('/'
  * or NUL inside). */
 enum nfsstat4 check_name(struct slice name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may do what: the export's rule for a caller, squashing, and POSIX permission bits. */
-#include "mds/ns/access.h"
+/* Who may do what: the export's rule for a caller, squashing, and permissions. */
+#include "mds/ns/acl.h"
 
 /* Everybody may look at the way that leads to the exports. */
 static const struct export_rule pseudo_rule = { .access = EXPORT_RO,
@@ -52,6 +52,7 @@ enum nfsstat4 caller_of(const struct compound *c, const struct fh *fh, struct ca
                 return export_refusal(c, fh->export_id);
         if (rule == &export_undecided)
                 return NFS4ERR_DELAY;
+        ret->meta = mds_of(c)->meta;
         ret->rule = rule;
         ret->uid = cred->uid;
         ret->gid = cred->gid;
@@ -71,17 +72,39 @@ bool caller_in_group(const struct caller *who, uint32_t gid)
         return false;
 }
 
-bool perm_ok(const struct caller *who, const struct inode *inode, unsigned want)
+static bool list_allows(const struct caller *who, const struct inode *inode, uint32_t mask)
+{
+        struct acl acl;
+
+        acl_of(who->meta, inode, &acl);
+        return acl_allows(&acl, who, inode, mask);
+}
+
+bool perm_to(const struct caller *who, const struct inode *inode, unsigned want, uint32_t mask)
 {
         unsigned bits = inode->mode;
 
         if (who->uid == 0)
                 return !(want & PERM_X) || inode->type == NF4DIR || (inode->mode & 0111) != 0;
+        if (inode->flags & INODE_ACL)
+                return list_allows(who, inode, mask);
         if (who->uid == inode->uid)
                 bits >>= 6;
         else if (caller_in_group(who, inode->gid))
                 bits >>= 3;
         return (bits & want) == want;
+}
+
+bool perm_ok(const struct caller *who, const struct inode *inode, unsigned want)
+{
+        return perm_to(who, inode, want,
+                       (want & PERM_R ? ACE4_READ_DATA : 0u) | (want & PERM_W ? ACE4_WRITE_DATA : 0u) |
+                               (want & PERM_X ? ACE4_EXECUTE : 0u));
+}
+
+bool perm_listed(const struct caller *who, const struct inode *inode, uint32_t mask)
+{
+        return inode->flags & INODE_ACL && list_allows(who, inode, mask);
 }
 
 bool perm_owner(const struct caller *who, const struct inode *inode)

@@ -3,6 +3,7 @@
 #include "mds/ns/inode.h"
 
 #include "mds/fleet/fleet.h"
+#include "mds/ns/acl.h"
 #include "mds/state/delegation.h"
 
 /* Inodes are limited by the metadata store's disk only; df -i wants a number. */
@@ -70,6 +71,8 @@ static void inode_values(const struct compound *c, const struct subject *s, cons
         if (i->type == NF4DIR && bitmap_has(asked, FATTR4_MOUNTED_ON_FILEID))
                 above = pseudo_above(mds_of(c), s->fh.export_id, i);
         v->mounted_on_fileid = above ? above->id : i->fileid;
+        if (bitmap_has(asked, FATTR4_ACL))
+                acl_of(mds_of(c)->meta, i, v->acl);
 }
 
 /* A node changes with the exports only: at a start or a reload. */
@@ -78,7 +81,8 @@ static uint64_t pseudo_change(const struct mds *mds)
         return (uint64_t)meta_boot(mds->meta) << 32 | mds->exports_loaded;
 }
 
-static void pseudo_values(const struct compound *c, const struct pseudo_node *node, struct attr_values *v)
+static void pseudo_values(const struct compound *c, const struct pseudo_node *node,
+                          const struct bitmap4 *asked, struct attr_values *v)
 {
         const struct mds *mds = mds_of(c);
 
@@ -91,6 +95,8 @@ static void pseudo_values(const struct compound *c, const struct pseudo_node *no
         v->space_used = 0;
         v->fileid = v->mounted_on_fileid = node->id;
         v->mode = 0555;
+        if (bitmap_has(asked, FATTR4_ACL))
+                acl_of_mode((uint16_t)v->mode, NF4DIR, v->acl);
         v->uid = v->gid = 0;
         v->rdev_major = v->rdev_minor = 0;
         v->time_access = v->time_create = v->time_metadata = v->time_modify =
@@ -102,7 +108,7 @@ void subject_values(const struct compound *c, const struct subject *s, const str
 {
         file_system_values(c, s, asked, ret);
         if (s->pseudo)
-                pseudo_values(c, s->pseudo, ret);
+                pseudo_values(c, s->pseudo, asked, ret);
         else
                 inode_values(c, s, asked, ret);
 }

@@ -56,11 +56,29 @@ enum nfsstat4 subject_dir(const struct compound *c, const struct fh *fh, unsigne
         return perm_ok(&ret->who, ret->inode, want) ? NFS4_OK : NFS4ERR_ACCESS;
 }
 
-enum nfsstat4 subject_may_change(const struct subject *dir)
+static enum nfsstat4 may_change(const struct subject *dir, uint32_t mask)
 {
         if (dir->pseudo || dir->who.rule->access != EXPORT_RW)
                 return NFS4ERR_ROFS;
-        return perm_ok(&dir->who, dir->inode, PERM_W | PERM_X) ? NFS4_OK : NFS4ERR_ACCESS;
+        return perm_to(&dir->who, dir->inode, PERM_W | PERM_X, mask | ACE4_EXECUTE) ? NFS4_OK
+                                                                                    : NFS4ERR_ACCESS;
+}
+
+enum nfsstat4 subject_may_add(const struct subject *dir, uint8_t type)
+{
+        return may_change(dir, type == NF4DIR ? ACE4_APPEND_DATA : ACE4_WRITE_DATA);
+}
+
+enum nfsstat4 subject_may_remove(const struct subject *dir, const struct inode *child)
+{
+        enum nfsstat4 status = may_change(dir, ACE4_DELETE_CHILD);
+
+        if (status == NFS4_OK && !perm_sticky(&dir->who, dir->inode, child))
+                status = NFS4ERR_ACCESS;
+        if (status == NFS4ERR_ACCESS && perm_ok(&dir->who, dir->inode, PERM_X) &&
+            perm_listed(&dir->who, child, ACE4_DELETE))
+                status = NFS4_OK;
+        return status;
 }
 
 enum nfsstat4 subject_child(const struct compound *c, const struct subject *dir, struct slice name,

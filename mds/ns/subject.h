@@ -18,8 +18,11 @@ enum nfsstat4 subject_of(const struct compound *c, const struct fh *fh, struct s
 enum nfsstat4 subject_inode(const struct compound *c, const struct fh *fh, struct subject *ret);
 /* The same for a directory on which the caller has the permissions WANT; NOTDIR, SYMLINK, ACCESS. */
 enum nfsstat4 subject_dir(const struct compound *c, const struct fh *fh, unsigned want, struct subject *ret);
-/* May the caller add and remove names in DIR? ROFS, ACCESS. */
-enum nfsstat4 subject_may_change(const struct subject *dir);
+/* May the caller add a name of an object of TYPE to DIR? ROFS, ACCESS. */
+enum nfsstat4 subject_may_add(const struct subject *dir, uint8_t type);
+/* May he take CHILD's name out of DIR? By the directory and its sticky bit, or by CHILD's own list. ROFS,
+ * ACCESS. */
+enum nfsstat4 subject_may_remove(const struct subject *dir, const struct inode *child);
 
 /* NAME in the directory DIR (not pseudo): NOENT, IO, SERVERFAULT. */
 enum nfsstat4 subject_child(const struct compound *c, const struct subject *dir, struct slice name,

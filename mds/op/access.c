@@ -2,7 +2,8 @@
 /* ACCESS, RFC 8881 §18.1, RFC 8276 §8.5: which of the rights asked about the caller has.
  *
  * The RFC: `supported` are the rights that mean something for this object, `access` those granted; no error
- * for a right that is not there. We: POSIX bits; what would write is never granted under a read-only export.
+ * for a right that is not there. We: mode bits or the access control list; what would write is never granted
+ * under a read-only export.
  */
 #include "mds/op/xattr.h"
 #include "mds/ops.h"
@@ -35,8 +36,12 @@ static uint32_t granted_on_directory(const struct subject *s)
                 granted |= ACCESS4_READ;
         if (perm_ok(&s->who, s->inode, PERM_X))
                 granted |= ACCESS4_LOOKUP;
-        if (perm_ok(&s->who, s->inode, PERM_W | PERM_X))
-                granted |= WRITING;
+        if (perm_to(&s->who, s->inode, PERM_W | PERM_X, ACE4_WRITE_DATA | ACE4_EXECUTE))
+                granted |= ACCESS4_MODIFY;
+        if (perm_to(&s->who, s->inode, PERM_W | PERM_X, ACE4_APPEND_DATA | ACE4_EXECUTE))
+                granted |= ACCESS4_EXTEND;
+        if (perm_to(&s->who, s->inode, PERM_W | PERM_X, ACE4_DELETE_CHILD | ACE4_EXECUTE))
+                granted |= ACCESS4_DELETE;
         return granted;
 }
 
@@ -47,7 +52,9 @@ static uint32_t granted_on_file(const struct subject *s)
         if (perm_ok(&s->who, s->inode, PERM_R))
                 granted |= ACCESS4_READ;
         if (perm_ok(&s->who, s->inode, PERM_W))
-                granted |= WRITING;
+                granted |= ACCESS4_MODIFY;
+        if (perm_to(&s->who, s->inode, PERM_W, ACE4_APPEND_DATA))
+                granted |= ACCESS4_EXTEND;
         if (perm_ok(&s->who, s->inode, PERM_X))
                 granted |= ACCESS4_EXECUTE;
         return granted;

@@ -62,6 +62,7 @@ enum nfsstat4 change_new(struct compound *c, struct txn *t, const struct subject
         attrs_apply(&dir->who, inode, set, inode->ctime);
         if (type == NF4DIR && parent->mode & S_SETGID)
                 inode->mode |= S_SETGID;
+        attrs_inherit_acl(mds_of(c)->meta, t, parent, inode, set);
         if (type == NF4REG && !fleet_place(mds_of(c)->fleet, parent, inode))
                 return NFS4ERR_NOSPC;
         *ret = inode;

@@ -57,7 +57,7 @@ static enum nfsstat4 check(struct compound *c, const struct create_args *a, stru
         status = subject_child(c, dir, a->name, &child);
         if (status != NFS4ERR_NOENT)
                 return status == NFS4_OK ? NFS4ERR_EXIST : status;
-        status = subject_may_change(dir);
+        status = subject_may_add(dir, (uint8_t)a->type);
         if (status != NFS4_OK)
                 return status;
         if ((a->type == NF4BLK || a->type == NF4CHR) && dir->who.uid != 0)

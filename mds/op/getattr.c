@@ -10,6 +10,7 @@
 
 struct getattr_args {
         struct bitmap4 asked;
+        struct acl acl; /* when it is asked for: no room among the results */
 };
 struct getattr_res {
         struct attr_values values;
@@ -26,7 +27,8 @@ static void decode(struct compound *c, struct xdr_in *x)
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        const struct bitmap4 *asked = &OP_ARGS(c, struct getattr_args)->asked;
+        struct getattr_args *a = OP_ARGS(c, struct getattr_args);
+        const struct bitmap4 *asked = &a->asked;
         struct subject s;
         enum nfsstat4 status = subject_of(c, &c->fh, &s);
 
@@ -37,6 +39,7 @@ static enum nfsstat4 execute(struct compound *c)
                 if (status != NFS4_OK)
                         return status;
         }
+        OP_RES(c, struct getattr_res)->values.acl = &a->acl;
         subject_values(c, &s, asked, &OP_RES(c, struct getattr_res)->values);
         return NFS4_OK;
 }
@@ -50,7 +53,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 const struct nfs4_op op_getattr = {
         .name = "GETATTR",
         .flags = OP_NEEDS_FH | OP_PSEUDO,
-        .reply_max = 1024,
+        .reply_max = 1024 + ACL_WIRE_BYTES,
         .decode = decode,
         .execute = execute,
         .resume = execute, /* asks again, and is told what the wait found */

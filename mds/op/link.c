@@ -33,7 +33,7 @@ static enum nfsstat4 check_dir(struct compound *c, struct slice name, struct sub
         status = subject_child(c, dir, name, &taken);
         if (status != NFS4ERR_NOENT)
                 return status == NFS4_OK ? NFS4ERR_EXIST : status;
-        return subject_may_change(dir);
+        return subject_may_add(dir, NF4REG);
 }
 
 static enum nfsstat4 check(struct compound *c, struct subject *file, struct subject *dir)

@@ -14,7 +14,7 @@
 #include "mds/ops.h"
 #include "nfs4/callback.h"
 
-enum { ACE4_ACCESS_ALLOWED_ACE_TYPE = 0, DELEGATION_MAX = 4 + 16 + 4 + 12 + 16 };
+enum { DELEGATION_MAX = 4 + 16 + 4 + 12 + 16 };
 
 static enum nfsstat4 find_by_name(struct compound *c, const struct open_args *a, struct open_target *ret)
 {

@@ -49,7 +49,7 @@ enum nfsstat4 open_new(struct compound *c, const struct open_target *target)
         struct mds *mds = mds_of(c);
         struct open_state *state;
         struct txn *t;
-        enum nfsstat4 status = subject_may_change(&target->dir);
+        enum nfsstat4 status = subject_may_add(&target->dir, NF4REG);
 
         if (status != NFS4_OK)
                 return status;

@@ -61,6 +61,7 @@ struct listing {
         bool full;
         enum nfsstat4 error;
         struct attr_values values;
+        struct acl acl;
 };
 
 /* What is left of ASKED for an entry whose attributes cannot be had: §5.8.1.12, and its numbers. */
@@ -230,6 +231,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (!r->buf)
                 return NFS4ERR_DELAY;
         l.dir = &dir;
+        l.values.acl = &l.acl;
         l.may_search = dir.pseudo || perm_ok(&dir.who, dir.inode, PERM_X);
         l.needs_inodes = needs_inodes(&a->asked);
         l.needs_sizes = attrs_need_size(&a->asked);

@@ -35,9 +35,7 @@ static enum nfsstat4 check(struct compound *c, struct slice name, struct subject
                 return pseudo_lookup(dir->pseudo, name) ? NFS4ERR_ROFS : NFS4ERR_NOENT;
         status = subject_child(c, dir, name, ret_child);
         if (status == NFS4_OK)
-                status = subject_may_change(dir);
-        if (status == NFS4_OK && !perm_sticky(&dir->who, dir->inode, *ret_child))
-                status = NFS4ERR_ACCESS;
+                status = subject_may_remove(dir, *ret_child);
         if (status == NFS4_OK && (*ret_child)->type == NF4DIR && (*ret_child)->size > 0)
                 status = NFS4ERR_NOTEMPTY;
         return status;

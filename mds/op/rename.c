@@ -82,7 +82,7 @@ static enum nfsstat4 check_victim(const struct rename *r)
 {
         if (!r->victim)
                 return NFS4_OK;
-        if (!perm_sticky(&r->to.who, r->to.inode, r->victim))
+        if (subject_may_remove(&r->to, r->victim) != NFS4_OK)
                 return NFS4ERR_ACCESS;
         if ((r->moved->type == NF4DIR) != (r->victim->type == NF4DIR))
                 return NFS4ERR_EXIST;
@@ -93,8 +93,6 @@ static enum nfsstat4 check_moved(struct compound *c, const struct rename *r)
 {
         bool other_parent = r->from.inode->fileid != r->to.inode->fileid;
 
-        if (!perm_sticky(&r->from.who, r->from.inode, r->moved))
-                return NFS4ERR_ACCESS;
         if (r->moved->type != NF4DIR || !other_parent)
                 return NFS4_OK;
         if (!perm_ok(&r->from.who, r->moved, PERM_W))
@@ -111,9 +109,9 @@ static enum nfsstat4 check(struct compound *c, struct rename *r)
         if (status == NFS4_OK)
                 status = find_names(c, OP_ARGS(c, struct rename_args), r);
         if (status == NFS4_OK)
-                status = subject_may_change(&r->from);
+                status = subject_may_remove(&r->from, r->moved);
         if (status == NFS4_OK)
-                status = subject_may_change(&r->to);
+                status = subject_may_add(&r->to, r->moved->type);
         if (status != NFS4_OK || r->nothing_to_do)
                 return status;
         status = check_moved(c, r);

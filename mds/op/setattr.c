@@ -39,6 +39,8 @@ static void decode(struct compound *c, struct xdr_in *x)
 
         get_stateid(x, &a->stateid);
         attrs_decode(x, &a->set, &c->decode_status);
+        if (c->decode_status == NFS4_OK && bitmap_has(&a->set.mask, FATTR4_MODE_UMASK))
+                c->decode_status = NFS4ERR_INVAL; /* RFC 8275 §5.2: for what is new */
 }
 
 static bool sets_size(const struct setattr_args *a)
@@ -78,11 +80,16 @@ static enum nfsstat4 check(struct compound *c, struct setattr_args *a, struct su
         return status == NFS4_OK ? attrs_may_set(&s->who, s->inode, &a->set) : status;
 }
 
-/* May somebody who had access have lost it? */
-static bool is_narrower(const struct inode *before, const struct inode *after)
+/* May somebody who had access have lost it? A list may take it from anybody, and a chmod from who is listed.
+ */
+static bool is_narrower(const struct inode *before, const struct inode *after, const struct attr_set *set)
 {
-        return after->type == NF4REG && ((before->mode & ~after->mode & ACCESSPERMS) != 0 ||
-                                         before->uid != after->uid || before->gid != after->gid);
+        bool mode = bitmap_has(&set->mask, FATTR4_MODE) || bitmap_has(&set->mask, FATTR4_MODE_SET_MASKED);
+
+        return after->type == NF4REG &&
+               ((before->mode & ~after->mode & ACCESSPERMS) != 0 || before->uid != after->uid ||
+                before->gid != after->gid || bitmap_has(&set->mask, FATTR4_ACL) ||
+                (mode && before->flags & INODE_ACL));
 }
 
 static void fenced(struct fence_wait *fence)
@@ -125,7 +132,8 @@ static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, con
         else
                 txn_touch(t, inode, false);
         attrs_apply(who, inode, &a->set, inode->ctime);
-        narrower = is_narrower(&before, inode);
+        attrs_apply_acl(mds_of(c)->meta, t, inode, &a->set);
+        narrower = is_narrower(&before, inode, &a->set);
         status = change_commit(c, t);
         if (with_size)
                 delegation_resized(mds_of(c)->delegations, c->fh.fileid);

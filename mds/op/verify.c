@@ -13,7 +13,7 @@ struct verify_args {
         struct raw_attrs attrs;
 };
 
-enum { VALUES_MAX = 1024 };
+enum { VALUES_MAX = 1024 + ACL_WIRE_BYTES };
 
 static enum nfsstat4 check_mask(const struct bitmap4 *mask)
 {
@@ -37,7 +37,8 @@ static void decode(struct compound *c, struct xdr_in *x)
 static struct slice our_values(const struct compound *c, const struct subject *s, const struct bitmap4 *mask,
                                uint8_t out[VALUES_MAX])
 {
-        struct attr_values values;
+        struct acl acl;
+        struct attr_values values = { .acl = &acl };
         struct xdr_out x;
         struct xdr_in in;
         struct bitmap4 skipped;

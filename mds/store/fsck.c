@@ -64,7 +64,7 @@ static void check_inode(struct fsck *f, const struct inode *i)
 
 static uint16_t marks_of(const struct inode *i)
 {
-        return i->flags & INODE_XATTRS ? HAS_XATTRS : 0;
+        return (i->flags & INODE_XATTRS ? HAS_XATTRS : 0) | (i->flags & INODE_ACL ? HAS_ACL : 0);
 }
 
 static bool each_inode(void *arg, struct slice key, struct slice value)
@@ -166,6 +166,23 @@ static void on_xattr(struct fsck *f, struct slice key, struct slice value)
                 n->marks |= XATTRS;
 }
 
+static void on_acl(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0;
+        struct acl acl;
+        struct node *n;
+
+        if (!key_parse_u64(key, 'a', &fileid) || !acl_decode(value, &acl)) {
+                fsck_problem(f, "acl", fileid, "its record is damaged");
+                return;
+        }
+        n = fsck_node(f, fileid);
+        if (!n || !(n->marks & HAS_ACL))
+                fsck_problem(f, "acl", fileid, n ? "its inode knows of none" : "its inode is not there");
+        if (n)
+                n->marks |= ACL;
+}
+
 static bool each_record(void *arg, struct slice key, struct slice value)
 {
         struct fsck *f = arg;
@@ -177,6 +194,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 't': on_symlink(f, key, value); break;
         case 'o': on_orphan(f, key, value); break;
         case 'l': on_layout(f, key, value); break;
+        case 'a': on_acl(f, key, value); break;
         case 'x': on_xattr(f, key, value); break;
         case 'c':
         case 's':
@@ -212,6 +230,8 @@ static void check_names(struct fsck *f, const struct node *n)
                 fsck_problem(f, "symlink", n->fileid, "its target is not there");
         if ((n->marks & HAS_XATTRS) && !(n->marks & XATTRS))
                 fsck_problem(f, "inode", n->fileid, "its extended attributes are not there");
+        if ((n->marks & HAS_ACL) && !(n->marks & ACL))
+                fsck_problem(f, "inode", n->fileid, "its access control list is not there");
 }
 
 /* Up until the end is known; then the same way again to write it down, so that no inode is passed more than

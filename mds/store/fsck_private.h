@@ -23,7 +23,9 @@ enum {
         REACHED = 16,
         LOST = 32,
         HAS_XATTRS = 64, /* says its record */
-        XATTRS = 128     /* there are some */
+        XATTRS = 128,    /* there are some */
+        HAS_ACL = 256,
+        ACL = 512
 };
 
 struct fsck {

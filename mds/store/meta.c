@@ -145,6 +145,16 @@ int meta_symlink(struct meta *m, uint64_t fileid, char *out)
         return (int)length - 1;
 }
 
+/* It changes with its inode and in the same batch, and so needs no note of its own. */
+int meta_acl(struct meta *m, uint64_t fileid, struct acl *ret)
+{
+        uint8_t key[KEY_MAX], value[RECORD_MAX];
+        uint32_t length;
+        int r = m->store->ops->get(m->store, key_acl(key, fileid), value, sizeof(value), &length);
+
+        return r || !acl_decode(slice_of(value, length), ret) ? damaged("acl", fileid, 0) : 0;
+}
+
 /* --- names */
 
 /* The last thing that BATCH does to KEY: 1 put, 0 delete, -1 nothing. */

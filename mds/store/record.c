@@ -3,8 +3,18 @@
 
 #include "base/check.h"
 
-enum { INODE_VERSION = 1, DIRENT_VERSION = 1, ORPHAN_VERSION = 1, CLIENT_VERSION = 3, XATTR_VERSION = 1 };
-enum { MODE_BITS = 07777, INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET | INODE_XATTRS };
+enum {
+        INODE_VERSION = 1,
+        DIRENT_VERSION = 1,
+        ORPHAN_VERSION = 1,
+        CLIENT_VERSION = 3,
+        XATTR_VERSION = 1,
+        ACL_VERSION = 1
+};
+enum {
+        MODE_BITS = 07777,
+        INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET | INODE_XATTRS | INODE_ACL
+};
 
 /* --- writing: OUT is known to be large enough */
 
@@ -102,6 +112,10 @@ struct slice key_symlink(uint8_t *out, uint64_t fileid)
 struct slice key_dirents(uint8_t *out, uint64_t parent)
 {
         return key_u64(out, 'd', parent);
+}
+struct slice key_acl(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'a', fileid);
 }
 struct slice key_xattrs(uint8_t *out, uint64_t fileid)
 {
@@ -323,6 +337,42 @@ bool dirent_decode(struct slice value, struct dirent_record *ret)
         ret->name_length = (uint8_t)name_length;
         memcpy(ret->name, r.at, name_length);
         return true;
+}
+
+/* --- access control list */
+
+struct slice acl_encode(uint8_t *out, const struct acl *acl)
+{
+        uint8_t *at = put(out, ACL_VERSION, 1);
+
+        CHECK(acl->count <= ACL_ACES);
+        for (uint32_t i = 0; i < acl->count; i++) {
+                const struct ace *a = &acl->aces[i];
+
+                at = put(put(put(at, a->type, 1), a->flags, 1), a->who, 1);
+                at = put(put(at, a->mask, 4), a->id, 4);
+        }
+        return written(out, at);
+}
+
+bool acl_decode(struct slice value, struct acl *ret)
+{
+        struct reader r = read_value(value, ACL_VERSION);
+
+        for (ret->count = 0; !r.failed && r.at < r.end; ret->count++) {
+                struct ace *a = &ret->aces[ret->count];
+
+                if (ret->count == ACL_ACES)
+                        return false;
+                a->type = (uint8_t)take(&r, 1);
+                a->flags = (uint8_t)take(&r, 1);
+                a->who = (uint8_t)take(&r, 1);
+                a->mask = (uint32_t)take(&r, 4);
+                a->id = (uint32_t)take(&r, 4);
+                if (a->type > ACE4_ACCESS_DENIED_ACE_TYPE || a->flags & ~ACE_FLAGS || a->who > ACE_ID)
+                        return false;
+        }
+        return !r.failed;
 }
 
 /* --- extended attribute */

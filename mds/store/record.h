@@ -9,6 +9,7 @@
  *                                 middle of a collision run stays as a hole (type 0).
  *   x fileid cookie               extended attribute: name, value. cookie = hash of the name; it is the
  *                                 LISTXATTRS cookie
+ *   a fileid                      access control list
  *   l fileid client-tag           a write layout is out: epoch it was granted under
  *   c client-owner                client that has or had state: verifier, principal, lease, whether
  *                                 it had delegations
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "include/acl.h"
 #include "include/nfs4.h"
 
 /* Set in the fileid of every directory but the root, so that directories are apart from files in the store:
@@ -61,7 +63,8 @@ enum {
         INODE_EXCLUSIVE = 1, /* verifier is valid (until the first SETATTR or write open by another) */
         INODE_DATA = 2, /* objects may exist on data servers: it was written to or given a write layout */
         INODE_LAYOUT_SET = 4, /* directories: unit and width are a policy for what is made inside */
-        INODE_XATTRS = 8      /* there are 'x' records of it */
+        INODE_XATTRS = 8,     /* there are 'x' records of it */
+        INODE_ACL = 16        /* there is an 'a' record of it */
 };
 
 struct dirent_record {
@@ -96,6 +99,7 @@ struct slice key_inode(uint8_t *out, uint64_t fileid);
 struct slice key_symlink(uint8_t *out, uint64_t fileid);
 struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie);
 struct slice key_dirents(uint8_t *out, uint64_t parent); /* prefix of all entries */
+struct slice key_acl(uint8_t *out, uint64_t fileid);
 struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie);
 struct slice key_xattrs(uint8_t *out, uint64_t fileid); /* prefix of all attributes */
 struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag);
@@ -118,6 +122,8 @@ struct slice dirent_encode(uint8_t *out, const struct dirent_record *d);
 bool dirent_decode(struct slice value, struct dirent_record *ret);
 struct slice xattr_encode(uint8_t *out, const struct xattr_record *x); /* OUT: XATTR_RECORD_BYTES */
 bool xattr_decode(struct slice value, struct xattr_record *ret);
+struct slice acl_encode(uint8_t *out, const struct acl *acl);
+bool acl_decode(struct slice value, struct acl *ret);
 struct slice orphan_encode(uint8_t *out, const struct orphan_record *o);
 bool orphan_decode(struct slice value, struct orphan_record *ret);
 struct slice client_encode(uint8_t *out, const struct client_record *c);

@@ -95,6 +95,7 @@ void txn_delete_inode(struct txn *t, uint64_t fileid)
                 return;
         if (inode->type == NF4LNK)
                 batch_delete(&t->batch, key_symlink(key, fileid));
+        txn_put_acl(t, inode, NULL);
         if (inode->flags & INODE_XATTRS)
                 txn_delete_xattrs(t, fileid);
         find_edit(t, fileid)->deleted = true;
@@ -119,6 +120,18 @@ void txn_put_symlink(struct txn *t, uint64_t fileid, struct slice target)
         CHECK(target.length > 0 && target.length <= NFS4_MAXPATH);
         memcpy(value + 1, target.data, target.length);
         batch_put(&t->batch, key_symlink(key, fileid), slice_of(value, 1 + target.length));
+}
+
+void txn_put_acl(struct txn *t, struct inode *inode, const struct acl *acl)
+{
+        uint8_t key[KEY_MAX], value[RECORD_MAX];
+
+        CHECK(t->open);
+        if (acl)
+                batch_put(&t->batch, key_acl(key, inode->fileid), acl_encode(value, acl));
+        else if (inode->flags & INODE_ACL)
+                batch_delete(&t->batch, key_acl(key, inode->fileid));
+        inode->flags = (uint8_t)((inode->flags & ~INODE_ACL) | (acl ? INODE_ACL : 0));
 }
 
 void txn_put(struct txn *t, struct slice key, struct slice value)

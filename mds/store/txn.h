@@ -58,7 +58,7 @@ struct inode *txn_edit(struct txn *t, uint64_t fileid);
 /* A new inode of TYPE with a fresh fileid, a random generation, nlink 0, times and change set to now; the
  * rest is the caller's. NULL: no number or no memory is to be had. */
 struct inode *txn_new_inode(struct txn *t, uint8_t type);
-/* With its symlink target and its extended attributes. */
+/* With its symlink target, its extended attributes and its access control list. */
 void txn_delete_inode(struct txn *t, uint64_t fileid);
 /* Entry NAME -> FILEID; -EEXIST, -ENOSPC (256 names with one hash), -EIO, -ENOMEM. Counts in the parent's
  * size (entries) by itself; nlink, times and change are the caller's. NAME is valid (1..255 bytes, checked by
@@ -74,6 +74,11 @@ void txn_touch(struct txn *t, struct inode *inode, bool modify);
  * transaction gives what was read). -errno: nothing happened. Either way the transaction is over. */
 int txn_commit(struct txn *t, uint64_t *ret_seq);
 void txn_abort(struct txn *t);
+
+/* --- access control lists (meta.c, txn.c) */
+int meta_acl(struct meta *m, uint64_t fileid, struct acl *ret); /* of an inode with INODE_ACL. 0, -EIO */
+/* On T's copy of INODE; NULL: it has none any more. */
+void txn_put_acl(struct txn *t, struct inode *inode, const struct acl *acl);
 
 /* --- extended attributes (xattr.c): names of 1 to XATTR_NAME_BYTES bytes, values of up to XATTR_VALUE_BYTES
  */

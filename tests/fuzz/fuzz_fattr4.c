@@ -5,6 +5,26 @@
 
 #include "nfs4/attrs.h"
 
+/* What was taken is given back the same. */
+static void check_acl(struct slice bytes)
+{
+        struct xdr_in x = xdr_in_of(bytes);
+        uint8_t out[ACL_WIRE_BYTES];
+        struct acl acl, again;
+        struct xdr_out w;
+
+        if (acl_get(&x, &acl) != NFS4_OK || x.bad)
+                return;
+        xdr_out_init(&w, out, sizeof(out));
+        acl_put(&w, &acl);
+        CHECK(!w.full);
+        x = xdr_in_of(slice_of(out, xdr_head_length(&w)));
+        CHECK(acl_get(&x, &again) == NFS4_OK && !x.bad && again.count == acl.count);
+        for (uint32_t i = 0; i < acl.count; i++)
+                CHECK(again.aces[i].mask == acl.aces[i].mask && again.aces[i].who == acl.aces[i].who &&
+                      again.aces[i].id == acl.aces[i].id && again.aces[i].flags == acl.aces[i].flags);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_decoded(struct slice bytes)
@@ -24,12 +44,13 @@ static void check_decoded(struct slice bytes)
 
 static void check_encoded(struct slice bytes)
 {
+        static struct acl acl = { .count = ACL_ACES };
         static const struct attr_values values = {
-                .supported = &attrs_supported, .uid = 4294967294, .gid = 0, .pnfs = true
+                .supported = &attrs_supported, .uid = 4294967294, .gid = 0, .pnfs = true, .acl = &acl
         };
         struct xdr_in x = xdr_in_of(bytes);
         struct bitmap4 asked, given;
-        uint8_t out[2048];
+        uint8_t out[4096];
         struct xdr_out w;
 
         get_bitmap(&x, &asked);
@@ -53,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_decoded(bytes);
         check_encoded(bytes);
         attrs_get_raw(&x, &raw);
+        check_acl(bytes);
         check_name(bytes);
         return 0;
 }

@@ -65,6 +65,8 @@ void user_put_attrs(struct xdr_out *x, const struct attr_set *set)
         xdr_put_u32(x, 0);
         if (bitmap_has(&set->mask, FATTR4_SIZE))
                 xdr_put_u64(x, set->size);
+        if (bitmap_has(&set->mask, FATTR4_ACL))
+                xdr_put_fixed(x, set->acl.data, set->acl.length);
         if (bitmap_has(&set->mask, FATTR4_MODE))
                 xdr_put_u32(x, set->mode);
         for (int i = 0; i < 2; i++)
@@ -82,6 +84,10 @@ void user_put_attrs(struct xdr_out *x, const struct attr_set *set)
                         if (!now)
                                 put_time(x, i == 0 ? set->time_access : set->time_modify);
                 }
+        if (bitmap_has(&set->mask, FATTR4_MODE_UMASK)) {
+                xdr_put_u32(x, set->mode_unmasked);
+                xdr_put_u32(x, set->mode_unmasked & ~set->mode);
+        }
         xdr_patch_u32(x, at, xdr_head_length(x) - at - 4);
 }
 

@@ -25,6 +25,7 @@ static struct bitmap4 bits(unsigned count, ...)
 /* --- encoding */
 
 static uint8_t bytes[4096];
+static struct acl acl = { .count = ACL_ACES };
 
 static struct xdr_in encoded(const struct bitmap4 *asked, const struct attr_values *v, struct bitmap4 *given)
 {
@@ -46,6 +47,7 @@ static struct xdr_in encoded(const struct bitmap4 *asked, const struct attr_valu
 static void asked_comes_in_ascending_order(void **state)
 {
         const struct attr_values v = { .supported = &attrs_supported,
+                                       .acl = &acl,
                                        .type = NF4REG,
                                        .size = 77,
                                        .fileid = 5,
@@ -74,8 +76,8 @@ static void asked_comes_in_ascending_order(void **state)
 
 static void unsupported_and_write_only_are_left_out(void **state)
 {
-        const struct attr_values v = { .supported = &attrs_supported };
-        struct bitmap4 asked = bits(4, FATTR4_TYPE, 12u /* acl */, FATTR4_TIME_ACCESS_SET,
+        const struct attr_values v = { .supported = &attrs_supported, .acl = &acl };
+        struct bitmap4 asked = bits(4, FATTR4_TYPE, 14u /* archive */, FATTR4_TIME_ACCESS_SET,
                                     80u /* sec_label */),
                        given;
 
@@ -93,7 +95,7 @@ static void unsupported_and_write_only_are_left_out(void **state)
 static void everything_fits_its_bound(void **state)
 {
         const struct attr_values v = {
-                .supported = &attrs_supported, .uid = UINT32_MAX, .gid = UINT32_MAX, .pnfs = true
+                .supported = &attrs_supported, .acl = &acl, .uid = UINT32_MAX, .gid = UINT32_MAX, .pnfs = true
         };
         struct bitmap4 asked = { .word = { UINT32_MAX, UINT32_MAX, UINT32_MAX } }, given;
 
@@ -109,7 +111,7 @@ static void everything_fits_its_bound(void **state)
 
 static void layout_types_are_files_or_none(void **state)
 {
-        struct attr_values v = { .supported = &attrs_supported, .pnfs = true };
+        struct attr_values v = { .supported = &attrs_supported, .acl = &acl, .pnfs = true };
         struct bitmap4 asked = bits(1, FATTR4_FS_LAYOUT_TYPES), given;
         struct xdr_in in = encoded(&asked, &v, &given);
 
@@ -124,7 +126,7 @@ static void layout_types_are_files_or_none(void **state)
 
 static void a_short_buffer_is_full(void **state)
 {
-        const struct attr_values v = { .supported = &attrs_supported };
+        const struct attr_values v = { .supported = &attrs_supported, .acl = &acl };
         struct bitmap4 asked = { .word = { UINT32_MAX, UINT32_MAX, UINT32_MAX } };
 
         (void)state;
@@ -142,7 +144,7 @@ static void a_short_buffer_is_full(void **state)
 struct given {
         struct xdr_out x;
         uint32_t length_at;
-        uint8_t bytes[512];
+        uint8_t bytes[2048];
 };
 
 static void begin(struct given *g, struct bitmap4 mask)
@@ -272,6 +274,71 @@ static void modes(void **state)
         assert_int_equal(decoded(&g, &set), NFS4ERR_INVAL);
 }
 
+static void mode_and_umask(void **state)
+{
+        struct given g;
+        struct attr_set set;
+
+        (void)state;
+        begin(&g, bits(1, FATTR4_MODE_UMASK));
+        xdr_put_u32(&g.x, 02666);
+        xdr_put_u32(&g.x, 027);
+        assert_int_equal(decoded(&g, &set), NFS4_OK);
+        assert_int_equal(set.mode, 02640);
+        assert_int_equal(set.mode_unmasked, 02666);
+        begin(&g, bits(2, FATTR4_MODE, FATTR4_MODE_UMASK));
+        xdr_put_u32(&g.x, 0644);
+        xdr_put_u32(&g.x, 0666);
+        xdr_put_u32(&g.x, 022);
+        assert_int_equal(decoded(&g, &set), NFS4ERR_INVAL);
+}
+
+static enum nfsstat4 acl_status(uint32_t type, uint32_t flags, uint32_t mask, const char *who)
+{
+        struct given g;
+        struct attr_set set;
+
+        begin(&g, bits(1, FATTR4_ACL));
+        xdr_put_u32(&g.x, 1);
+        xdr_put_u32(&g.x, type);
+        xdr_put_u32(&g.x, flags);
+        xdr_put_u32(&g.x, mask);
+        xdr_put_string(&g.x, who);
+        return decoded(&g, &set);
+}
+
+static void access_control_lists(void **state)
+{
+        struct given g;
+        struct attr_set set;
+
+        (void)state;
+        assert_int_equal(acl_status(0, 0, 1, "OWNER@"), NFS4_OK);
+        assert_int_equal(acl_status(1, 0x4b, 0x1f07ff, "1000"), NFS4_OK);
+        assert_int_equal(acl_status(2, 0, 1, "OWNER@"), NFS4ERR_ATTRNOTSUPP); /* AUDIT */
+        assert_int_equal(acl_status(0, 0x10, 1, "OWNER@"), NFS4ERR_INVAL);    /* SUCCESSFUL_ACCESS */
+        assert_int_equal(acl_status(0, 0, 0x800, "OWNER@"), NFS4ERR_INVAL);
+        assert_int_equal(acl_status(0, 0, 1, "owner@"), NFS4ERR_BADOWNER);
+        assert_int_equal(acl_status(0, 0, 1, "NETWORK@"), NFS4ERR_BADOWNER);
+        assert_int_equal(acl_status(0, 0, 1, "01"), NFS4ERR_BADOWNER);
+        assert_int_equal(acl_status(0, 0, 1, ""), NFS4ERR_BADOWNER);
+        begin(&g, bits(1, FATTR4_ACL));
+        xdr_put_u32(&g.x, ACL_ACES + 1);
+        for (int i = 0; i <= ACL_ACES; i++) {
+                xdr_put_u64(&g.x, 0);
+                xdr_put_u32(&g.x, 1);
+                xdr_put_string(&g.x, "1");
+        }
+        assert_int_equal(decoded(&g, &set), NFS4ERR_NOSPC);
+        begin(&g, bits(1, FATTR4_ACL));
+        xdr_put_u32(&g.x, UINT32_MAX);
+        assert_int_equal(decoded(&g, &set), NFS4ERR_BADXDR);
+        begin(&g, bits(1, FATTR4_ACL));
+        xdr_put_u32(&g.x, 0);
+        assert_int_equal(decoded(&g, &set), NFS4_OK); /* nobody may anything */
+        assert_int_equal(set.acl.length, 4);
+}
+
 static void what_cannot_be_set(void **state)
 {
         struct given g;
@@ -282,8 +349,8 @@ static void what_cannot_be_set(void **state)
         begin(&g, bits(1, FATTR4_CHANGE));
         xdr_put_u64(&g.x, 1);
         assert_int_equal(decoded(&g, &set), NFS4ERR_INVAL);
-        begin(&g, bits(1, 12u /* acl */));
-        xdr_put_u32(&g.x, 0);
+        begin(&g, bits(1, 14u /* archive */));
+        xdr_put_bool(&g.x, false);
         assert_int_equal(decoded(&g, &set), NFS4ERR_ATTRNOTSUPP);
         begin(&g, bits(1, FATTR4_SIZE));
         xdr_put_u64(&g.x, 1ull << 63);
@@ -332,6 +399,8 @@ int main(void)
                 cmocka_unit_test(owners_are_numbers),
                 cmocka_unit_test(times_have_a_range),
                 cmocka_unit_test(modes),
+                cmocka_unit_test(mode_and_umask),
+                cmocka_unit_test(access_control_lists),
                 cmocka_unit_test(what_cannot_be_set),
                 cmocka_unit_test(lengths_are_exact),
         };

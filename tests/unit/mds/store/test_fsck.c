@@ -209,6 +209,24 @@ static void extended_attributes(void **state)
               "its extended attributes are not there", NULL);
 }
 
+static void access_control_lists(void **state)
+{
+        static const struct acl empty;
+        struct tree t = plant(*state);
+        struct inode file = inode_of(&t, t.file), sub = inode_of(&t, t.sub);
+
+        file.flags |= INODE_ACL;
+        sub.flags |= INODE_ACL;
+        put_inode(&t, file);
+        put_inode(&t, sub);
+        put(&t, key_acl(t.key, t.file), acl_encode(t.value, &empty));
+        put(&t, key_acl(t.key, t.dir), acl_encode(t.value, &empty));
+        put(&t, key_acl(t.key, 4711), acl_encode(t.value, &empty));
+        put(&t, key_acl(t.key, t.sub), slice_str("junk"));
+        finds(&t, "its inode knows of none", "acl 4711: its inode is not there", "its record is damaged",
+              "its access control list is not there", NULL);
+}
+
 static void damaged_records(void **state)
 {
         struct tree t = plant(*state);
@@ -396,6 +414,7 @@ int main(void)
                 ON_MEMORY(directory_with_two_names),
                 ON_MEMORY(loop),
                 ON_MEMORY(extended_attributes),
+                ON_MEMORY(access_control_lists),
                 ON_MEMORY(damaged_records),
                 ON_MEMORY(damaged_inode),
                 ON_MEMORY(numbers_not_given_out),
