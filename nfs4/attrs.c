@@ -169,6 +169,9 @@ static bool put_fs(struct xdr_out *x, unsigned attr, const struct attr_values *v
         case FATTR4_FILES_AVAIL: xdr_put_u64(x, v->files_avail); return true;
         case FATTR4_FILES_FREE: xdr_put_u64(x, v->files_free); return true;
         case FATTR4_FILES_TOTAL: xdr_put_u64(x, v->files_total); return true;
+        case FATTR4_QUOTA_AVAIL_HARD: /* nobody has less than all there is, and all use it together */
+        case FATTR4_QUOTA_AVAIL_SOFT: xdr_put_u64(x, v->space_avail); return true;
+        case FATTR4_QUOTA_USED: xdr_put_u64(x, v->space_total - v->space_free); return true;
         case FATTR4_SPACE_AVAIL: xdr_put_u64(x, v->space_avail); return true;
         case FATTR4_SPACE_FREE: xdr_put_u64(x, v->space_free); return true;
         case FATTR4_SPACE_TOTAL: xdr_put_u64(x, v->space_total); return true;

@@ -38,7 +38,8 @@ static void file_system_values(const struct compound *c, const struct subject *s
         if (bitmap_has(asked, FATTR4_FILEHANDLE))
                 fh_encode(&s->fh, c->server->key, v->fh);
         if (!asks_any(asked, BIT(FILES_AVAIL) | BIT(FILES_FREE) | BIT(FILES_TOTAL),
-                      BIT(SPACE_AVAIL) | BIT(SPACE_FREE) | BIT(SPACE_TOTAL)))
+                      BIT(SPACE_AVAIL) | BIT(SPACE_FREE) | BIT(SPACE_TOTAL) | BIT(QUOTA_AVAIL_HARD) |
+                              BIT(QUOTA_AVAIL_SOFT) | BIT(QUOTA_USED)))
                 return;
         fleet_space(mds->fleet, &v->space_total, &v->space_free);
         v->space_avail = v->space_free;
