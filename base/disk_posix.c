@@ -45,7 +45,8 @@ int posix_space(int root_fd, uint64_t *ret_total, uint64_t *ret_free)
 
         if (fstatvfs(root_fd, &st) < 0)
                 return -errno;
-        *ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+        /* What is kept for root is no capacity of ours: total minus free is what is used. */
+        *ret_total = (uint64_t)(st.f_blocks - st.f_bfree + st.f_bavail) * st.f_frsize;
         *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
         return 0;
 }

@@ -70,9 +70,15 @@ void fence_table_raise_floor(struct fence_table *f, uint32_t floor)
         drop_below(f, floor);
 }
 
+/* Fences of one file lie together; those of all files (0), one for each client that expired, do not. */
+static uint64_t hash_of(uint64_t fileid, uint32_t client)
+{
+        return hash_u64(fileid ? fileid : (uint64_t)client << 32);
+}
+
 static struct fence *find(const struct fence_table *f, uint64_t fileid, uint32_t client)
 {
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid)) {
+        HASHTAB_FOR_EACH(node, &f->table, hash_of(fileid, client)) {
                 struct fence *e = CONTAINER(node, struct fence, node);
 
                 if (e->fileid == fileid && e->client == client)
@@ -90,7 +96,7 @@ static struct fence *add(struct fence_table *f, uint64_t fileid, uint32_t client
         list_init(&e->in_removed);
         e->fileid = fileid;
         e->client = client;
-        hashtab_insert(&f->table, &e->node, hash_u64(fileid));
+        hashtab_insert(&f->table, &e->node, hash_of(fileid, client));
         return e;
 }
 
@@ -170,7 +176,7 @@ static enum nfsstat4 check_fences_of(const struct fence_table *f, uint64_t filei
 {
         bool fenced = false;
 
-        HASHTAB_FOR_EACH(node, &f->table, hash_u64(fileid)) {
+        HASHTAB_FOR_EACH(node, &f->table, hash_of(fileid, fh->client)) {
                 const struct fence *e = CONTAINER(node, struct fence, node);
 
                 if (e->fileid != fileid || (e->client != 0 && e->client != fh->client) ||
@@ -183,7 +189,7 @@ static enum nfsstat4 check_fences_of(const struct fence_table *f, uint64_t filei
         return fenced ? NFS4ERR_BAD_STATEID : NFS4_OK;
 }
 
-/* Fences of file 0 are of all files: a client that was revoked. */
+/* Fences of file 0 are of all files: a client that was revoked or whose lease ran out. */
 static enum nfsstat4 check_fences(const struct fence_table *f, const struct fh *fh)
 {
         if (fh->epoch < f->floor || check_fences_of(f, 0, fh) != NFS4_OK)

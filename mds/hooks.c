@@ -2,6 +2,7 @@
 /* Where the MDS differs from any NFSv4.1 server: the hooks of nfs4/server.h. */
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "mds/durable.h"
 #include "mds/fleet/fences.h"
@@ -120,20 +121,26 @@ static void fenced(struct fence_wait *wait)
         free(wait);
 }
 
-static bool fence_writer(void *arg, struct layout_state *state)
+static bool has_written(void *arg, struct layout_state *state)
 {
-        struct mds *mds = arg;
-        const struct inode *inode;
-        struct fence_wait *wait;
+        *(bool *)arg |= (state->handles & 1u << LAYOUTIOMODE4_RW) != 0;
+        return !*(bool *)arg;
+}
 
-        if (!(state->handles & 1u << LAYOUTIOMODE4_RW) || meta_inode(mds->meta, state->fileid, &inode) < 0)
-                return true;
+/* One fence for all its files: there may be a hundred thousand. */
+static void fence_client(struct mds *mds, const struct client *client)
+{
+        struct fence_wait *wait;
+        bool writes = false;
+
+        layouts_each(mds->layouts, client, has_written, &writes);
+        if (!writes)
+                return;
         wait = calloc(1, sizeof(*wait));
-        if (!wait)
-                return false; /* its handles die with the next rise of the floor */
+        CHECK(wait != NULL); /* without memory for a fence nothing may go on */
         wait->done = fenced;
-        fence_raise(mds->fleet, inode, &state->client->tag, 1, true, wait);
-        return true;
+        if (!fence_raise_client(mds->fleet, client->tag, wait))
+                free(wait);
 }
 
 /* A client whose lease ran out may be alive behind a broken network: its write layouts end at the data
@@ -144,7 +151,7 @@ static void client_gone(struct nfs4_server *s, struct client *client)
         bool lapsed = env_now(mds->env) - client->renewed_ns >= s->lease_seconds * 1000000000ull;
 
         if (lapsed && !mds->stopping)
-                layouts_each(mds->layouts, client, fence_writer, mds);
+                fence_client(mds, client);
         layouts_drop_client(mds->layouts, client);
         delegations_drop_client(mds->delegations, client);
         opens_drop_client(mds->opens, client);

@@ -416,18 +416,28 @@ static void a_deleted_file_leaves_the_data_servers(void **state)
         assert_int_equal(layouts_count(lab.mds.layouts), 0);
 }
 
+/* Whatever it has: one fence of the client, not one a file. */
 static void an_expired_writer_is_fenced(void **state)
 {
-        uint32_t fences = lab.ds[1].fences;
+        uint32_t fences = lab.ds[1].fences, tag = client_by_id(&lab.mds.nfs, u.clientid)->tag;
+        struct user_open g = USER_CREATE(.how = UNCHECKED4);
+        struct stateid more;
 
         (void)state;
-        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK); /* it keeps the layout */
+        assert_int_equal(user_open(&u, &root, "g", &g), NFS4_OK);
+        assert_int_equal(user_layoutget(&u, &g.fh, &g.stateid, &more), NFS4_OK);
+        assert_int_equal(user_close(&u, &g.fh, &g.stateid), NFS4_OK);
+        assert_int_equal(user_close(&u, &o.fh, &o.stateid), NFS4_OK); /* it keeps the layouts */
         for (int i = 0; i < 12; i++) {
                 mds_lab_run_ms(&lab, 10000);
                 user_lookup(&other, &root, "f", NULL);
         }
         assert_int_equal(layouts_count(lab.mds.layouts), 0);
         assert_int_equal(lab.ds[1].fences, fences + 1);
+        assert_int_equal(lab.ds[1].last_fence.fileid, 0);
+        assert_int_equal(lab.ds[1].last_fence.client, tag);
+        assert_true(lab.ds[1].last_fence.final);
+        assert_int_equal(lab.ds[1].last_fence.below, meta_epoch(lab.mds.meta));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
