@@ -2,6 +2,7 @@
 #include "mds/fleet/fences.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -17,17 +18,29 @@ struct fences {
         struct hashtab table;
         uint32_t floor;
         struct list waiting; /* struct pending: for the end of a trust */
+        struct task send;    /* what was gathered in this turn */
 };
 
-/* One data server that has not acknowledged yet. */
-struct pending {
-        struct list node; /* in fences->waiting */
-        struct timer trust;
-        struct fence_wait *wait;
+enum { MESSAGE_FENCES = 256 };
+
+/* All that one turn has to tell one data server, so that a thousand fences are a few calls. */
+struct fence_message {
+        struct fleet *fleet;
         struct server *server;
         struct conn *told_over; /* compared, never used: it may be gone */
-        struct fleet *fleet;
+        struct list pending;
+        uint32_t count;
+        ctl_fence fences[MESSAGE_FENCES];
 };
+
+/* Somebody who waits for one data server that has not acknowledged yet. */
+struct pending {
+        struct list node; /* in a message, then, when that failed, in fences->waiting */
+        struct timer trust;
+        struct fence_wait *wait;
+};
+
+static void send_gathered(struct task *task);
 
 struct fences *fences_new(struct fleet *f)
 {
@@ -39,6 +52,8 @@ struct fences *fences_new(struct fleet *f)
         }
         x->fleet = f;
         list_init(&x->waiting);
+        list_init(&x->send.node);
+        x->send.run = send_gathered;
         x->floor = meta_raise_epoch(f->mds->meta);
         return x;
 }
@@ -60,6 +75,7 @@ void fences_free(struct fences *x)
         if (!x)
                 return;
         clear(x);
+        list_remove(&x->send.node);
         hashtab_destroy(&x->table);
         free(x);
 }
@@ -135,21 +151,15 @@ static void trust_ran_out(struct timer *t)
         settle(CONTAINER(t, struct pending, trust));
 }
 
-/* It could not be told: what it serves ends with its trust, and when it comes back HELLO tells it first. The
- * connection that did not carry the fence is closed, or the heartbeats on it would go on renewing the trust.
- */
-static void await_trust(struct pending *p)
+/* It could not be told: what it serves ends with its trust, and when it comes back HELLO tells it first. */
+static void await_trust(struct fleet *f, const struct server *server, struct pending *p)
 {
-        struct env *env = p->fleet->mds->env;
-        uint64_t now = env_now(env), until = p->server->trusted_until_ns;
+        struct env *env = f->mds->env;
+        uint64_t now = env_now(env), until = server->trusted_until_ns;
 
-        if (p->server->conn && p->server->conn == p->told_over) {
-                log_warn("fence-not-acknowledged", "name=%s", p->server->name);
-                conn_close(p->told_over);
-        }
         p->trust.fire = trust_ran_out;
         timer_start(env, &p->trust, until > now ? until - now : 0);
-        list_push(&p->fleet->fences->waiting, &p->node);
+        list_push(&f->fences->waiting, &p->node);
 }
 
 /* What goes on may come to wait for a fence once more: a truncation behind another. */
@@ -168,36 +178,89 @@ void fences_give_up(struct fleet *f)
         } while (!list_empty(waiting));
 }
 
+/* --- messages */
+
+/* The connection that did not carry a fence is closed, or the heartbeats on it would go on renewing the
+ * trust. */
+static void not_acknowledged(struct fence_message *m)
+{
+        struct server *server = m->server;
+
+        if (server->conn && server->conn == m->told_over) {
+                log_warn("fence-not-acknowledged", "name=%s", server->name);
+                conn_close(m->told_over);
+        }
+        for (struct list *node; (node = list_pop(&m->pending));)
+                await_trust(m->fleet, server, CONTAINER(node, struct pending, node));
+        free(m);
+}
+
 static void acknowledged(void *arg, struct server *server, void *result)
 {
-        struct pending *p = arg;
+        struct fence_message *m = arg;
         const ctl_result *r = result;
 
         (void)server;
-        if (r && r->status == CTL_OK)
-                settle(p);
-        else
-                await_trust(p);
+        if (!r || r->status != CTL_OK) {
+                not_acknowledged(m);
+                return;
+        }
+        for (struct list *node; (node = list_pop(&m->pending));)
+                settle(CONTAINER(node, struct pending, node));
+        free(m);
 }
 
-static void send_one(struct fleet *f, struct server *s, ctl_fence *fences, uint32_t count,
-                     struct fence_wait *wait)
+static void send_message(struct fence_message *m)
 {
-        struct pending *p = calloc(1, sizeof(*p));
-        ctl_fence_args args = { .floor = f->fences->floor,
-                                .fences.fences_len = count,
-                                .fences.fences_val = fences };
+        struct server *server = m->server;
+        ctl_fence_args args = { .floor = m->fleet->fences->floor,
+                                .fences.fences_len = m->count,
+                                .fences.fences_val = m->fences };
 
-        CHECK(p != NULL); /* without memory for a fence nothing may go on */
-        list_init(&p->node);
+        server->gathering = NULL;
+        m->told_over = server->conn;
+        if (ctl_call(server, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result,
+                     sizeof(ctl_result), acknowledged, m) < 0)
+                not_acknowledged(m);
+}
+
+static void send_gathered(struct task *task)
+{
+        struct fleet *f = CONTAINER(task, struct fences, send)->fleet;
+
+        for (uint32_t i = 0; i < f->count; i++)
+                if (f->servers[i]->gathering)
+                        send_message(f->servers[i]->gathering);
+}
+
+/* Without memory for a fence nothing may go on. */
+static struct fence_message *message_to(struct fleet *f, struct server *s, uint32_t count)
+{
+        if (s->gathering && s->gathering->count + count > MESSAGE_FENCES)
+                send_message(s->gathering);
+        if (!s->gathering) {
+                s->gathering = calloc(1, sizeof(*s->gathering));
+                CHECK(s->gathering != NULL);
+                s->gathering->fleet = f;
+                s->gathering->server = s;
+                list_init(&s->gathering->pending);
+        }
+        env_defer(f->mds->env, &f->fences->send);
+        return s->gathering;
+}
+
+static void tell(struct fleet *f, struct server *s, const ctl_fence *fences, uint32_t count,
+                 struct fence_wait *wait)
+{
+        struct fence_message *m = message_to(f, s, count);
+        struct pending *p = calloc(1, sizeof(*p));
+
+        CHECK(p != NULL);
         p->wait = wait;
-        p->server = s;
-        p->told_over = s->conn;
-        p->fleet = f;
         wait->pending++;
-        if (ctl_call(s, CTL_FENCE, (xdrproc_t)xdr_ctl_fence_args, &args, (xdrproc_t)xdr_ctl_result,
-                     sizeof(ctl_result), acknowledged, p) < 0)
-                await_trust(p);
+        list_push(&m->pending, &p->node);
+        memcpy(m->fences + m->count, fences, count * sizeof(*fences));
+        m->count += count;
 }
 
 void fence_raise(struct fleet *f, const struct inode *file, const uint32_t *tags, uint32_t count, bool final,
@@ -221,7 +284,7 @@ void fence_raise(struct fleet *f, const struct inode *file, const uint32_t *tags
                 struct server *s = fleet_file_server(f, file, i);
 
                 if (s)
-                        send_one(f, s, fences, count, wait);
+                        tell(f, s, fences, count, wait);
         }
         CHECK(wait->pending > 0);
 }
@@ -237,7 +300,7 @@ bool fence_raise_client(struct fleet *f, uint32_t tag, struct fence_wait *wait)
         note(f->fences, &fence);
         metric_add(&f->fence_count, 1);
         for (uint32_t i = 0; i < f->count; i++)
-                send_one(f, f->servers[i], &fence, 1, wait);
+                tell(f, f->servers[i], &fence, 1, wait);
         return true;
 }
 

@@ -26,8 +26,9 @@ struct server {      /* one data server */
                 trusted_until_ns; /* it serves nothing by old fences after this if it does not hear from us */
         uint64_t last_heard_ns;   /* 0: never since we started */
         uint64_t space_total, space_free, used, objects;
-        struct ctl_queue queue; /* calls to it */
-        const char *nonsense;   /* what server_makes_no_sense() logged last */
+        struct ctl_queue queue;          /* calls to it */
+        struct fence_message *gathering; /* fences of this turn, not sent yet (fences.c); NULL: none */
+        const char *nonsense;            /* what server_makes_no_sense() logged last */
 };
 
 struct pool {

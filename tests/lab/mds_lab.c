@@ -116,8 +116,9 @@ static void serve_fence(struct lab_ds *ds, struct call *call)
         ctl_fence_args args = { 0 };
         ctl_result res = { .status = CTL_OK };
 
-        ds->fences++;
         ctl_lab_args(call, (xdrproc_t)xdr_ctl_fence_args, &args);
+        ds->fences += args.fences.fences_len;
+        ds->fence_messages += args.fences.fences_len > 0;
         if (args.fences.fences_len > 0) {
                 ds->last_fence_count = args.fences.fences_len;
                 ds->last_fence = args.fences.fences_val[args.fences.fences_len - 1];

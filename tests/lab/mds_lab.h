@@ -23,7 +23,8 @@ struct lab_ds {
         struct rpc_program programs[2];
         struct rpc_server *rpc;
         struct lab_object objects[LAB_OBJECTS];
-        uint32_t getsizes, truncates, removes, fences; /* calls seen */
+        uint32_t getsizes, truncates, removes, fence_messages; /* calls seen */
+        uint32_t fences;                                       /* in these messages */
         uint64_t truncated_to;
         ctl_fence last_fence; /* the last of the last FENCE that had any */
         uint32_t last_fence_count;

@@ -186,6 +186,7 @@ static void another_export_policy_fences_all(void **state)
         recall_unexported(lab.mds.recalls);
         mds_lab_run_ms(&lab, 1000);
         assert_int_equal(fences(), 101);
+        assert_true(lab.ds[0].fence_messages < 10);
         assert_int_equal(returned(), 0);
 }
 
