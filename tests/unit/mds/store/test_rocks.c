@@ -94,8 +94,10 @@ static int other_server(const char *dir)
 {
         struct bed b = { .loop = loop_new() };
         char error[512] = "";
+        struct store *store = open_at(&b, dir, error);
 
-        return open_at(&b, dir, error) || !strstr(error, "another server has this store open");
+        loop_free(b.loop);
+        return store || !strstr(error, "another server has this store open");
 }
 
 static void reading_beside_a_server(void **state)
