@@ -11,9 +11,9 @@ enum { ACE_SMALLEST = 16, MORE_ACES = 4096 };
 
 static bool get_who(struct slice text, struct ace *ace)
 {
-        for (uint8_t who = ACE_OWNER; who <= ACE_EVERYONE; who++)
+        for (int who = ACE_OWNER; who <= ACE_EVERYONE; who++)
                 if (slice_equal(text, slice_str(special[who]))) {
-                        ace->who = who;
+                        ace->who = (uint8_t)who;
                         return true;
                 }
         ace->who = ACE_ID;
