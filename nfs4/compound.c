@@ -146,6 +146,12 @@ static void count_op(struct compound *c)
 }
 
 /* Append the result: opnum, status, and what the operation adds. What does not fit becomes an error. */
+/* No reply has more payloads, or there was no memory for a longer head. */
+static enum nfsstat4 why_full(const struct xdr_out *x)
+{
+        return x->ref_count == XDR_MAX_REFS ? NFS4ERR_REP_TOO_BIG : NFS4ERR_DELAY;
+}
+
 static enum compound_phase encode_op(struct compound *c)
 {
         struct xdr_out *x = &c->call.out;
@@ -157,7 +163,7 @@ static enum compound_phase encode_op(struct compound *c)
         xdr_put_u32(x, c->status);
         if (c->op && c->op->encode && (c->status == NFS4_OK || c->op->flags & OP_ENCODES_ERRORS))
                 c->op->encode(c, x, c->status);
-        fits = x->full ? NFS4ERR_DELAY /* no memory for a longer head */ : check_fits(c, 0);
+        fits = x->full ? why_full(x) : check_fits(c, 0);
         if (fits != NFS4_OK && !c->abandoned_reply) {
                 xdr_truncate(x, c->op_at);
                 c->status = fits;

@@ -116,6 +116,33 @@ static void of_all_clients(void **state)
         assert_int_equal(user_open(&modest, &root, "a", &o), NFS4_OK);
 }
 
+/* More payloads than a reply has room for: the client has to ask in parts, coming again is no use. */
+static void payloads_of_a_reply(void **state)
+{
+        struct attr_set size = { .size = 4096 };
+
+        (void)state;
+        bitmap_set(&size.mask, FATTR4_SIZE);
+        assert_int_equal(user_setattr(&greedy, &a.fh, &a.stateid, &size), NFS4_OK);
+        user_begin(&greedy);
+        user_putfh(&greedy, &a.fh);
+        for (int i = 0; i <= XDR_MAX_REFS; i++) {
+                struct xdr_out *x = user_op(&greedy, OP_READ);
+
+                put_stateid(x, &a.stateid);
+                xdr_put_u64(x, 0);
+                xdr_put_u32(x, 4096);
+        }
+        assert_int_equal(user_call(&greedy), NFS4ERR_REP_TOO_BIG);
+        assert_int_equal(user_result(&greedy, OP_PUTFH), NFS4_OK);
+        for (int i = 0; i < XDR_MAX_REFS; i++) {
+                assert_int_equal(user_result(&greedy, OP_READ), NFS4_OK);
+                assert_int_equal(xdr_get_u32(&greedy.in), 1); /* eof */
+                assert_int_equal(xdr_get_opaque(&greedy.in, 4096).length, 4096);
+        }
+        assert_int_equal(user_result(&greedy, OP_READ), NFS4ERR_REP_TOO_BIG);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -124,6 +151,7 @@ int main(void)
                 TEST(open_files),
                 TEST(layouts),
                 TEST(of_all_clients),
+                TEST(payloads_of_a_reply),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
