@@ -27,6 +27,7 @@ struct ctl_request {
         struct object *object; /* held on worker 0 */
         struct opener opener;
         struct disk_req disk;
+        struct sync_wait sync;
         struct folder_wait folder; /* ALLOCATE */
         ctl_status status;
         uint32_t at, pending;

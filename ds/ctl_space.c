@@ -48,9 +48,9 @@ static void step_done(struct ctl_request *r, int error)
                 finish(r, r->status);
 }
 
-static void synced(struct disk_req *disk)
+static void synced(struct sync_wait *sync, int error)
 {
-        step_done(CONTAINER(disk, struct ctl_request, disk), (int)disk->result);
+        step_done(CONTAINER(sync, struct ctl_request, sync), error);
 }
 
 static void name_synced(struct folder_wait *folder, int error)
@@ -65,8 +65,8 @@ static void make_durable(struct ctl_request *r)
         r->status = CTL_OK;
         r->pending = 2;
         r->folder.done = name_synced;
-        r->disk = (struct disk_req){ .op = DISK_SYNC, .fd = r->object->fd, .done = synced };
-        disk_submit(w->disk, &r->disk);
+        r->sync.synced = synced;
+        object_sync(r->object, &r->sync);
         if (folder_sync(&w->objects.folders, object_folder(r->object->fileid), &r->folder))
                 step_done(r, 0);
 }

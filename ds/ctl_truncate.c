@@ -21,8 +21,7 @@ static uint64_t target_of(const struct ctl_request *r)
 {
         const ctl_object *o = object_of(r);
 
-        return stripe_object_size((struct stripe){ o->unit, o->width, o->first }, o->index,
-                                  r->args.truncate.size);
+        return stripe_object_size(ctl_object_stripe(o), o->index, r->args.truncate.size);
 }
 
 static bool is_file(void *arg, const struct fh *fh)
@@ -121,24 +120,16 @@ static void finish(struct ctl_request *r, ctl_status status)
         visit_start(&r->visit);
 }
 
-static void synced(struct disk_req *disk)
+static void synced(struct sync_wait *sync, int error)
 {
-        struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
+        struct ctl_request *r = CONTAINER(sync, struct ctl_request, sync);
 
-        if (disk->result < 0)
-                ds_disk_failed(r->ds, (int)disk->result, true);
-        finish(r, disk->result < 0 ? CTL_IO : CTL_OK);
+        if (error)
+                ds_disk_failed(r->ds, error, true);
+        finish(r, error ? CTL_IO : CTL_OK);
 }
 
-static void submit(struct ctl_request *r, enum disk_op op, void (*done)(struct disk_req *))
-{
-        struct worker *w = r->ds->workers[0];
-
-        r->disk = (struct disk_req){ .op = op, .fd = r->object->fd, .offset = target_of(r), .done = done };
-        disk_submit(w->disk, &r->disk);
-}
-
-static void cut(struct disk_req *disk)
+static void have_cut(struct disk_req *disk)
 {
         struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
 
@@ -146,8 +137,17 @@ static void cut(struct disk_req *disk)
                 ds_disk_failed(r->ds, (int)disk->result, false);
                 finish(r, CTL_IO);
         } else {
-                submit(r, DISK_SYNC, synced);
+                r->sync.synced = synced;
+                object_sync(r->object, &r->sync);
         }
+}
+
+static void cut(struct ctl_request *r)
+{
+        r->disk = (struct disk_req){
+                .op = DISK_TRUNCATE, .fd = r->object->fd, .offset = target_of(r), .done = have_cut
+        };
+        disk_submit(r->ds->workers[0]->disk, &r->disk);
 }
 
 static void opened(struct opener *opener, int error)
@@ -163,7 +163,7 @@ static void opened(struct opener *opener, int error)
                  (r->object->size == target_of(r) && allocated <= r->object->size + SLACK))
                 finish(r, CTL_OK);
         else
-                submit(r, DISK_TRUNCATE, cut); /* also when only room behind the end goes (ctl_space.c) */
+                cut(r); /* also when only room behind the end goes (ctl_space.c) */
 }
 
 static void all_held(struct visit *v)

@@ -5,6 +5,8 @@
 
 #include "ds/worker.h"
 
+#include <ctl.h>
+
 enum { NO_ATTEMPT = 1 };
 
 static enum nfsstat4 check_stateid(struct compound *c, const struct stateid *stateid)
@@ -182,6 +184,39 @@ enum nfsstat4 io_sync(struct io *io, struct io_sync *s)
         if (folder_sync(&io->worker->objects.folders, object_folder(o->fileid), &s->folder))
                 s->pending--;
         return NFS4_WAIT;
+}
+
+/* --- at the MDS */
+
+static void pushed(struct push *push)
+{
+        compound_wake(CONTAINER(push, struct io_push, push)->io->compound);
+}
+
+enum nfsstat4 io_push(struct io *io, struct io_push *p, uint64_t size)
+{
+        const struct fh *fh = io->fh;
+
+        p->io = io;
+        p->push = (struct push){ .fileid = fh->fileid,
+                                 .generation = fh->generation,
+                                 .epoch = fh->epoch,
+                                 .size = stripe_size_from_object(io_stripe(fh), io->index, size),
+                                 .mtime_ns = env_wall(io->worker->env),
+                                 .done = pushed };
+        push_send(io->worker, &p->push);
+        return NFS4_WAIT;
+}
+
+enum nfsstat4 io_told(int status)
+{
+        switch (status) {
+        case CTL_OK: return NFS4_OK;
+        case CTL_NOENT: return NFS4ERR_STALE;
+        case CTL_NOSPC: return NFS4ERR_NOSPC;
+        case CTL_TOOBIG: return NFS4ERR_FBIG;
+        default: return NFS4ERR_BAD_STATEID; /* the MDS cannot keep it now: let it tell the client why */
+        }
 }
 
 /* --- errors */

@@ -58,5 +58,15 @@ struct io_sync {
  */
 enum nfsstat4 io_sync(struct io *io, struct io_sync *s);
 
+/* The file's size, as far as it follows from an object's, and now as its mtime, durable at the MDS. */
+struct io_push {
+        struct io *io;
+        struct push push; /* its status once resume() runs */
+};
+/* NFS4_WAIT. The object is at least SIZE long. */
+enum nfsstat4 io_push(struct io *io, struct io_push *p, uint64_t size);
+/* What a client is told of what the MDS said to a push or an announcement. */
+enum nfsstat4 io_told(int status);
+
 /* Wake everybody in LIST (of io.node): their resume() runs. */
 void io_wake_all(struct list *waiting);

@@ -13,8 +13,6 @@
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
 
-#include <ctl.h>
-
 struct copy_args {
         uint64_t from_offset, offset, count;
 };
@@ -27,7 +25,7 @@ struct copy_wait {
         struct ticket ticket;
         struct disk_req disk;
         struct io_sync sync;
-        struct push push;
+        struct io_push push;
 };
 
 static void decode_copy(struct compound *c, struct xdr_in *x)
@@ -63,24 +61,10 @@ static enum nfsstat4 failed(struct copy_wait *w, int error, bool data_lost)
 
 /* --- durable here, then at the MDS */
 
-static void on_pushed(struct push *p)
+static enum nfsstat4 start_pushing(struct copy_wait *w)
 {
-        compound_wake(CONTAINER(p, struct copy_wait, push)->to.compound);
-}
-
-static enum nfsstat4 start_pushing(struct compound *c, struct copy_wait *w)
-{
-        struct worker *worker = w->to.worker;
-
         w->step = PUSHING;
-        w->push = (struct push){ .fileid = c->fh.fileid,
-                                 .generation = c->fh.generation,
-                                 .epoch = c->fh.epoch,
-                                 .size = stripe_size_from_object(io_stripe(&c->fh), w->to.index, w->end),
-                                 .mtime_ns = env_wall(worker->env),
-                                 .done = on_pushed };
-        push_send(worker, &w->push);
-        return NFS4_WAIT;
+        return io_push(&w->to, &w->push, w->end);
 }
 
 static enum nfsstat4 start_syncing(struct copy_wait *w)
@@ -206,20 +190,9 @@ static enum nfsstat4 execute(struct compound *c)
         return at_gate(c, w);
 }
 
-static enum nfsstat4 have_synced(struct compound *c, struct copy_wait *w)
+static enum nfsstat4 have_synced(struct copy_wait *w)
 {
-        return w->sync.error ? failed(w, w->sync.error, true) : start_pushing(c, w);
-}
-
-static enum nfsstat4 have_pushed(struct copy_wait *w)
-{
-        switch (w->push.status) {
-        case CTL_OK: return finish(w, NFS4_OK);
-        case CTL_NOENT: return finish(w, NFS4ERR_STALE);
-        case CTL_NOSPC: return finish(w, NFS4ERR_NOSPC);
-        case CTL_TOOBIG: return finish(w, NFS4ERR_FBIG);
-        default: return finish(w, NFS4ERR_BAD_STATEID);
-        }
+        return w->sync.error ? failed(w, w->sync.error, true) : start_pushing(w);
 }
 
 static enum nfsstat4 resume(struct compound *c)
@@ -230,8 +203,8 @@ static enum nfsstat4 resume(struct compound *c)
         case AT_GATE: return at_gate(c, w);
         case MOVING: return have_moved(c, w);
         case PUNCHING: return w->disk.result < 0 ? failed(w, (int)w->disk.result, false) : start_syncing(w);
-        case SYNCING: return have_synced(c, w);
-        case PUSHING: return have_pushed(w);
+        case SYNCING: return have_synced(w);
+        case PUSHING: return finish(w, io_told(w->push.push.status));
         }
         return NFS4ERR_SERVERFAULT;
 }

@@ -33,13 +33,13 @@ struct write_wait {
         struct io io; /* first */
         enum step step;
         uint32_t pending; /* in WRITING: the disk, and perhaps the announcement */
-        int told;         /* what the MDS said: a ctl_status, or PUSH_LOST */
+        int told;         /* what the MDS said to the announcement: a ctl_status, or PUSH_LOST */
         bool quiet;       /* FILE_SYNC4 without a push: the MDS knows that it must ask */
         struct ticket ticket;
         struct disk_req disk;
         struct announce announce;
         struct io_sync sync;
-        struct push push;
+        struct io_push push;
 };
 
 static void decode(struct compound *c, struct xdr_in *x)
@@ -119,39 +119,10 @@ static enum nfsstat4 start_writing(struct compound *c, struct write_wait *w)
 
 /* --- FILE_SYNC4: durable here, then at the MDS */
 
-static void on_pushed(struct push *p)
+static enum nfsstat4 start_pushing(struct write_wait *w)
 {
-        struct write_wait *w = CONTAINER(p, struct write_wait, push);
-
-        w->told = p->status;
-        compound_wake(w->io.compound);
-}
-
-static enum nfsstat4 start_pushing(struct compound *c, struct write_wait *w)
-{
-        struct worker *worker = w->io.worker;
-
         w->step = PUSHING;
-        w->push = (struct push){ .fileid = c->fh.fileid,
-                                 .generation = c->fh.generation,
-                                 .epoch = c->fh.epoch,
-                                 .size = stripe_size_from_object(io_stripe(&c->fh), w->io.index,
-                                                                 w->io.object->size),
-                                 .mtime_ns = env_wall(worker->env),
-                                 .done = on_pushed };
-        push_send(worker, &w->push);
-        return NFS4_WAIT;
-}
-
-static enum nfsstat4 told_status(const struct write_wait *w)
-{
-        switch (w->told) {
-        case CTL_OK: return NFS4_OK;
-        case CTL_NOENT: return NFS4ERR_STALE;
-        case CTL_NOSPC: return NFS4ERR_NOSPC;
-        case CTL_TOOBIG: return NFS4ERR_FBIG;
-        default: /* the MDS cannot keep it now: let it tell the client why */ return NFS4ERR_BAD_STATEID;
-        }
+        return io_push(&w->io, &w->push, w->io.object->size);
 }
 
 static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
@@ -159,7 +130,7 @@ static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
         if (w->disk.result < 0)
                 return finish(c, io_disk_error(&w->io, (int)w->disk.result, false));
         if (OP_ARGS(c, struct write_args)->stable == UNSTABLE4)
-                return finish(c, told_status(w));
+                return finish(c, io_told(w->told));
         metric_add(&w->io.worker->counts.sync_writes, 1);
         w->step = SYNCING;
         return io_sync(&w->io, &w->sync);
@@ -167,9 +138,9 @@ static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
 
 static enum nfsstat4 have_pushed(struct compound *c, struct write_wait *w)
 {
-        if (w->told == CTL_OK)
+        if (w->push.push.status == CTL_OK)
                 w->io.object->pushed = true;
-        return finish(c, told_status(w));
+        return finish(c, io_told(w->push.push.status));
 }
 
 static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
@@ -178,7 +149,7 @@ static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
                 return finish(c, io_disk_error(&w->io, w->sync.error, true));
         if (OP_RES(c, struct write_res)->verifier != atomic_load(&w->io.worker->ds->write_verifier))
                 return finish(c, NFS4ERR_PNFS_NO_LAYOUT);
-        return w->quiet ? finish(c, told_status(w)) : start_pushing(c, w);
+        return w->quiet ? finish(c, io_told(w->told)) : start_pushing(w);
 }
 
 static enum nfsstat4 at_gate(struct compound *c, struct write_wait *w)
