@@ -10,30 +10,76 @@
  * READ and WRITE. After an error what came before it counts. Nothing is copied between servers of different
  * clusters: a source server is NOTSUPP, as are COPY_NOTIFY and the operations for copies that go on in the
  * background, of which there are none. */
+#include "mds/op/copy.h"
+
 #include "mds/op/io.h"
 #include "mds/ops.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
-#include "mds/state/delegation.h"
 #include "nfs4/codec.h"
 
 enum { NL4_NETADDR = 3, SOURCE_SERVERS_MAX = 64, COPY_TIME_MS = 500 };
 enum { AT_ONCE = 16 << 20 /* bytes that one data server copies at a time */ };
 
 struct copy_args {
-        struct stateid source_stateid, stateid;
-        uint64_t source_offset, offset, count;
+        struct copy_range range;
         bool consecutive, synchronous;
         uint32_t source_servers;
 };
 struct copy_res {
         enum { SIZING, READING, WRITING, COPYING } step;
-        uint64_t count; /* to copy */
         uint64_t done;
         uint64_t until_ns;
         uint64_t piece; /* bytes under way */
         struct buf *buf;
 };
+
+/* --- the range */
+
+void get_copy_range(struct xdr_in *x, struct copy_range *ret)
+{
+        get_stateid(x, &ret->source_stateid);
+        get_stateid(x, &ret->stateid);
+        ret->source_offset = xdr_get_u64(x);
+        ret->offset = xdr_get_u64(x);
+        ret->count = xdr_get_u64(x);
+}
+
+enum nfsstat4 copy_permitted(struct compound *c, struct copy_range *r)
+{
+        enum nfsstat4 status = io_check_saved(c, &r->source_stateid, OPEN4_SHARE_ACCESS_READ);
+
+        return status == NFS4_OK ? io_check_write(c, &r->stateid) : status;
+}
+
+enum nfsstat4 copy_range_check(const struct compound *c, struct copy_range *r, const struct inode *source)
+{
+        uint64_t distance;
+
+        if (r->source_offset > source->size || r->count > source->size - r->source_offset)
+                return NFS4ERR_INVAL;
+        if (r->count == 0)
+                r->count = source->size - r->source_offset;
+        if (r->offset > MAX_FILE_SIZE || r->count > MAX_FILE_SIZE - r->offset)
+                return NFS4ERR_FBIG;
+        distance = r->offset > r->source_offset ? r->offset - r->source_offset : r->source_offset - r->offset;
+        return c->fh.fileid == c->saved_fh.fileid && distance < r->count ? NFS4ERR_INVAL : NFS4_OK;
+}
+
+enum nfsstat4 copy_files(struct compound *c, const struct inode **ret_source, const struct inode **ret_file)
+{
+        struct meta *meta = mds_of(c)->meta;
+        enum nfsstat4 status;
+
+        if (meta_inode(meta, c->fh.fileid, ret_file) < 0)
+                return NFS4ERR_STALE;
+        status = io_mark_data(c, *ret_file);
+        if (status != NFS4_OK)
+                return status;
+        if (meta_inode(meta, c->saved_fh.fileid, ret_source) < 0)
+                return NFS4ERR_STALE;
+        return meta_inode(meta, c->fh.fileid, ret_file) < 0 ? NFS4ERR_STALE : NFS4_OK;
+}
 
 static void skip_netloc(struct xdr_in *x)
 {
@@ -50,11 +96,7 @@ static void decode(struct compound *c, struct xdr_in *x)
 {
         struct copy_args *a = OP_ARGS(c, struct copy_args);
 
-        get_stateid(x, &a->source_stateid);
-        get_stateid(x, &a->stateid);
-        a->source_offset = xdr_get_u64(x);
-        a->offset = xdr_get_u64(x);
-        a->count = xdr_get_u64(x);
+        get_copy_range(x, &a->range);
         a->consecutive = xdr_get_bool(x);
         a->synchronous = xdr_get_bool(x);
         a->source_servers = xdr_get_u32(x);
@@ -63,6 +105,8 @@ static void decode(struct compound *c, struct xdr_in *x)
         for (uint32_t i = 0; i < a->source_servers && !x->bad; i++)
                 skip_netloc(x);
 }
+
+/* --- pieces */
 
 static enum nfsstat4 finish(struct copy_res *r, enum nfsstat4 status)
 {
@@ -74,9 +118,10 @@ static enum nfsstat4 finish(struct copy_res *r, enum nfsstat4 status)
 /* The data servers have both; or the piece goes through us. */
 static enum nfsstat4 start_piece(struct compound *c, const struct inode *source, const struct inode *file)
 {
-        const struct copy_args *a = OP_ARGS(c, struct copy_args);
+        const struct copy_range *range = &OP_ARGS(c, struct copy_args)->range;
         struct copy_res *r = OP_RES(c, struct copy_res);
-        uint64_t from = a->source_offset + r->done, to = a->offset + r->done, left = r->count - r->done;
+        uint64_t from = range->source_offset + r->done, to = range->offset + r->done,
+                 left = range->count - r->done;
 
         if (proxy_can_copy(mds_of(c), source, from, file, to)) {
                 r->step = COPYING;
@@ -101,17 +146,12 @@ static enum nfsstat4 next_piece(struct compound *c)
         const struct inode *source, *file;
         enum nfsstat4 status;
 
-        if (r->done == r->count || (r->done > 0 && env_now(compound_env(c)) >= r->until_ns))
+        if (r->done == OP_ARGS(c, struct copy_args)->range.count ||
+            (r->done > 0 && env_now(compound_env(c)) >= r->until_ns))
                 return finish(r, NFS4_OK);
-        if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
-                return finish(r, NFS4ERR_STALE);
-        status = io_mark_data(c, file);
-        if (status != NFS4_OK)
-                return finish(r, status);
-        if (meta_inode(mds_of(c)->meta, c->saved_fh.fileid, &source) < 0)
-                return finish(r, NFS4ERR_STALE);
-        meta_inode(mds_of(c)->meta, c->fh.fileid, &file);
-        status = start_piece(c, source, file);
+        status = copy_files(c, &source, &file);
+        if (status == NFS4_OK)
+                status = start_piece(c, source, file);
         return status == NFS4_WAIT ? status : finish(r, status);
 }
 
@@ -126,61 +166,31 @@ static enum nfsstat4 write_piece(struct compound *c)
         if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
                 return finish(r, NFS4ERR_STALE);
         r->step = WRITING;
-        status =
-                proxy_write(c, file, a->offset + r->done, slice_of(r->buf->data, (uint32_t)r->piece), r->buf);
+        status = proxy_write(c, file, a->range.offset + r->done, slice_of(r->buf->data, (uint32_t)r->piece),
+                             r->buf);
         return status == NFS4_WAIT ? status : finish(r, status);
-}
-
-/* A file's own bytes may be copied to where they do not meet themselves. */
-static bool overlaps(const struct compound *c, uint64_t count)
-{
-        const struct copy_args *a = OP_ARGS(c, struct copy_args);
-        uint64_t distance =
-                a->offset > a->source_offset ? a->offset - a->source_offset : a->source_offset - a->offset;
-
-        return c->fh.fileid == c->saved_fh.fileid && distance < count;
 }
 
 /* The size of the source is known. */
 static enum nfsstat4 start(struct compound *c)
 {
-        const struct copy_args *a = OP_ARGS(c, struct copy_args);
-        struct copy_res *r = OP_RES(c, struct copy_res);
+        struct copy_args *a = OP_ARGS(c, struct copy_args);
         const struct inode *source;
+        enum nfsstat4 status;
 
         if (meta_inode(mds_of(c)->meta, c->saved_fh.fileid, &source) < 0)
                 return NFS4ERR_STALE;
-        if (a->source_offset > source->size || a->count > source->size - a->source_offset)
-                return NFS4ERR_INVAL;
-        r->count = a->count > 0 ? a->count : source->size - a->source_offset;
-        if (a->offset > MAX_FILE_SIZE || r->count > MAX_FILE_SIZE - a->offset)
-                return NFS4ERR_FBIG;
-        if (overlaps(c, r->count))
-                return NFS4ERR_INVAL;
-        if (r->count == 0)
-                return NFS4_OK;
-        r->until_ns = env_now(compound_env(c)) + COPY_TIME_MS * 1000000ull;
+        status = copy_range_check(c, &a->range, source);
+        if (status != NFS4_OK || a->range.count == 0)
+                return status;
+        OP_RES(c, struct copy_res)->until_ns = env_now(compound_env(c)) + COPY_TIME_MS * 1000000ull;
         return next_piece(c);
-}
-
-static enum nfsstat4 check(struct compound *c, struct copy_args *a)
-{
-        enum nfsstat4 status;
-
-        if (a->source_servers > 0)
-                return NFS4ERR_NOTSUPP;
-        status = io_check_saved(c, &a->source_stateid, OPEN4_SHARE_ACCESS_READ);
-        if (status == NFS4_OK)
-                status = io_check(c, &a->stateid, OPEN4_SHARE_ACCESS_WRITE);
-        if (status == NFS4_OK && stateid_is_special(&a->stateid))
-                status = delegation_conflict(c, c->fh.fileid, NULL); /* it had no OPEN to wait in */
-        return status;
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
         struct copy_args *a = OP_ARGS(c, struct copy_args);
-        enum nfsstat4 status = check(c, a);
+        enum nfsstat4 status = a->source_servers > 0 ? NFS4ERR_NOTSUPP : copy_permitted(c, &a->range);
 
         *OP_RES(c, struct copy_res) = (struct copy_res){ .step = SIZING };
         if (status == NFS4_OK)

@@ -98,6 +98,14 @@ enum nfsstat4 io_check(struct compound *c, struct stateid *stateid, uint32_t acc
         return status == NFS4_OK ? check(c, &c->fh, stateid, access) : status;
 }
 
+enum nfsstat4 io_check_write(struct compound *c, struct stateid *stateid)
+{
+        enum nfsstat4 status = io_check(c, stateid, OPEN4_SHARE_ACCESS_WRITE);
+
+        return status == NFS4_OK && stateid_is_special(stateid) ? delegation_conflict(c, c->fh.fileid, NULL)
+                                                                : status;
+}
+
 enum nfsstat4 io_check_saved(struct compound *c, struct stateid *stateid, uint32_t access)
 {
         if (stateid_is_current(stateid)) {

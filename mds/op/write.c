@@ -5,7 +5,6 @@
 #include "mds/op/io.h"
 #include "mds/ops.h"
 #include "mds/pnfs/proxy.h"
-#include "mds/state/delegation.h"
 #include "nfs4/codec.h"
 
 struct write_args {
@@ -34,10 +33,8 @@ static enum nfsstat4 execute(struct compound *c)
 {
         struct write_args *a = OP_ARGS(c, struct write_args);
         const struct inode *file;
-        enum nfsstat4 status = io_check(c, &a->stateid, OPEN4_SHARE_ACCESS_WRITE);
+        enum nfsstat4 status = io_check_write(c, &a->stateid);
 
-        if (status == NFS4_OK && stateid_is_special(&a->stateid))
-                status = delegation_conflict(c, c->fh.fileid, NULL); /* it had no OPEN to wait in */
         if (status != NFS4_OK)
                 return status;
         if (a->offset > MAX_FILE_SIZE || a->data.length > MAX_FILE_SIZE - a->offset)
