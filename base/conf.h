@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/env.h"
 
@@ -15,6 +16,7 @@ enum conf_kind {
         CONF_SIZE,    /* uint64_t, text with K, M, G, T (powers of 1024), min..max in bytes */
         CONF_BOOL,    /* bool */
         CONF_ENUM,    /* int, index into names */
+        CONF_SET,     /* unsigned, a bit for each of names that is there: "new, deleted", or "none" */
         CONF_PATH,    /* struct conf_path: a string that remembers its line, for what is found wrong later */
         CONF_ADDR,    /* struct netaddr; min is the default port */
         CONF_ADDRS,   /* struct conf_addrs; min as above, max addresses; one may stand without a list */
@@ -48,7 +50,7 @@ struct conf_field {
         bool required;
         const char *fallback;     /* text of the default, NULL = zero */
         uint64_t min, max;        /* numbers: range; lists: length; strings: max length. max 0 = no bound */
-        const char *const *names; /* CONF_ENUM: allowed words, NULL-terminated */
+        const char *const *names; /* CONF_ENUM, CONF_SET: allowed words, NULL-terminated */
         const struct conf_field *fields; /* CONF_LIST, CONF_RECORD; ended by key NULL */
         size_t record_bytes;             /* CONF_LIST */
         const char *help;                /* what is allowed, for messages; NULL = made from kind and range */
@@ -68,6 +70,9 @@ int conf_load_text(const char *name, const char *text, size_t length, const stru
                    void *record, char *error, size_t error_bytes);
 /* The first key whose value differs between the records A and B; NULL: none. Lines do not count. */
 const char *conf_changed(const struct conf_field *fields, const void *a, const void *b);
+/* {"key":"value", …} of RECORD's strings, numbers, truths, words and sets that are there, as they would be
+ * written in a file. */
+void conf_print_json(const struct conf_field *fields, const void *record, FILE *out);
 /* Free what the members hold and zero them. */
 void conf_free(const struct conf_field *fields, void *record);
 

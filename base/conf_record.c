@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is done with a record once it is loaded: compare it, free it. */
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/admin.h"
 #include "base/cleanup.h"
 #include "base/conf_value.h"
 
@@ -59,6 +61,58 @@ const char *conf_changed(const struct conf_field *fields, const void *a, const v
                 if (!same_value(f, (const char *)a + f->offset, (const char *)b + f->offset))
                         return f->key;
         return NULL;
+}
+
+static void print_set(const struct conf_field *field, unsigned set, FILE *out)
+{
+        const char *before = "\"";
+
+        for (int i = 0; field->names[i]; i++)
+                if (set >> i & 1) {
+                        fprintf(out, "%s%s", before, field->names[i]);
+                        before = ",";
+                }
+        fputs(set == 0 ? "\"none\"" : "\"", out);
+}
+
+static void print_value(const struct conf_field *field, const void *member, FILE *out)
+{
+        switch (field->kind) {
+        case CONF_STRING: json_string(out, *(const char *const *)member); break;
+        case CONF_BOOL: fputs(*(const bool *)member ? "\"yes\"" : "\"no\"", out); break;
+        case CONF_ENUM: json_string(out, field->names[*(const int *)member]); break;
+        case CONF_SET: print_set(field, *(const unsigned *)member, out); break;
+        default: fprintf(out, "\"%" PRIu64 "\"", *(const uint64_t *)member); break;
+        }
+}
+
+static bool is_printed(const struct conf_field *field, const void *member)
+{
+        switch (field->kind) {
+        case CONF_STRING: return *(const char *const *)member != NULL;
+        case CONF_BOOL:
+        case CONF_ENUM:
+        case CONF_SET:
+        case CONF_U64:
+        case CONF_SIZE: return true;
+        default: return false;
+        }
+}
+
+void conf_print_json(const struct conf_field *fields, const void *record, FILE *out)
+{
+        const char *comma = "{";
+
+        for (const struct conf_field *f = fields; f->key; f++) {
+                const void *member = (const char *)record + f->offset;
+
+                if (!is_printed(f, member))
+                        continue;
+                fprintf(out, "%s\"%s\":", comma, f->key);
+                print_value(f, member, out);
+                comma = ",";
+        }
+        fputs(*comma == '{' ? "{}" : "}", out);
 }
 
 static void free_strings(struct conf_strings *s)

@@ -80,14 +80,48 @@ static bool set_bool(const char *text, bool *member)
         return false;
 }
 
-static bool set_enum(const struct conf_field *field, const char *text, int *member)
+/* Of the LENGTH bytes at WORD among the names; -1: it is none. */
+static int index_of(const struct conf_field *field, const char *word, size_t length)
 {
         for (int i = 0; field->names[i]; i++)
-                if (strcmp(text, field->names[i]) == 0) {
-                        *member = i;
-                        return true;
-                }
-        return false;
+                if (strlen(field->names[i]) == length && memcmp(field->names[i], word, length) == 0)
+                        return i;
+        return -1;
+}
+
+static bool set_enum(const struct conf_field *field, const char *text, int *member)
+{
+        int i = index_of(field, text, strlen(text));
+
+        if (i >= 0)
+                *member = i;
+        return i >= 0;
+}
+
+/* Words with commas between them; blanks are fine. */
+static bool set_set(const struct conf_field *field, const char *text, unsigned *member)
+{
+        unsigned set = 0;
+
+        if (strcmp(text, "none") == 0) {
+                *member = 0;
+                return true;
+        }
+        do {
+                const char *word = text + strspn(text, " ");
+                size_t length = strcspn(word, " ,");
+                int i = index_of(field, word, length);
+
+                if (i < 0)
+                        return false;
+                set |= 1u << i;
+                text = word + length;
+                text += strspn(text, " ");
+        } while (*text++ == ',');
+        if (text[-1] != '\0')
+                return false;
+        *member = set;
+        return true;
 }
 
 static bool set_string(const struct conf_field *field, const char *text, char **member)
@@ -125,6 +159,7 @@ size_t conf_value_bytes(enum conf_kind kind)
         case CONF_SIZE: return sizeof(uint64_t);
         case CONF_BOOL: return sizeof(bool);
         case CONF_ENUM: return sizeof(int);
+        case CONF_SET: return sizeof(unsigned);
         case CONF_ADDR:
         case CONF_ADDRS: return sizeof(struct netaddr);
         case CONF_LIST:
@@ -143,6 +178,7 @@ bool conf_value_set(const struct conf_field *field, const char *text, void *memb
         case CONF_SIZE: return set_number(field, text, member);
         case CONF_BOOL: return set_bool(text, member);
         case CONF_ENUM: return set_enum(field, text, member);
+        case CONF_SET: return set_set(field, text, member);
         case CONF_ADDR:
         case CONF_ADDRS: return set_addr(field, text, member);
         case CONF_LIST:
@@ -156,6 +192,8 @@ static void allowed_names(const struct conf_field *field, char *out, size_t out_
         size_t used = 0;
 
         out[0] = '\0';
+        if (field->kind == CONF_SET)
+                used = (size_t)snprintf(out, out_bytes, "none, or some of ");
         for (int i = 0; field->names[i] && used < out_bytes; i++)
                 used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", i > 0 ? ", " : "",
                                          field->names[i]);
@@ -207,7 +245,8 @@ static const char *allowed_in_general(enum conf_kind kind)
         case CONF_RECORD: return "a mapping of keys to values";
         case CONF_U64:
         case CONF_SIZE:
-        case CONF_ENUM: break;
+        case CONF_ENUM:
+        case CONF_SET: break;
         }
         return "";
 }
@@ -216,7 +255,7 @@ void conf_value_allowed(const struct conf_field *field, char *out, size_t out_by
 {
         if (field->help)
                 snprintf(out, out_bytes, "%s", field->help);
-        else if (field->kind == CONF_ENUM)
+        else if (field->kind == CONF_ENUM || field->kind == CONF_SET)
                 allowed_names(field, out, out_bytes);
         else if (field->kind == CONF_U64 || field->kind == CONF_SIZE)
                 allowed_number(field, out, out_bytes);

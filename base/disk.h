@@ -56,6 +56,7 @@ struct disk_ops {
         void (*close_fd)(struct disk *, int fd);
         int (*file_size)(struct disk *, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes,
                          uint64_t *ret_mtime_ns);                             /* fstat: does not block */
+        int (*set_mtime)(struct disk *, int fd, uint64_t mtime_ns);           /* likewise */
         int (*space)(struct disk *, uint64_t *ret_total, uint64_t *ret_free); /* statfs */
         int (*list)(struct disk *, const char *dir, void (*each)(void *arg, const char *name),
                     void *arg);                        /* at start, blocks */

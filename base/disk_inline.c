@@ -82,6 +82,7 @@ static const struct disk_ops inline_ops = {
         .submit = inline_submit,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
+        .set_mtime = posix_set_mtime,
         .space = inline_space,
         .list = inline_list,
         .mkdir = inline_mkdir,

@@ -39,6 +39,16 @@ int posix_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint64_t *ret
         return 0;
 }
 
+int posix_set_mtime(struct disk *disk, int fd, uint64_t mtime_ns)
+{
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+                                           { .tv_sec = (time_t)(mtime_ns / 1000000000u),
+                                             .tv_nsec = (long)(mtime_ns % 1000000000u) } };
+
+        (void)disk;
+        return futimens(fd, times) < 0 ? -errno : 0;
+}
+
 int posix_space(int root_fd, uint64_t *ret_total, uint64_t *ret_free)
 {
         struct statvfs st;

@@ -7,6 +7,7 @@
 void posix_close_fd(struct disk *disk, int fd);
 int posix_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint64_t *ret_allocated_bytes,
                     uint64_t *ret_mtime_ns);
+int posix_set_mtime(struct disk *disk, int fd, uint64_t mtime_ns);
 int posix_space(int root_fd, uint64_t *ret_total, uint64_t *ret_free);
 int posix_list(int root_fd, const char *dir, void (*each)(void *arg, const char *name), void *arg);
 int posix_mkdir(int root_fd, const char *path);

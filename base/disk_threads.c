@@ -76,6 +76,7 @@ static const struct disk_ops threads_ops = {
         .read_now = threads_read_now,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
+        .set_mtime = posix_set_mtime,
         .space = threads_space,
         .list = threads_list,
         .mkdir = threads_mkdir,

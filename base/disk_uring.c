@@ -229,6 +229,7 @@ static const struct disk_ops uring_ops = {
         .read_now = uring_read_now,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
+        .set_mtime = posix_set_mtime,
         .space = uring_space,
         .list = uring_list,
         .mkdir = uring_mkdir,

@@ -23,6 +23,14 @@ int loop_signal(struct loop *loop, int signum, void (*fn)(void *arg, int signum)
 /* Call FN whenever FD is readable, until loop_unwatch() (before FD is closed) or loop_free(). 0 or -errno. */
 int loop_watch(struct loop *loop, int fd, void (*fn)(void *arg), void *arg);
 void loop_unwatch(struct loop *loop, int fd);
+/* The same in both directions, for descriptors of another library (curl's sockets): FN is called with
+ * STREAM_READ and STREAM_WRITE bits while loop_poll_want() says so (level-triggered; nothing at first). FN
+ * may free the poll. Free it before FD is closed. NULL: out of memory; false: the kernel cannot watch FD. */
+struct poll;
+struct poll *loop_poll_new(struct loop *loop, int fd, void (*fn)(void *arg, int fd, unsigned events),
+                           void *arg);
+bool loop_poll_want(struct poll *poll, unsigned events);
+void loop_poll_free(struct poll *poll); /* NULL is fine */
 /* Call FN at the end of every turn, until list_remove(&hook->node). Work that it defers runs in the same
  * turn, and then FN again, a few times over: a hook with nothing to do must be cheap. */
 struct turn_hook {

@@ -25,6 +25,18 @@ void metric_register(struct metrics *m, struct metric *metric)
         REGISTER(m->first, metric);
 }
 
+void metric_counter(struct metrics *m, struct metric *metric, const char *name, const char *help)
+{
+        *metric = (struct metric){ .name = name, .help = help, .kind = METRIC_COUNTER };
+        metric_register(m, metric);
+}
+
+void metric_gauge(struct metrics *m, struct metric *metric, const char *name, const char *help)
+{
+        *metric = (struct metric){ .name = name, .help = help, .kind = METRIC_GAUGE };
+        metric_register(m, metric);
+}
+
 void histogram_register(struct metrics *m, struct histogram *h)
 {
         CHECK(h->name != NULL && h->help != NULL);

@@ -30,6 +30,9 @@ struct metrics {
 };
 
 void metric_register(struct metrics *m, struct metric *metric);
+/* Fill in METRIC, with 0, and register it; labels and nanoseconds may be set after that. */
+void metric_counter(struct metrics *m, struct metric *metric, const char *name, const char *help);
+void metric_gauge(struct metrics *m, struct metric *metric, const char *name, const char *help);
 void histogram_register(struct metrics *m, struct histogram *h);
 static inline void metric_add(struct metric *m, uint64_t n)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers of NFSv4.1 and 4.2: what stands on the wire, and nothing else. RFC 8881, RFC 7862. */
+/* Numbers of NFSv4.1 and 4.2: what stands on the wire, and nothing else. RFC 8881, RFC 7862, RFC 9754. */
 #pragma once
 
 #include <stdint.h>
@@ -135,6 +135,10 @@ enum {
         OPEN4_SHARE_ACCESS_WANT_ANY_DELEG = 0x0300,
         OPEN4_SHARE_ACCESS_WANT_NO_DELEG = 0x0400,
         OPEN4_SHARE_ACCESS_WANT_CANCEL = 0x0500,
+        OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL = 0x10000,
+        OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED = 0x20000,
+        OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS = 0x100000, /* these two: RFC 9754 */
+        OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION = 0x200000,
         OPEN4_NOCREATE = 0,
         OPEN4_CREATE = 1,
         UNCHECKED4 = 0,
@@ -151,11 +155,14 @@ enum {
         OPEN4_RESULT_CONFIRM = 2,
         OPEN4_RESULT_LOCKTYPE_POSIX = 4,
         OPEN4_RESULT_PRESERVE_UNLINKED = 8,
+        OPEN4_RESULT_NO_OPEN_STATEID = 0x10, /* RFC 9754 */
         OPEN4_RESULT_MAY_NOTIFY_LOCK = 0x20,
         OPEN_DELEGATE_NONE = 0,
         OPEN_DELEGATE_READ = 1,
         OPEN_DELEGATE_WRITE = 2,
         OPEN_DELEGATE_NONE_EXT = 3,
+        OPEN_DELEGATE_READ_ATTRS_DELEG = 4, /* these two: RFC 9754 */
+        OPEN_DELEGATE_WRITE_ATTRS_DELEG = 5,
         NFS_LIMIT_SIZE = 1,
         WND4_NOT_WANTED = 0,
         WND4_CONTENTION = 1,
@@ -168,6 +175,7 @@ enum { READ_LT = 1, WRITE_LT = 2, READW_LT = 3, WRITEW_LT = 4 };
 
 enum { UNSTABLE4 = 0, DATA_SYNC4 = 1, FILE_SYNC4 = 2 };
 enum { SET_TO_SERVER_TIME4 = 0, SET_TO_CLIENT_TIME4 = 1 };
+enum { FSCHARSET_CAP4_CONTAINS_NON_UTF8 = 1 };
 enum { NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR = 0 };
 
 /* pNFS: §3.3.13, §13, §18.40–18.44 */

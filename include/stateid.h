@@ -9,7 +9,7 @@
 
 #include "include/nfs4.h"
 
-enum stateid_kind { STATEID_OPEN = 1, STATEID_LOCK, STATEID_DELEG, STATEID_LAYOUT };
+enum stateid_kind { STATEID_OPEN = 1, STATEID_LOCK, STATEID_DELEG, STATEID_LAYOUT, STATEID_COPY };
 
 struct stateid {
         uint32_t seqid;

@@ -22,6 +22,7 @@ struct sample {
         uint64_t number, size;
         bool flag;
         int word;
+        unsigned set;
         struct netaddr addr;
         struct conf_addrs addrs;
         struct conf_strings strings;
@@ -49,6 +50,7 @@ static const struct conf_field fields[] = {
         { "size", CONF_SIZE, FIELD(size), .fallback = "1M", .min = 1024, .max = 1024 * 1024 * 1024 },
         { "flag", CONF_BOOL, FIELD(flag), .fallback = "on" },
         { "word", CONF_ENUM, FIELD(word), .fallback = "green", .names = words },
+        { "set", CONF_SET, FIELD(set), .fallback = "green", .names = words },
         { "addr", CONF_ADDR, FIELD(addr), .fallback = "127.0.0.1", .min = 80 },
         { "addrs", CONF_ADDRS, FIELD(addrs), .fallback = "[::1]:99", .min = 2049, .max = 2 },
         { "strings", CONF_STRINGS, FIELD(strings), .fallback = "only", .max = 3 },
@@ -90,6 +92,7 @@ static void test_defaults(void **state)
         assert_int_equal(s.size, 1024 * 1024);
         assert_true(s.flag);
         assert_int_equal(s.word, 1);
+        assert_int_equal(s.set, 2);
         assert_int_equal(s.addr.port, 80);
         assert_int_equal(s.addrs.count, 1);
         assert_int_equal(s.addrs.items[0].family, 6);
@@ -106,7 +109,7 @@ static void test_every_kind(void **state)
         struct sample s;
 
         (void)state;
-        load("text: \"a b\"\npath: /x\nnumber: 4\nsize: 3K\nflag: no\nword: red\naddr: 192.0.2.1:1\n"
+        load("text: \"a b\"\npath: /x\nnumber: 4\nsize: 3K\nflag: no\nword: red\nset: \"red , green\"\naddr: 192.0.2.1:1\n"
              "addrs: [192.0.2.2, '192.0.2.3:4']\nstrings:\n  - a\n  - b\nlist:\n  - name: n\n  - {weight: 3}\nrecord:\n  weight: 9\n",
              &s);
         assert_string_equal(s.text, "a b");
@@ -119,15 +122,15 @@ static void test_every_kind(void **state)
         assert_int_equal(s.addr.port, 1);
         assert_int_equal(s.addrs.items[0].port, 2049);
         assert_int_equal(s.addrs.items[1].port, 4);
-        assert_int_equal(s.strings.lines[1], 11);
+        assert_int_equal(s.strings.lines[1], 12);
         inner = s.list.items;
         assert_int_equal(s.list.count, 2);
-        assert_int_equal(inner[0].line, 13);
+        assert_int_equal(inner[0].line, 14);
         assert_string_equal(inner[0].name, "n");
-        assert_int_equal(inner[1].line, 14);
+        assert_int_equal(inner[1].line, 15);
         assert_int_equal(inner[1].weight, 3);
         assert_int_equal(s.record.weight, 9);
-        assert_int_equal(s.record.line, 16);
+        assert_int_equal(s.record.line, 17);
         conf_free(fields, &s);
 }
 
@@ -136,7 +139,7 @@ static void test_keys(void **state)
         (void)state;
         expect_error(
                 "text: a\n\nnumbre: 4\n",
-                "f.yaml:3: unknown key 'numbre'; allowed: text, path, number, size, flag, word, addr, addrs, strings, list, record");
+                "f.yaml:3: unknown key 'numbre'; allowed: text, path, number, size, flag, word, set, addr, addrs, strings, list, record");
         expect_error("text: a\nnumber: 4\nnumber: 6\n",
                      "f.yaml:3: 'number' stands twice; allowed: once (line 2)");
         expect_error("number: 4\n", "f.yaml:1: 'text' is missing; allowed: some text");
@@ -145,19 +148,18 @@ static void test_keys(void **state)
                      "f.yaml:4: unknown key 'nome'; allowed: name, weight");
         expect_error("text: a\n[1]: b\n",
                      "f.yaml:2: unknown key '(a list)'; allowed: text, path, number, size, flag, word, "
-                     "addr, addrs, strings, list, record");
+                     "set, addr, addrs, strings, list, record");
 }
 
 static void test_values(void **state)
 {
         static const char *const numbers[] = { "1",   "22", "-4", "+4", "0x4", "four", "99999999999999999999",
                                                "4 4", "",   "5" };
-        char text[64];
+        static const char *const sets[] = { "", "blue", "red,", ",red", "red green", "re", "red,none" };
+        char text[64], expected[128];
 
         (void)state;
         for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-                char expected[128];
-
                 snprintf(text, sizeof text, "text: a\nnumber: %s\n", numbers[i]);
                 snprintf(expected, sizeof expected,
                          "f.yaml:2: number: '%s' is not valid; allowed: a number from 2 to 20", numbers[i]);
@@ -172,6 +174,12 @@ static void test_values(void **state)
         expect_error("text: a\nflag: maybe\n",
                      "f.yaml:2: flag: 'maybe' is not valid; allowed: on, off, yes, no, true, false");
         expect_error("text: a\nword: blue\n", "f.yaml:2: word: 'blue' is not valid; allowed: red, green");
+        for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++) {
+                snprintf(text, sizeof text, "text: a\nset: \"%s\"\n", sets[i]);
+                snprintf(expected, sizeof expected,
+                         "f.yaml:2: set: '%s' is not valid; allowed: none, or some of red, green", sets[i]);
+                expect_error(text, expected);
+        }
         expect_error(
                 "text: a\naddr: here\n",
                 "f.yaml:2: addr: 'here' is not valid; allowed: an address like 192.0.2.1:2049 or [2001:db8::1]:2049");
@@ -358,6 +366,26 @@ static void test_what_changed(void **state)
         conf_free(fields, &a);
 }
 
+static void test_print(void **state)
+{
+        char *text = NULL;
+        size_t length;
+        FILE *out = open_memstream(&text, &length);
+        struct sample s;
+
+        (void)state;
+        load("text: \"a \\\"b\\\"\"\nset: \"red,green\"\nflag: off\nsize: 2K\n", &s);
+        conf_print_json(fields, &s, out);
+        fputs("\n", out);
+        conf_free(fields, &s);
+        conf_print_json(inner_fields, &(struct inner){ .weight = 3 }, out);
+        fclose(out);
+        assert_string_equal(text,
+                            "{\"text\":\"a \\\"b\\\"\",\"number\":\"10\",\"size\":\"2048\",\"flag\":\"no\","
+                            "\"word\":\"green\",\"set\":\"red,green\"}\n{\"weight\":\"3\"}");
+        free(text);
+}
+
 static void test_sizes(void **state)
 {
         static const char *const bad[] = { "", "K", "1k", "1KB", "1.5M", "-1", " 1", "1 K", "16777216T" };
@@ -385,6 +413,7 @@ int main(void)
                 cmocka_unit_test(test_files),
                 cmocka_unit_test(test_key_file),
                 cmocka_unit_test(test_what_changed),
+                cmocka_unit_test(test_print),
                 cmocka_unit_test(test_sizes),
         };
 

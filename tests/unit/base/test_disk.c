@@ -160,6 +160,9 @@ static void a_file_from_birth_to_death(void **state)
         assert_int_equal(size, 16);
         assert_true(allocated > 0);
         assert_true(mtime / 1000000000 > 1700000000);
+        assert_int_equal(disk->ops->set_mtime(disk, fd, 1234567890123456789), 0);
+        assert_int_equal(disk->ops->file_size(disk, fd, &size, &allocated, &mtime), 0);
+        assert_int_equal(mtime, 1234567890123456789);
         assert_int_equal(read_at(fd, data, 11, 5), 11);
         assert_memory_equal(data, "hello world", 11);
         assert_int_equal(truncate_file(fd, 10), 0);

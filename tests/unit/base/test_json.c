@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cli/json.h"
+#include "base/json.h"
 
 static void test_reads_what_daemons_answer(void **state)
 {

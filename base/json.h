@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading what the daemons answer (RFC 8259): a value is a place in a text that json_parse() found whole. */
+/* Reading JSON (RFC 8259), what the daemons answer for one: a value is a place in a text that json_parse()
+ * found whole. */
 #pragma once
 
 #include <stdbool.h>
