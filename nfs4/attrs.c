@@ -118,6 +118,31 @@ static bool put_object(struct xdr_out *x, unsigned attr, const struct attr_value
         }
 }
 
+static void put_bits(struct xdr_out *x, uint32_t word)
+{
+        put_bitmap(x, &(struct bitmap4){ .word = { word } });
+}
+
+/* RFC 9754: what OPEN understands, each value of its arguments as the number of a bit, wishes without what
+ * they have in common. Nobody is called when a delegation can be had, so those wishes are not there. */
+static void put_open_arguments(struct xdr_out *x)
+{
+        enum { WISHES_AT = 8 };
+
+        put_bits(x,
+                 BIT(OPEN4_SHARE_ACCESS_READ) | BIT(OPEN4_SHARE_ACCESS_WRITE) | BIT(OPEN4_SHARE_ACCESS_BOTH));
+        put_bits(x, BIT(OPEN4_SHARE_DENY_NONE) | BIT(OPEN4_SHARE_DENY_READ) | BIT(OPEN4_SHARE_DENY_WRITE) |
+                            BIT(OPEN4_SHARE_DENY_BOTH));
+        put_bits(x, BIT(OPEN4_SHARE_ACCESS_WANT_ANY_DELEG >> WISHES_AT) |
+                            BIT(OPEN4_SHARE_ACCESS_WANT_NO_DELEG >> WISHES_AT) |
+                            BIT(OPEN4_SHARE_ACCESS_WANT_CANCEL >> WISHES_AT) |
+                            OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS |
+                            OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION);
+        put_bits(x, BIT(CLAIM_NULL) | BIT(CLAIM_PREVIOUS) | BIT(CLAIM_DELEGATE_CUR) | BIT(CLAIM_FH) |
+                            BIT(CLAIM_DELEG_CUR_FH));
+        put_bits(x, BIT(UNCHECKED4) | BIT(GUARDED4) | BIT(EXCLUSIVE4) | BIT(EXCLUSIVE4_1));
+}
+
 /* Attributes that are constants of this server. */
 static void put_constant(struct xdr_out *x, unsigned attr)
 {
@@ -141,7 +166,9 @@ static void put_constant(struct xdr_out *x, unsigned attr)
         case FATTR4_MAXREAD:
         case FATTR4_MAXWRITE: xdr_put_u64(x, MAX_IO); return;
         case FATTR4_TIME_DELTA: put_time(x, 1); return;
+        case FATTR4_FS_CHARSET_CAP: xdr_put_u32(x, FSCHARSET_CAP4_CONTAINS_NON_UTF8); return; /* §14.4 */
         case FATTR4_CHANGE_ATTR_TYPE: xdr_put_u32(x, NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR); return;
+        case FATTR4_OPEN_ARGUMENTS: put_open_arguments(x); return;
         default: check_failed("an attribute in nfs4_attrs.def that nobody encodes", __FILE__, __LINE__);
         }
 }
@@ -210,6 +237,8 @@ uint32_t attrs_encoded_max(const struct bitmap4 *asked)
                 bytes += 16u * (uint32_t)__builtin_popcount(asked->word[i] & attrs_supported.word[i]);
         if (bitmap_has(asked, FATTR4_FILEHANDLE))
                 bytes += FH_BYTES;
+        if (bitmap_has(asked, FATTR4_OPEN_ARGUMENTS))
+                bytes += 5 * 8;
         if (bitmap_has(asked, FATTR4_ACL))
                 bytes += ACL_WIRE_BYTES;
         return bytes;

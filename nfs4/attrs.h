@@ -47,10 +47,13 @@ struct attr_set {
         uint32_t uid, gid;
         bool atime_now, mtime_now; /* SET_TO_SERVER_TIME4 */
         int64_t time_access, time_modify, time_create;
+        int64_t time_deleg_access, time_deleg_modify; /* RFC 9754: from who holds the file's times */
 };
 /* Read a fattr4. *ret_status: NFS4_OK, ATTRNOTSUPP, INVAL (read-only or out of range), BADOWNER (not a
  * numeric owner that fits 32 bits; RFC 8881 §5.9), BADXDR (with x->bad as well). */
 void attrs_decode(struct xdr_in *x, struct attr_set *ret, enum nfsstat4 *ret_status);
+/* nfstime4 to ns since 1970. False: nanoseconds over 999,999,999, or out of range. */
+bool attrs_get_time(struct xdr_in *x, int64_t *ret);
 /* VERIFY and NVERIFY: the raw fattr4 of the client. */
 struct raw_attrs {
         struct bitmap4 mask;

@@ -2,7 +2,7 @@
 /* Decoding of fattr4, see attrs.h: what clients may set, and nothing else. */
 #include "nfs4/attrs.h"
 
-static bool get_time(struct xdr_in *x, int64_t *ret)
+bool attrs_get_time(struct xdr_in *x, int64_t *ret)
 {
         int64_t seconds = (int64_t)xdr_get_u64(x);
         uint32_t ns = xdr_get_u32(x);
@@ -20,7 +20,7 @@ static bool get_settime(struct xdr_in *x, bool *ret_now, int64_t *ret)
         *ret_now = how == SET_TO_SERVER_TIME4;
         if (how > SET_TO_CLIENT_TIME4)
                 x->bad = true;
-        return how != SET_TO_CLIENT_TIME4 || get_time(x, ret);
+        return how != SET_TO_CLIENT_TIME4 || attrs_get_time(x, ret);
 }
 
 /* Checked, and kept as it stands: a list has no room in the arguments. */
@@ -73,7 +73,11 @@ static enum nfsstat4 get_one(struct xdr_in *x, unsigned attr, struct attr_set *r
                 return get_settime(x, &ret->atime_now, &ret->time_access) ? NFS4_OK : NFS4ERR_INVAL;
         case FATTR4_TIME_MODIFY_SET:
                 return get_settime(x, &ret->mtime_now, &ret->time_modify) ? NFS4_OK : NFS4ERR_INVAL;
-        case FATTR4_TIME_CREATE: return get_time(x, &ret->time_create) ? NFS4_OK : NFS4ERR_INVAL;
+        case FATTR4_TIME_DELEG_ACCESS:
+                return attrs_get_time(x, &ret->time_deleg_access) ? NFS4_OK : NFS4ERR_INVAL;
+        case FATTR4_TIME_DELEG_MODIFY:
+                return attrs_get_time(x, &ret->time_deleg_modify) ? NFS4_OK : NFS4ERR_INVAL;
+        case FATTR4_TIME_CREATE: return attrs_get_time(x, &ret->time_create) ? NFS4_OK : NFS4ERR_INVAL;
         default: return NFS4ERR_INVAL;
         }
 }

@@ -220,7 +220,6 @@ int clients_init(struct nfs4_server *s)
         if (!hashtab_init(&all->by_id, 64) || !hashtab_init(&all->by_owner, 64) ||
             !hashtab_init(&all->sessions, 64))
                 return -ENOMEM;
-        env_random(s->env, &all->next_session, sizeof(all->next_session));
         timer_start(s->env, &all->lease_timer, s->lease_seconds * (uint64_t)NS / 8);
         return 0;
 }

@@ -58,6 +58,7 @@ struct session {
         bool used;             /* by a SEQUENCE: the client knows it */
         bool back_fault;
         uint32_t executing; /* compounds inside: the session is freed when it is 0 */
+        uint32_t held; /* of them, those that wait for something slow: the role's to count and to bound */
         bool destroyed;
 };
 
@@ -103,7 +104,7 @@ struct clients {
         struct hashtab by_id, by_owner, sessions;
         struct list lru;      /* oldest renewal first */
         struct list courtesy; /* kept beyond their lease because nobody minds; oldest first */
-        uint32_t count, courtesy_count, session_count, next_number, next_session;
+        uint32_t count, courtesy_count, session_count, next_number;
         struct timer lease_timer;
 };
 

@@ -29,6 +29,33 @@ void put_bitmap(struct xdr_out *x, const struct bitmap4 *b)
                 xdr_put_u32(x, b->word[i]);
 }
 
+unsigned utf8_length(const uint8_t *at, const uint8_t *end)
+{
+        uint8_t b = at[0];
+        unsigned length = b < 0x80 ? 1 : b < 0xc2 ? 0 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : b < 0xf5 ? 4 : 0;
+
+        if (length == 0 || (size_t)(end - at) < length)
+                return 0;
+        for (unsigned i = 1; i < length; i++)
+                if ((at[i] & 0xc0) != 0x80)
+                        return 0;
+        if ((b == 0xe0 && at[1] < 0xa0) || (b == 0xed && at[1] > 0x9f) || (b == 0xf0 && at[1] < 0x90) ||
+            (b == 0xf4 && at[1] > 0x8f))
+                return 0;
+        return length;
+}
+
+bool is_utf8(struct slice text)
+{
+        const uint8_t *end = text.data + text.length;
+        unsigned length;
+
+        for (const uint8_t *at = text.data; at < end; at += length)
+                if ((length = utf8_length(at, end)) == 0)
+                        return false;
+        return true;
+}
+
 enum nfsstat4 check_name(struct slice name)
 {
         if (name.length == 0)

@@ -16,7 +16,7 @@ static inline void put_stateid(struct xdr_out *x, const struct stateid *s)
         xdr_put_fixed(x, s->other, NFS4_OTHER_SIZE);
 }
 
-/* nfstime4 from and to ns since 1970. False: nanoseconds over 999,999,999, or out of range. */
+/* nfstime4 from ns since 1970; the other way: attrs_get_time(). */
 static inline void put_time(struct xdr_out *x, int64_t ns)
 {
         int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
@@ -64,6 +64,11 @@ static inline void bitmap_clear(struct bitmap4 *b, unsigned bit)
  * stands for nobody in chown(2). */
 bool parse_numeric_owner(struct slice text, uint32_t *ret);
 void put_numeric_owner(struct xdr_out *x, uint32_t id);
+
+/* Bytes of the UTF-8 sequence at AT, which is before END; 0: it is none (RFC 3629 §4: no overlong form, no
+ * surrogate, nothing above U+10FFFF). Is TEXT whole UTF-8? */
+unsigned utf8_length(const uint8_t *at, const uint8_t *end);
+bool is_utf8(struct slice text);
 
 /* A file name (component4): NFS4_OK, or INVAL (empty), NAMETOOLONG (> 255), BADNAME (".", ".."), BADCHAR ('/'
  * or NUL inside). */

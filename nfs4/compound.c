@@ -108,6 +108,26 @@ static enum compound_phase next_op(struct compound *c)
                 c->status = c->decode_status;
         if (c->status == NFS4_OK)
                 c->status = check_reply_room(c);
+        return c->status == NFS4_OK ? C_ADMIT : C_ENCODE;
+}
+
+static enum compound_phase admit_op(struct compound *c)
+{
+        const struct nfs4_hooks *hooks = c->server->hooks;
+
+        c->admitted = false;
+        if (hooks->admit && c->op->flags & OP_NAMES) {
+                c->waiting = true;
+                c->woken = false;
+                c->status = hooks->admit(c);
+                if (c->status == NFS4_WAIT) {
+                        c->waits++;
+                        return c->woken ? C_ADMIT : C_PARKED;
+                }
+                c->waiting = false;
+                c->waits = 0;
+        }
+        c->admitted = true;
         return c->status == NFS4_OK ? C_EXECUTE : C_ENCODE;
 }
 
@@ -145,13 +165,13 @@ static void count_op(struct compound *c)
         c->op_started_ns = now;
 }
 
-/* Append the result: opnum, status, and what the operation adds. What does not fit becomes an error. */
 /* No reply has more payloads, or there was no memory for a longer head. */
 static enum nfsstat4 why_full(const struct xdr_out *x)
 {
         return x->ref_count == XDR_MAX_REFS ? NFS4ERR_REP_TOO_BIG : NFS4ERR_DELAY;
 }
 
+/* Append the result: opnum, status, and what the operation adds. What does not fit becomes an error. */
 static enum compound_phase encode_op(struct compound *c)
 {
         struct xdr_out *x = &c->call.out;
@@ -198,6 +218,7 @@ static void compound_run(struct compound *c) /* the only function in the server 
         for (;;)
                 switch (c->phase) {
                 case C_DECODE: c->phase = next_op(c); break;
+                case C_ADMIT: c->phase = admit_op(c); break;
                 case C_EXECUTE: c->phase = run_op(c, c->op->execute); break;
                 case C_RESUME: c->phase = run_op(c, c->op->resume); break;
                 case C_ENCODE: c->phase = encode_op(c); break;
@@ -212,8 +233,8 @@ void compound_wake(struct compound *c)
         CHECK(c->waiting);
         c->woken = true;
         if (c->phase != C_PARKED)
-                return; /* still inside execute(): run_op() sees it */
-        c->phase = C_RESUME;
+                return; /* still inside execute() or admit(): the engine sees it */
+        c->phase = c->admitted ? C_RESUME : C_ADMIT;
         compound_run(c);
 }
 
@@ -243,6 +264,8 @@ static bool begin(struct compound *c)
         CHECK(!out->full);
         if (c->minor != 1 && c->minor != 2)
                 c->status = NFS4ERR_MINOR_VERS_MISMATCH;
+        else if (!is_utf8(tag)) /* utf8str_cs: §14.5 */
+                c->status = NFS4ERR_INVAL;
         return true;
 }
 

@@ -29,6 +29,8 @@ enum nfs4_op_flags {
         OP_NO_SEQUENCE = 16,   /* may come first, without SEQUENCE */
         OP_SOLE = 32,          /* without SEQUENCE it must be alone: NFS4ERR_NOT_ONLY_OP */
         OP_PSEUDO = 64,        /* MDS: works on nodes of the pseudo file system too */
+        OP_NAMES =
+                128, /* MDS: looks for names in the current directory, and in the saved one if it needs it */
 };
 
 struct nfs4_op {
@@ -46,7 +48,7 @@ struct nfs4_op {
         void (*encode)(struct compound *c, struct xdr_out *x, enum nfsstat4 status);
 };
 
-enum compound_phase { C_DECODE, C_EXECUTE, C_RESUME, C_ENCODE, C_COMMIT, C_REPLY, C_PARKED };
+enum compound_phase { C_DECODE, C_ADMIT, C_EXECUTE, C_RESUME, C_ENCODE, C_COMMIT, C_REPLY, C_PARKED };
 enum {
         COMPOUND_ARGS = 1408,
         COMPOUND_RES = 640,
@@ -61,6 +63,7 @@ struct compound {
         enum compound_phase phase;
         bool waiting;         /* inside NFS4_WAIT: compound_wake() is awaited */
         bool woken;           /* it came before the engine parked */
+        bool admitted;        /* execute() was called: a wake leads to resume() */
         bool abandoned_reply; /* the slot's cached bytes answer instead */
         uint32_t minor;
         uint32_t op_count, op_index, opnum;

@@ -63,45 +63,29 @@ static void register_op(struct nfs4_server *s, struct metrics *metrics, uint32_t
 {
         struct nfs4_op_metrics *m = &s->op_metrics[opnum];
 
-        m->calls = (struct metric){ .name = "nacre_nfs_operations_total",
-                                    .help = "NFSv4 operations executed",
-                                    .labels = op_labels[opnum],
-                                    .kind = METRIC_COUNTER };
-        m->errors = (struct metric){ .name = "nacre_nfs_operation_errors_total",
-                                     .help = "NFSv4 operations that ended with an error",
-                                     .labels = op_labels[opnum],
-                                     .kind = METRIC_COUNTER };
+        metric_counter(metrics, &m->calls, "nacre_nfs_operations_total", "NFSv4 operations executed");
+        m->calls.labels = op_labels[opnum];
+        metric_counter(metrics, &m->errors, "nacre_nfs_operation_errors_total",
+                       "NFSv4 operations that ended with an error");
+        m->errors.labels = op_labels[opnum];
         m->latency = (struct histogram){ .name = "nacre_nfs_operation_seconds",
                                          .help = "Time from decoding an operation to encoding its result",
                                          .labels = op_labels[opnum] };
-        metric_register(metrics, &m->calls);
-        metric_register(metrics, &m->errors);
         histogram_register(metrics, &m->latency);
 }
 
 static void register_metrics(struct nfs4_server *s, struct metrics *metrics)
 {
-        s->bytes_in = (struct metric){ .name = "nacre_nfs_received_bytes_total",
-                                       .help = "Bytes of COMPOUND arguments received",
-                                       .kind = METRIC_COUNTER };
-        s->bytes_out = (struct metric){ .name = "nacre_nfs_sent_bytes_total",
-                                        .help = "Bytes of COMPOUND results sent",
-                                        .kind = METRIC_COUNTER };
-        s->replays = (struct metric){ .name = "nacre_nfs_replays_total",
-                                      .help = "Requests answered from the replay cache",
-                                      .kind = METRIC_COUNTER };
-        metric_register(metrics, &s->bytes_in);
-        metric_register(metrics, &s->bytes_out);
-        s->clients_refused = (struct metric){ .name = "nacre_clients_refused_total",
-                                              .help = "EXCHANGE_IDs answered NFS4ERR_DELAY at the limit",
-                                              .kind = METRIC_COUNTER };
-        s->sessions_refused =
-                (struct metric){ .name = "nacre_sessions_refused_total",
-                                 .help = "CREATE_SESSIONs answered NFS4ERR_DELAY or NOSPC at a limit",
-                                 .kind = METRIC_COUNTER };
-        metric_register(metrics, &s->replays);
-        metric_register(metrics, &s->clients_refused);
-        metric_register(metrics, &s->sessions_refused);
+        metric_counter(metrics, &s->bytes_in, "nacre_nfs_received_bytes_total",
+                       "Bytes of COMPOUND arguments received");
+        metric_counter(metrics, &s->bytes_out, "nacre_nfs_sent_bytes_total",
+                       "Bytes of COMPOUND results sent");
+        metric_counter(metrics, &s->replays, "nacre_nfs_replays_total",
+                       "Requests answered from the replay cache");
+        metric_counter(metrics, &s->clients_refused, "nacre_clients_refused_total",
+                       "EXCHANGE_IDs answered NFS4ERR_DELAY at the limit");
+        metric_counter(metrics, &s->sessions_refused, "nacre_sessions_refused_total",
+                       "CREATE_SESSIONs answered NFS4ERR_DELAY or NOSPC at a limit");
         for (uint32_t i = 0; i < NFS4_OP_LIMIT; i++)
                 if (i == 0 || s->ops[i])
                         register_op(s, metrics, i);

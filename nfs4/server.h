@@ -14,6 +14,9 @@ struct nfs4_hooks {
         enum nfsstat4 (*resolve_fh)(struct compound *c, struct slice bytes, struct fh *ret);
         /* PUTROOTFH and PUTPUBFH; NULL: not supported. */
         enum nfsstat4 (*root_fh)(struct compound *c, struct fh *ret);
+        /* Before execute(): NFS4_WAIT parks the operation until compound_wake(), then it is asked again
+         * (c->waits counts). Has the wait area for itself until it says OK. */
+        enum nfsstat4 (*admit)(struct compound *c);
         /* Around each operation's execute/resume (MDS: reset what the reply depends on). */
         void (*op_begin)(struct compound *c);
         void (*op_end)(struct compound *c, enum nfsstat4 status);

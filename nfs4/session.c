@@ -25,15 +25,16 @@ struct session *session_by_id(struct nfs4_server *s, const uint8_t id[NFS4_SESSI
         return NULL;
 }
 
-/* client id ‖ counter ‖ random: unique, and not to be guessed from another's. */
+/* client id ‖ random: unique, and not to be guessed by who knows others. Whoever says it has the session,
+ * when there is no state protection (§2.10.3.1). */
 static void make_id(struct nfs4_server *s, struct session *session)
 {
         uint64_t clientid = htobe64(session->client->clientid);
-        uint32_t number = htobe32(++s->clients.next_session);
 
         memcpy(session->id, &clientid, 8);
-        memcpy(session->id + 8, &number, 4);
-        env_random(s->env, session->id + 12, 4);
+        do
+                env_random(s->env, session->id + 8, NFS4_SESSIONID_SIZE - 8);
+        while (session_by_id(s, session->id));
 }
 
 struct session *session_new(struct nfs4_server *s, struct client *client, const struct channel_attrs *fore,

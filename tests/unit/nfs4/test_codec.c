@@ -24,7 +24,9 @@ static void bitmaps(void **state)
         assert_int_equal(xdr_head_length(&x), 16);
         in = xdr_in_of(slice_of(bytes, 16));
         get_bitmap(&in, &back);
-        assert_memory_equal(&b, &back, sizeof(b));
+        assert_memory_equal(b.word, back.word,
+                            sizeof(b.word)); /* what lies behind them in memory is nobody's */
+        assert_false(back.beyond);
         assert_false(bitmap_has(&b, 96));
         bitmap_clear(&b, 95);
         bitmap_clear(&b, 33);
@@ -56,9 +58,45 @@ static void names(void **state)
         assert_int_equal(check_name(slice_of("a\0b", 3)), NFS4ERR_BADCHAR);
 }
 
+static void utf8(void **state)
+{
+        static const char *const good[] = { "",
+                                            "abc",
+                                            "\xc2\x80",
+                                            "\xdf\xbf",
+                                            "\xe0\xa0\x80",
+                                            "\xed\x9f\xbf",
+                                            "\xee\x80\x80",
+                                            "\xf0\x90\x80\x80",
+                                            "\xf4\x8f\xbf\xbf",
+                                            "a\xc3\xa4z" };
+        static const char *const bad[] = { "\x80",
+                                           "\xc0\xc1",
+                                           "\xc1\xbf",
+                                           "\xc2",
+                                           "\xc2z",
+                                           "\xe0\x9f\xbf",
+                                           "\xed\xa0\x80",
+                                           "\xe1\x80",
+                                           "\xf0\x8f\xbf\xbf",
+                                           "\xf4\x90\x80\x80",
+                                           "\xf5\x80\x80\x80",
+                                           "\xf1\x80\x80z",
+                                           "abc\xff",
+                                           "\xe1\x80\xc0" };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+                assert_true(is_utf8(slice_str(good[i])));
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_false(is_utf8(slice_str(bad[i])));
+        assert_true(is_utf8(slice_of("a\0b", 3)));
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(bitmaps), cmocka_unit_test(names) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(bitmaps), cmocka_unit_test(names),
+                                            cmocka_unit_test(utf8) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,19 +44,25 @@ static void no_operations_are_fine(void **unused)
         assert_int_equal(k.results, 0);
 }
 
+static enum nfsstat4 call_with_tag(const char *text)
+{
+        lab_begin(&k, &lab, conn, 1);
+        xdr_truncate(k.x, xdr_head_length(k.x) - 12); /* tag, minor version, count */
+        xdr_put_string(k.x, text);
+        xdr_put_u32(k.x, 1);
+        k.count_at = xdr_head_length(k.x);
+        xdr_put_u32(k.x, 0);
+        return lab_call(&k);
+}
+
 static void the_tag_comes_back(void **unused)
 {
         struct xdr_in x;
         struct slice tag;
 
         (void)unused;
-        lab_begin(&k, &lab, conn, 1);
-        xdr_truncate(k.x, xdr_head_length(k.x) - 12); /* tag, minor version, count */
-        xdr_put_string(k.x, "tag test");
-        xdr_put_u32(k.x, 1);
-        k.count_at = xdr_head_length(k.x);
-        xdr_put_u32(k.x, 0);
-        assert_int_equal(lab_call(&k), NFS4_OK);
+        assert_int_equal(call_with_tag("\xc0\xc1"), NFS4ERR_INVAL); /* not UTF-8 */
+        assert_int_equal(call_with_tag("tag test"), NFS4_OK);
         x = xdr_in_of(slice_of(k.reply, k.reply_length));
         xdr_get_u32(&x);
         tag = xdr_get_opaque(&x, 100);
