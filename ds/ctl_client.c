@@ -11,6 +11,7 @@
 #include "ds/ctl_serve.h"
 #include "ds/health.h"
 #include "ds/hello.h"
+#include "ds/tier/tier.h"
 #include "rpc/tls.h"
 
 enum {
@@ -217,6 +218,7 @@ static void taken(struct hello *h)
         hello_forget(h);
         pusher_go(&c->ds->pusher, forget);
         asker_go(&c->ds->asker);
+        tier_asker_go(&c->ds->tier->asker);
         trust_extend(&c->ds->trust, c->hello_sent_ns, c->trust_ms);
         timer_start(c->ds->env, &c->beat, 0); /* at once: HELLO does not say whether the disk is full */
         ctl_serve_go_on(c->ds);

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 
 #include "ds/ctl_serve.h"
+#include "ds/tier/tier.h"
 
 struct removal { /* one object */
         struct ctl_request *request;
         struct disk_req disk;
         struct folder_wait folder;
         uint64_t fileid;
+        uint32_t generation;
         int error;
         char path[STORE_PATH];
 };
@@ -112,11 +114,37 @@ static void unlinked(struct disk_req *disk)
                 ended(m, 0);
 }
 
+static void unlink_object(struct removal *m)
+{
+        object_path(m->fileid, m->generation, m->path);
+        m->disk = (struct disk_req){ .op = DISK_UNLINK, .path = m->path, .done = unlinked };
+        disk_submit(m->request->ds->workers[0]->disk, &m->disk);
+}
+
+static void units_unlinked(struct disk_req *disk)
+{
+        struct removal *m = CONTAINER(disk, struct removal, disk);
+
+        if (disk->result < 0 && disk->result != -ENOENT)
+                ended(m, (int)disk->result);
+        else
+                unlink_object(m);
+}
+
+/* Of the S3 tier: which of its units are here. */
+static void unlink_units(struct removal *m)
+{
+        units_path(m->fileid, m->generation, m->path);
+        m->disk = (struct disk_req){ .op = DISK_UNLINK, .path = m->path, .done = units_unlinked };
+        disk_submit(m->request->ds->workers[0]->disk, &m->disk);
+}
+
 static void all_closed(struct visit *v)
 {
         struct ctl_request *r = v->arg;
         const ctl_remove_args *a = &r->args.remove;
         struct removal *removals = calloc(a->objects.objects_len, sizeof(*removals));
+        bool tiered = atomic_load(&r->ds->tier->used);
 
         CHECK(removals != NULL);
         r->results = removals;
@@ -126,9 +154,11 @@ static void all_closed(struct visit *v)
 
                 m->request = r;
                 m->fileid = a->objects.objects_val[i].fileid;
-                object_path(m->fileid, a->objects.objects_val[i].generation, m->path);
-                m->disk = (struct disk_req){ .op = DISK_UNLINK, .path = m->path, .done = unlinked };
-                disk_submit(r->ds->workers[0]->disk, &m->disk);
+                m->generation = a->objects.objects_val[i].generation;
+                if (tiered)
+                        unlink_units(m);
+                else
+                        unlink_object(m);
         }
 }
 
@@ -139,6 +169,11 @@ void ctl_serve_remove(struct ctl_request *r)
         if (r->args.remove.objects.objects_len == 0) {
                 ctl_serve_answer(r, (xdrproc_t)xdr_ctl_statuses, &nothing);
                 return;
+        }
+        for (u_int i = 0; i < r->args.remove.objects.objects_len; i++) {
+                const ctl_object *o = &r->args.remove.objects.objects_val[i];
+
+                ds_tier_removed(r->ds->tier, o->fileid, o->generation);
         }
         r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = close_on_worker, .done = all_closed };
         visit_start(&r->visit);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the MDS calls on the control connection (include/ctl.x, NACRE_CTL_DS): FENCE, GETSIZES, TRUNCATE,
- * REMOVE, ALLOCATE, DEALLOCATE, SEEK. Each visits the workers when it concerns them, works on the files from
- * worker 0, and answers. None waits for a client or for the MDS. */
+ * REMOVE, ALLOCATE, DEALLOCATE, SEEK, UPLOAD, RELEASE. Each visits the workers when it concerns them, works
+ * on the files from worker 0, and answers. None waits for a client or for the MDS, but UPLOAD, and RELEASE
+ * for what the tier has asked already. */
 #include "ds/ctl_serve.h"
 
 #include <string.h>
@@ -115,6 +116,8 @@ static const struct {
         [CTL_ALLOCATE] = { (xdrproc_t)xdr_ctl_range_args, ctl_serve_space },
         [CTL_DEALLOCATE] = { (xdrproc_t)xdr_ctl_range_args, ctl_serve_space },
         [CTL_SEEK] = { (xdrproc_t)xdr_ctl_seek_args, ctl_serve_seek },
+        [CTL_UPLOAD] = { (xdrproc_t)xdr_ctl_upload_args, ctl_serve_upload },
+        [CTL_RELEASE] = { (xdrproc_t)xdr_ctl_release_args, ctl_serve_release },
 };
 
 /* An MDS whose HELLO was not taken may be another cluster's: nothing of ours is its to touch. */
@@ -126,6 +129,8 @@ static void serve(struct ctl_request *r)
                 procs[r->proc].serve(r);
         else if (r->proc == CTL_GETSIZES || r->proc == CTL_REMOVE)
                 ctl_serve_answer(r, (xdrproc_t)xdr_ctl_statuses, &nothing);
+        else if (r->proc == CTL_UPLOAD)
+                ctl_upload_refuse(r, CTL_UNKNOWN);
         else
                 ctl_serve_status(r, CTL_UNKNOWN); /* a union's failure looks the same */
 }

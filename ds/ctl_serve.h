@@ -20,6 +20,8 @@ struct ctl_request {
                 ctl_remove_args remove;
                 ctl_range_args range;
                 ctl_seek_args seek;
+                ctl_upload_args upload;
+                ctl_release_args release;
         } args;
         struct visit visit;
         uint64_t marks[8]; /* GETSIZES: objects with writes under way, one bit each */
@@ -33,6 +35,8 @@ struct ctl_request {
         uint32_t at, pending;
         uint64_t upto; /* ALLOCATE, DEALLOCATE: where it ends in the object */
         void *results; /* malloc'd */
+        struct upload *upload;
+        char path[STORE_PATH];
 };
 
 /* The program that the MDS calls. */
@@ -51,6 +55,16 @@ static inline bool ctl_object_is_valid(const ctl_object *o)
 {
         return stripe_is_valid(ctl_object_stripe(o), o->index);
 }
+/* A handle that says which object it is, and nothing else. */
+static inline struct fh ctl_object_fh(const ctl_object *o)
+{
+        return (struct fh){ .kind = FH_DS,
+                            .fileid = o->fileid,
+                            .generation = o->generation,
+                            .unit = o->unit,
+                            .width = (uint16_t)o->width,
+                            .first = (uint8_t)o->first };
+}
 /* What the MDS is told of a disk's -errno; notes the disk's health. DATA_LOST: a sync failed. */
 ctl_status ctl_disk_error(struct ds *ds, int error, bool data_lost);
 
@@ -59,3 +73,6 @@ void ctl_serve_truncate(struct ctl_request *r); /* ctl_truncate.c */
 void ctl_serve_remove(struct ctl_request *r);   /* ctl_remove.c */
 void ctl_serve_space(struct ctl_request *r);    /* ctl_space.c: ALLOCATE, DEALLOCATE */
 void ctl_serve_seek(struct ctl_request *r);     /* ctl_seek.c */
+void ctl_serve_upload(struct ctl_request *r);   /* ctl_upload.c */
+void ctl_upload_refuse(struct ctl_request *r, ctl_status status);
+void ctl_serve_release(struct ctl_request *r); /* ctl_release.c */

@@ -9,6 +9,7 @@
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
 #include "ds/io.h"
+#include "ds/tier/tier.h"
 
 enum { SLACK = 65536 /* bytes that a file takes beyond its length without any being reserved */ };
 
@@ -180,12 +181,15 @@ static void all_held(struct visit *v)
 void ctl_serve_truncate(struct ctl_request *r)
 {
         const ctl_object *o = object_of(r);
+        struct fh fh;
 
         if (!ctl_object_is_valid(o) || r->args.truncate.size > INT64_MAX) {
                 ctl_client_nonsense(r->ds->ctl, "a truncation");
                 ctl_serve_status(r, CTL_INVAL);
                 return;
         }
+        fh = ctl_object_fh(o);
+        ds_tier_cut(r->ds->tier, &fh, o->index, r->args.truncate.size);
         r->visit = (struct visit){ .ds = r->ds, .arg = r, .each = hold_worker, .done = all_held };
         visit_start(&r->visit);
 }

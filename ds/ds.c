@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ds/ctl_client.h"
 #include "ds/health.h"
+#include "ds/tier/tier.h"
 #include "ds/visit.h"
 #include "ds/worker.h"
 
@@ -37,6 +38,8 @@ static void trust_at_worker(struct leg *leg)
 
 static void tell_workers(struct ds *ds)
 {
+        if (ds->worker_count == 0)
+                return; /* it is still starting: there is nobody to tell */
         if (ds->trust_visit->pending > 0) {
                 ds->trust_changed = true; /* once more when it is back */
                 return;
@@ -77,6 +80,7 @@ static void on_trust(void *arg, enum trust_state state)
                                          "the MDS is silent"); /* what waits for its answers ends too */
                 pusher_give_up(&ds->pusher);
                 asker_give_up(&ds->asker);
+                tier_asker_give_up(&ds->tier->asker);
                 break;
         }
         tell_workers(ds);
@@ -122,6 +126,7 @@ static void opened(struct identity *id)
                 return;
         }
         ds->objects_at_start = objects_count(ds->workers[0]->disk);
+        ds_tier_opened(ds->tier);
         if (!open_admin(ds)) {
                 ds_fail(ds, "no memory");
                 return;
@@ -195,7 +200,9 @@ struct ds *ds_new(const struct ds_conf *conf, struct env *env, struct loop *loop
         folder_marks_init(&ds->marks);
         set_addresses(ds);
         ds->trust_visit = calloc(1, sizeof(*ds->trust_visit));
-        if (!ds->trust_visit || !pusher_init(&ds->pusher, ds) || !asker_init(&ds->asker, ds)) {
+        ds->tier = ds_tier_new(ds);
+        if (!ds->trust_visit || !ds->tier || !pusher_init(&ds->pusher, ds) || !asker_init(&ds->asker, ds)) {
+                ds_tier_free(ds->tier);
                 free(ds->trust_visit);
                 free(ds);
                 return NULL;
@@ -237,6 +244,8 @@ static void farewell_said(void *arg)
         CHECK(v != NULL);
         pusher_give_up(&ds->pusher);
         asker_give_up(&ds->asker);
+        tier_asker_give_up(&ds->tier->asker);
+        upload_queue_give_up(&ds->tier->uploads, ds->env);
         *v = (struct visit){ .ds = ds, .each = stop_at_worker, .done = workers_stopped };
         visit_start(v);
 }
@@ -279,6 +288,7 @@ void ds_free(struct ds *ds)
                 admin_free(ds->admin);
         pusher_destroy(&ds->pusher);
         asker_destroy(&ds->asker);
+        ds_tier_free(ds->tier);
         ds_metrics_free(ds);
         if (ds->root_fd >= 0)
                 close(ds->root_fd);

@@ -30,6 +30,9 @@ struct visit;      /* visit.h */
 struct leg;
 struct hello;       /* hello.h */
 struct metric_sums; /* metrics.c */
+struct ds_tier;     /* tier/tier.h */
+struct tier_worker;
+struct http;
 
 struct worker_metrics {
         struct metric read_bytes, written_bytes, parked, fenced, eof_asked, sync_writes, disk_errors;
@@ -46,7 +49,9 @@ struct worker {
         struct disk *disk;
         struct objects objects;
         struct fence_table fences;
-        struct inflight inflight;
+        struct inflight inflight,
+                reads; /* writes; what reads objects, for who takes bytes away that are not to be zeros */
+        struct tier_worker *tier;
         struct nfs4_server nfs; /* nfs.role is this struct */
         struct rpc_program programs[2];
         struct rpc_server *rpc; /* NULL until the first HELLO */
@@ -85,6 +90,7 @@ struct ds {
         struct ctl_client *ctl; /* NULL until the store is open */
         struct pusher pusher;
         struct asker asker;
+        struct ds_tier *tier;
         uint32_t ctl_requests;   /* calls of the MDS in progress */
         struct hello *hello;     /* being taken: calls of the MDS wait, since they came after it; else NULL */
         struct list ctl_waiting; /* struct ctl_request */
@@ -95,7 +101,10 @@ struct ds {
         struct metric_sums *sums;
         struct ds_metrics counts;
         struct disk *given_disk; /* the simulator's */
-        int root_fd;             /* locked while we run; -1 in the simulator */
+        struct http *(*make_http)(void *arg,
+                                  struct env *env); /* the simulator's, to its S3; NULL: the real one */
+        void *make_http_arg;
+        int root_fd; /* locked while we run; -1 in the simulator */
         struct visit *trust_visit;
         enum trust_state trust_told; /* what that visit brings */
         bool trust_changed;          /* since it left */

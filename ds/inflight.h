@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes on their way to disk, in the order they began, and who waits for the older ones to land: a fence may
  * be acknowledged, and an object cut, only when no write that it should have stopped can still arrive. One a
- * worker. */
+ * worker; and one of what the disk reads, which is waited for before bytes go that are in S3 (ctl_release.c).
+ */
 #pragma once
 
 #include "base/list.h"
 #include "include/fh.h"
 
-struct ticket { /* one write; a member of whoever writes */
+struct ticket { /* one write; a member of whoever writes (or reads) */
         struct list node;
         uint64_t number;
         const struct fh *fh; /* the writer's */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "ds/tier/gate.h"
 #include "ds/worker.h"
 
 #include <ctl.h>
@@ -42,6 +43,8 @@ enum nfsstat4 io_end(struct io *io, enum nfsstat4 status)
 {
         struct worker *w = io->worker;
 
+        if (io->hold)
+                tier_hold_free(io);
         if (io->object)
                 object_release(io->object);
         io->object = NULL;
@@ -79,13 +82,19 @@ void io_let_go(struct io *io)
         io->open_error = NO_ATTEMPT;
 }
 
-/* Nothing is held meanwhile: when trust comes back everything may be different. */
-static enum nfsstat4 park(struct io *io)
+/* Without trust it waits, and nothing is held meanwhile: when trust comes back everything may be different.
+ */
+static enum nfsstat4 await_trust(struct io *io)
 {
         struct worker *w = io->worker;
+        uint64_t now = env_now(w->env);
 
+        if (trust_held(&w->ds->trust, now))
+                return NFS4_OK;
         if (w->turned_away)
                 return NFS4ERR_DELAY; /* nobody reads it: the connection is closed */
+        if (!trust_park(&w->ds->trust, now))
+                return NFS4_OK;
         io_let_go(io);
         metric_add(&w->counts.parked, 1);
         list_push(&w->parked, &io->node);
@@ -130,8 +139,9 @@ enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_k
         const struct fh *fh = io->fh;
         enum nfsstat4 status;
 
-        if (!trust_held(&w->ds->trust, env_now(w->env)))
-                return park(io);
+        status = await_trust(io);
+        if (status != NFS4_OK)
+                return status;
         status = kind == IO_COMMIT ? fence_check_commit(&w->fences, fh, &io->index)
                                    : fence_check(&w->fences, fh, &io->index);
         if (status == NFS4_OK && !is_own_range(io, fh, offset, length))
@@ -145,7 +155,9 @@ enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_k
                 list_push(&io->object->held, &io->node);
                 return NFS4_WAIT;
         }
-        return status;
+        if (status != NFS4_OK)
+                return status;
+        return fh->flags & FH_TIERED ? tier_gate(io, offset, length, kind) : tier_outrun(io);
 }
 
 void io_look_again(struct io *io)
@@ -155,12 +167,29 @@ void io_look_again(struct io *io)
 
 /* --- durability */
 
+static void kept(struct keep *k)
+{
+        struct io_sync *s = CONTAINER(k, struct io_sync, keep);
+
+        s->error = k->error;
+        compound_wake(s->io->compound);
+}
+
+/* Which units are here is made durable after what is in them. */
 static void sync_step_done(struct io_sync *s, int error)
 {
         if (s->error == 0)
                 s->error = error;
-        if (--s->pending == 0)
-                compound_wake(s->io->compound);
+        if (--s->pending > 0)
+                return;
+        if (s->keeping && s->error == 0) {
+                s->keep.done = kept;
+                keep_write(&s->keep);
+                return;
+        }
+        if (s->keeping)
+                keep_forget(&s->keep);
+        compound_wake(s->io->compound);
 }
 
 static void data_synced(struct sync_wait *data, int error)
@@ -180,6 +209,9 @@ enum nfsstat4 io_sync(struct io *io, struct io_sync *s)
         *s = (struct io_sync){ .io = io, .pending = 2 };
         s->data.synced = data_synced;
         s->folder.done = name_synced;
+        if (io->fh->flags & FH_TIERED)
+                s->keeping = tier_snapshot(io, &s->keep);
+        s->error = s->keep.error;
         object_sync(o, &s->data);
         if (folder_sync(&io->worker->objects.folders, object_folder(o->fileid), &s->folder))
                 s->pending--;
@@ -196,13 +228,16 @@ static void pushed(struct push *push)
 enum nfsstat4 io_push(struct io *io, struct io_push *p, uint64_t size)
 {
         const struct fh *fh = io->fh;
+        uint64_t used = 0, mtime;
 
+        object_stat(io->object, &used, &mtime); /* it fails only where the disk does: then it says 0 */
         p->io = io;
         p->push = (struct push){ .fileid = fh->fileid,
                                  .generation = fh->generation,
                                  .epoch = fh->epoch,
                                  .size = stripe_size_from_object(io_stripe(fh), io->index, size),
                                  .mtime_ns = env_wall(io->worker->env),
+                                 .used = used,
                                  .done = pushed };
         push_send(io->worker, &p->push);
         return NFS4_WAIT;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ds/ds.h"
+#include "ds/tier/keep.h"
 #include "include/stripe.h"
 
 enum { IO_MAX = 1024 * 1024 /* bytes of one READ or WRITE */, IO_STARVED_RETRY_NS = 2000000 };
@@ -15,9 +16,10 @@ struct io { /* the first member of an operation's wait context */
         struct worker *worker;
         struct object *object; /* held, or NULL */
         struct opener opener;
-        struct list node; /* in parked, starved or held */
-        int open_error;   /* of the last attempt; 1 = none was made */
-        uint32_t index;   /* ours in the file's device */
+        struct list node;  /* in parked, starved or held */
+        struct hold *hold; /* waits for units of the S3 tier, or writes some (ds/tier/gate.h); else NULL */
+        int open_error;    /* of the last attempt; 1 = none was made */
+        uint32_t index;    /* ours in the file's device */
 };
 
 static inline struct stripe io_stripe(const struct fh *fh)
@@ -33,7 +35,8 @@ enum nfsstat4 io_begin(struct compound *c, struct io *io, const struct stateid *
 enum io_kind { IO_READ, IO_WRITE, IO_COMMIT };
 /* May this server do I/O of KIND on [OFFSET, OFFSET + LENGTH) of the file under io->fh, now? OK:
  * io->object is held and open (its fd is -1 when it does not exist; IO_WRITE makes it). NFS4_WAIT: call
- * again from resume(). Without trust the operation is parked; a WRITE waits while its object is cut. */
+ * again from resume(). Without trust the operation is parked; a WRITE waits while its object is cut, and both
+ * while units of the S3 tier are fetched. */
 enum nfsstat4 io_gate(struct io *io, uint64_t offset, uint64_t length, enum io_kind kind);
 /* Hold no object while something else is waited for; io_gate() comes again. */
 void io_let_go(struct io *io);
@@ -51,6 +54,8 @@ struct io_sync {
         struct io *io;
         struct sync_wait data;
         struct folder_wait folder;
+        struct keep keep; /* which units are here */
+        bool keeping;
         uint32_t pending;
         int error; /* 0 or -errno once resume() runs */
 };

@@ -11,23 +11,18 @@ struct metric_sums {
         struct histogram *histograms;
 };
 
-static void add(struct ds *ds, struct metric *m, const char *name, const char *help, int kind)
-{
-        *m = (struct metric){ .name = name, .help = help };
-        m->kind = kind;
-        metric_register(&ds->metrics, m);
-}
-
 void ds_metrics_register(struct ds *ds)
 {
         struct ds_metrics *c = &ds->counts;
 
-        add(ds, &c->fences, "nacre_ds_fences_total", "Fences taken from the MDS", METRIC_COUNTER);
-        add(ds, &c->removed, "nacre_ds_objects_removed_total", "Objects removed", METRIC_COUNTER);
-        add(ds, &c->trusted, "nacre_ds_trusted", "1 while the MDS is heard and I/O is served", METRIC_GAUGE);
-        add(ds, &c->objects_open, "nacre_ds_objects_open", "Descriptors of objects held open", METRIC_GAUGE);
-        add(ds, &c->lag_ns, "nacre_loop_lag_seconds", "Longest turn of a loop since the last look",
-            METRIC_GAUGE);
+        metric_counter(&ds->metrics, &c->fences, "nacre_ds_fences_total", "Fences taken from the MDS");
+        metric_counter(&ds->metrics, &c->removed, "nacre_ds_objects_removed_total", "Objects removed");
+        metric_gauge(&ds->metrics, &c->trusted, "nacre_ds_trusted",
+                     "1 while the MDS is heard and I/O is served");
+        metric_gauge(&ds->metrics, &c->objects_open, "nacre_ds_objects_open",
+                     "Descriptors of objects held open");
+        metric_gauge(&ds->metrics, &c->lag_ns, "nacre_loop_lag_seconds",
+                     "Longest turn of a loop since the last look");
         c->lag_ns.nanoseconds = true;
 }
 

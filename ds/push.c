@@ -192,6 +192,7 @@ static uint32_t fill(struct pusher *pusher, struct push_call *call)
                         .epoch = p->epoch,
                         .size = p->size,
                         .mtime_ns = p->mtime_ns,
+                        .used = p->used,
                         .dirty = p->dirty || pusher->known_overflow || find_known(pusher, p->fileid) != NULL,
                 };
                 list_push(&call->pushes, &p->node);

@@ -31,7 +31,7 @@ struct push { /* one file of a CTL_PUSH; a member of whoever waits */
         struct message msg;
         struct list node;
         struct worker *worker;
-        uint64_t fileid, size, mtime_ns;
+        uint64_t fileid, size, mtime_ns, used;
         uint32_t generation, epoch;
         bool dirty; /* an announcement */
         int status; /* a ctl_status, or PUSH_LOST: we stop, or clients were turned away */

@@ -45,14 +45,23 @@ void trust_extend(struct trust *t, uint64_t sent_ns, uint32_t trust_ms)
 {
         uint64_t trust_ns = trust_ms * 1000000ull, now = env_now(t->env);
         uint64_t until = sent_ns + trust_ns - trust_ns / MARGIN_PART;
+        bool parked;
 
         if (until <= now || sent_ns < t->sent_ns)
                 return;
         t->sent_ns = sent_ns;
-        atomic_store_explicit(&t->until_ns, until, memory_order_release);
+        /* Before `parked` is read: trust_park() does it the other way round. */
+        atomic_store(&t->until_ns, until);
+        parked = atomic_exchange(&t->parked, false);
         timer_start(t->env, &t->timer, until - now);
-        if (t->state != TRUST_HELD) {
+        if (t->state != TRUST_HELD)
                 log_info("trust", "ms=%llu", (unsigned long long)((until - now) / 1000000));
+        if (t->state != TRUST_HELD || parked)
                 enter(t, TRUST_HELD);
-        }
+}
+
+bool trust_park(struct trust *t, uint64_t now)
+{
+        atomic_store(&t->parked, true);
+        return now >= atomic_load(&t->until_ns);
 }

@@ -22,9 +22,12 @@ struct trust {
         struct env *env;
         enum trust_state state;
         _Atomic uint64_t until_ns; /* workers read it before each I/O */
+        _Atomic bool parked;       /* somebody waits to be told that it is extended */
         uint64_t park_ns, sent_ns; /* sent_ns: of the call that trust runs from */
         struct timer timer;
-        void (*changed)(void *arg, enum trust_state now); /* to park, close or serve again */
+        /* To park, close or serve again; HELD also when it was all the time, but somebody had parked: a
+         * worker may see its end before the timer does, and the timer never when it is extended just then. */
+        void (*changed)(void *arg, enum trust_state now);
         void *arg;
 };
 
@@ -35,6 +38,9 @@ void trust_stop(struct trust *t);
 /* A call sent at SENT_NS was answered. A part of TRUST_MS is kept back for writes that are on their way to
  * disk when trust ends. */
 void trust_extend(struct trust *t, uint64_t sent_ns, uint32_t trust_ms);
+/* For a worker that sees no trust at NOW and is about to park: true, and CHANGED will tell; false: it is held
+ * by now. Any thread. */
+bool trust_park(struct trust *t, uint64_t now);
 static inline bool trust_held(const struct trust *t, uint64_t now)
 {
         return now < atomic_load_explicit(&t->until_ns, memory_order_acquire);

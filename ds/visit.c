@@ -39,6 +39,7 @@ void visit_start(struct visit *v)
 {
         struct ds *ds = v->ds;
 
+        CHECK(ds->worker_count > 0);
         v->pending = ds->worker_count;
         v->only = (struct leg){ 0 };
         v->legs = ds->worker_count == 1 ? &v->only : calloc(ds->worker_count, sizeof(*v->legs));

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "ds/io.h"
+#include "ds/tier/residency.h"
 #include "rpc/record.h"
 
 enum {
@@ -24,27 +25,23 @@ static uint64_t share(const struct ds *ds, uint64_t all, uint64_t least)
         return all / ds->worker_share > least ? all / ds->worker_share : least;
 }
 
-static void register_count(struct worker *w, struct metric *m, const char *name, const char *help)
-{
-        *m = (struct metric){ .name = name, .help = help, .kind = METRIC_COUNTER };
-        metric_register(&w->metrics, m);
-}
-
 static void register_counts(struct worker *w)
 {
         struct worker_metrics *c = &w->counts;
 
-        register_count(w, &c->read_bytes, "nacre_ds_read_bytes_total", "Bytes of file data given to clients");
-        register_count(w, &c->written_bytes, "nacre_ds_written_bytes_total",
+        metric_counter(&w->metrics, &c->read_bytes, "nacre_ds_read_bytes_total",
+                       "Bytes of file data given to clients");
+        metric_counter(&w->metrics, &c->written_bytes, "nacre_ds_written_bytes_total",
                        "Bytes of file data taken from clients");
-        register_count(w, &c->parked, "nacre_ds_parked_total", "I/O operations that had to wait for trust");
-        register_count(w, &c->fenced, "nacre_ds_fenced_total",
+        metric_counter(&w->metrics, &c->parked, "nacre_ds_parked_total",
+                       "I/O operations that had to wait for trust");
+        metric_counter(&w->metrics, &c->fenced, "nacre_ds_fenced_total",
                        "I/O operations refused by a fence or as not ours");
-        register_count(w, &c->eof_asked, "nacre_ds_eof_asked_total",
+        metric_counter(&w->metrics, &c->eof_asked, "nacre_ds_eof_asked_total",
                        "READs for which the MDS was asked for the file's size");
-        register_count(w, &c->sync_writes, "nacre_ds_sync_writes_total",
+        metric_counter(&w->metrics, &c->sync_writes, "nacre_ds_sync_writes_total",
                        "WRITEs that were synced and pushed before the answer");
-        register_count(w, &c->disk_errors, "nacre_ds_disk_errors_total",
+        metric_counter(&w->metrics, &c->disk_errors, "nacre_ds_disk_errors_total",
                        "I/O operations that failed for the disk's fault");
 }
 
@@ -117,6 +114,7 @@ static void turn_away(struct worker *w)
         w->turned_away = true;
         if (w->rpc)
                 rpc_server_each_conn(w->rpc, close_conn, NULL);
+        tier_turn_away(w->tier);
         io_wake_all(&w->parked);
         io_wake_all(&w->starved);
 }
@@ -137,6 +135,7 @@ void worker_stop(struct worker *w, void (*on_idle)(struct worker *))
 {
         w->on_idle = on_idle;
         turn_away(w);
+        tier_worker_stop(w->tier);
         env_defer(w->env, &w->idle_task);
 }
 
@@ -155,10 +154,13 @@ static bool init(struct worker *w)
         w->idle_task.run = check_idle;
         w->objects.eviction_ended = eviction_ended;
         w->objects.arg = w;
+        w->objects.forget = residency_release;
         inflight_init(&w->inflight);
+        inflight_init(&w->reads);
         register_counts(w);
         w->pool = bufpool_new(share(ds, ds->conf->limits.memory_bytes, 16 * BUF_LARGE));
-        return w->pool && fence_table_init(&w->fences) &&
+        w->tier = tier_worker_new(w);
+        return w->pool && w->tier && fence_table_init(&w->fences) &&
                objects_init(&w->objects, w->disk, &ds->marks,
                             (uint32_t)share(ds, ds->conf->fd_cache, FEWEST_FDS), DS_CALLS + CTL_OBJECTS);
 }
@@ -272,6 +274,7 @@ void worker_free(struct worker *w)
         timer_stop(&w->starved_timer);
         list_remove(&w->starved_task.node);
         list_remove(&w->idle_task.node);
+        tier_worker_free(w->tier);
         objects_destroy(&w->objects);
         fence_table_destroy(&w->fences);
         w->disk->ops->free(w->disk);

@@ -22,7 +22,7 @@ struct copy_wait {
         enum step step;
         uint64_t begin, end; /* in the target object */
         uint64_t reached;    /* in it; behind that the source has nothing */
-        struct ticket ticket;
+        struct ticket ticket, from_ticket;
         struct disk_req disk;
         struct io_sync sync;
         struct io_push push;
@@ -61,10 +61,12 @@ static enum nfsstat4 failed(struct copy_wait *w, int error, bool data_lost)
 
 /* --- durable here, then at the MDS */
 
+/* All of the object: the MDS takes what is pushed for what there is, unless it was told that more will come
+ * by us, not by who was here before a restart. */
 static enum nfsstat4 start_pushing(struct copy_wait *w)
 {
         w->step = PUSHING;
-        return io_push(&w->to, &w->push, w->end);
+        return io_push(&w->to, &w->push, w->end > w->to.object->size ? w->end : w->to.object->size);
 }
 
 static enum nfsstat4 start_syncing(struct copy_wait *w)
@@ -80,6 +82,7 @@ static void on_disk(struct disk_req *disk)
         struct copy_wait *w = CONTAINER(disk, struct copy_wait, disk);
 
         inflight_end(&w->to.worker->inflight, &w->ticket);
+        inflight_end(&w->from.worker->reads, &w->from_ticket);
         compound_wake(w->to.compound);
 }
 
@@ -88,6 +91,7 @@ static enum nfsstat4 submit(struct compound *c, struct copy_wait *w, enum step s
         w->step = step;
         w->disk.done = on_disk;
         inflight_begin(&w->to.worker->inflight, &w->ticket, &c->fh);
+        inflight_begin(&w->from.worker->reads, &w->from_ticket, &c->saved_fh);
         disk_submit(w->to.worker->disk, &w->disk);
         return NFS4_WAIT;
 }
@@ -168,6 +172,8 @@ static enum nfsstat4 check(struct compound *c)
         if (c->fh.kind != FH_DS || c->saved_fh.kind != FH_DS || !(c->fh.flags & FH_PROXY) ||
             !(c->saved_fh.flags & FH_PROXY))
                 return NFS4ERR_NOTSUPP;
+        if ((c->fh.flags | c->saved_fh.flags) & FH_TIERED)
+                return NFS4ERR_NOTSUPP; /* what is copied may not be here: it is read and written */
         if (a->count > INT64_MAX || a->offset > INT64_MAX - a->count || a->from_offset > INT64_MAX - a->count)
                 return NFS4ERR_INVAL;
         return NFS4_OK;

@@ -27,9 +27,10 @@ enum step { AT_GATE, ASKING, READING };
 struct read_wait {
         struct io io; /* first */
         enum step step;
-        bool knows_size;  /* ask.size is the file's */
-        uint32_t count;   /* asked for, cut to what a reply can hold */
-        uint32_t at_once; /* bytes that the page cache had */
+        bool knows_size;      /* ask.size is the file's */
+        uint32_t count;       /* asked for, cut to what a reply can hold */
+        uint32_t at_once;     /* bytes that the page cache had */
+        struct ticket ticket; /* of the disk's read */
         struct disk_req disk;
         struct eof_ask ask;
 };
@@ -66,7 +67,10 @@ static enum nfsstat4 finish(struct compound *c, enum nfsstat4 status)
 
 static void on_disk(struct disk_req *disk)
 {
-        compound_wake(CONTAINER(disk, struct read_wait, disk)->io.compound);
+        struct read_wait *w = CONTAINER(disk, struct read_wait, disk);
+
+        inflight_end(&w->io.worker->reads, &w->ticket);
+        compound_wake(w->io.compound);
 }
 
 static void on_eof(struct eof_ask *ask)
@@ -108,6 +112,7 @@ static enum nfsstat4 start_reading(struct compound *c, struct read_wait *w, uint
                                      .length = length - w->at_once,
                                      .offset = offset + w->at_once,
                                      .done = on_disk };
+        inflight_begin(&w->io.worker->reads, &w->ticket, &c->fh);
         disk_submit(w->io.worker->disk, &w->disk);
         return NFS4_WAIT;
 }

@@ -14,6 +14,8 @@
  * reading is refused with ACCESS, which makes the client drop that layout.
  */
 #include "ds/io.h"
+#include "ds/tier/gate.h"
+#include "ds/tier/room.h"
 #include "nfs4/codec.h"
 
 #include <ctl.h>
@@ -32,9 +34,10 @@ enum step { AT_GATE, WRITING, SYNCING, PUSHING };
 struct write_wait {
         struct io io; /* first */
         enum step step;
-        uint32_t pending; /* in WRITING: the disk, and perhaps the announcement */
-        int told;         /* what the MDS said to the announcement: a ctl_status, or PUSH_LOST */
-        bool quiet;       /* FILE_SYNC4 without a push: the MDS knows that it must ask */
+        uint32_t pending;     /* in WRITING: the disk, and perhaps the announcement */
+        uint64_t roomless_ns; /* it has been waiting for room since then; 0: never */
+        int told;             /* what the MDS said to the announcement: a ctl_status, or PUSH_LOST */
+        bool quiet;           /* FILE_SYNC4 without a push: the MDS knows that it must ask */
         struct ticket ticket;
         struct disk_req disk;
         struct announce announce;
@@ -81,6 +84,8 @@ static void on_disk(struct disk_req *disk)
 
         if (disk->result >= 0)
                 object_written(w->io.object, disk->offset + disk->length);
+        if (w->io.hold)
+                tier_written(&w->io, disk->result >= 0);
         inflight_end(&w->io.worker->inflight, &w->ticket);
         step_done(w);
 }
@@ -127,8 +132,13 @@ static enum nfsstat4 start_pushing(struct write_wait *w)
 
 static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
 {
-        if (w->disk.result < 0)
-                return finish(c, io_disk_error(&w->io, (int)w->disk.result, false));
+        enum nfsstat4 status;
+
+        if (w->disk.result < 0) {
+                w->step = AT_GATE;
+                status = room_wait(&w->io, (int)w->disk.result, &w->roomless_ns);
+                return status == NFS4_WAIT ? status : finish(c, status);
+        }
         if (OP_ARGS(c, struct write_args)->stable == UNSTABLE4)
                 return finish(c, io_told(w->told));
         metric_add(&w->io.worker->counts.sync_writes, 1);
@@ -171,6 +181,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (status != NFS4_OK)
                 return status;
         w->step = AT_GATE;
+        w->roomless_ns = 0;
         OP_RES(c, struct write_res)->verifier = atomic_load(&w->io.worker->ds->write_verifier);
         if (!(c->fh.flags & FH_WRITE))
                 return finish(c, NFS4ERR_ACCESS);

@@ -25,6 +25,8 @@ static void drop(struct object *o)
 
         CHECK(o->refs == 0 && o->fd < 0 && list_empty(&o->openers) && list_empty(&o->held) &&
               list_empty(&o->announce_waits));
+        if (o->residency)
+                s->forget(o->residency);
         list_remove(&o->in_idle);
         hashtab_remove(&s->table, &o->node);
         slab_put(&s->slab, o);

@@ -28,6 +28,8 @@ struct idle_wait {
         void (*idle)(struct idle_wait *);
 };
 
+struct residency;
+
 struct object {
         struct objects *objects;
         struct hnode node;
@@ -52,6 +54,11 @@ struct object {
         bool announcing;
         bool pushed; /* a synced write was pushed: those that follow announce instead (op/write.c) */
         struct list announce_waits;
+        /* of a file of the S3 tier (ds/tier/): which units are here, NULL: not asked yet; where a reader is
+         */
+        struct residency *residency;
+        uint64_t next_unit;
+        uint32_t window;
 };
 
 struct objects {
@@ -64,7 +71,8 @@ struct objects {
         void (*eviction_ended)(void *arg,
                                int error); /* it was synced before; with an error unstable data may be lost */
         void *arg;
-        _Atomic uint64_t created; /* counters; this one is read by others */
+        void (*forget)(struct residency *); /* the object that had it leaves */
+        _Atomic uint64_t created;           /* counters; this one is read by others */
         uint64_t opens, evictions;
 };
 

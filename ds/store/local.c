@@ -11,6 +11,7 @@
 #include "base/hashtab.h"
 
 #define FORMAT "nacre-ds 1\n"
+#define UNITS_SUFFIX ".units"
 enum { COUNT_ALL_BELOW = 400 /* objects in a folder */ };
 
 uint32_t object_folder(uint64_t fileid)
@@ -27,6 +28,12 @@ void object_path(uint64_t fileid, uint32_t generation, char out[STORE_PATH])
 {
         snprintf(out, STORE_PATH, "objects/%02x/%016" PRIx64 ".%08x", object_folder(fileid) & 0xff, fileid,
                  generation);
+}
+
+void units_path(uint64_t fileid, uint32_t generation, char out[STORE_PATH])
+{
+        object_path(fileid, generation, out);
+        strcat(out, UNITS_SUFFIX);
 }
 
 /* --- identity */
@@ -205,8 +212,8 @@ static void count_one(void *arg, const char *name)
 {
         uint64_t *count = arg;
 
-        (void)name;
-        (*count)++;
+        if (!strstr(name, UNITS_SUFFIX))
+                (*count)++;
 }
 
 /* File ids are hashed over the folders, so the folders are alike. */

@@ -8,6 +8,9 @@
  *   objects/XX/FILEID.GENERATION    XX = 2, FILEID = 16, GENERATION = 8 hexadecimal digits; XX = hash of
  * FILEID
  *
+ *   objects/XX/FILEID.GENERATION.units  which units of the object are here, of a file of the S3 tier
+ *   tiered    a folder that stands for: there may be such
+ *
  * An object is dense (include/stripe.h) and is made by the first WRITE; a missing one is an empty one. */
 #pragma once
 
@@ -20,6 +23,8 @@ enum { STORE_FOLDERS = 256, STORE_PATH = 48, STORE_UUID = 16 };
 uint32_t object_folder(uint64_t fileid);
 void object_folder_path(uint32_t folder, char out[STORE_PATH]);
 void object_path(uint64_t fileid, uint32_t generation, char out[STORE_PATH]);
+/* The path of the units of an object (ds/tier/units.h). */
+void units_path(uint64_t fileid, uint32_t generation, char out[STORE_PATH]);
 
 /* What stands in format, uuid and cluster. */
 struct identity {

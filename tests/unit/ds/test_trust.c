@@ -114,6 +114,24 @@ static void an_older_answer_takes_none_away(void **state)
         assert_true(trust_held(&trust, sent + 750 * MS));
 }
 
+/* The timer has not run yet, and will not. */
+static void who_sees_its_end_first_is_told_when_it_goes_on(void **state)
+{
+        uint64_t sent = v.now;
+
+        (void)state;
+        trust_extend(&trust, sent, 800);
+        assert_false(trust_park(&trust, sent + 699 * MS));
+        trust_extend(&trust, sent, 800);
+        assert_int_equal(seen_count, 2);
+        assert_true(trust_park(&trust, sent + 700 * MS));
+        trust_extend(&trust, sent + 1, 800);
+        assert_int_equal(seen_count, 3);
+        assert_int_equal(seen[2], TRUST_HELD);
+        trust_extend(&trust, sent + 2, 800);
+        assert_int_equal(seen_count, 3);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -123,6 +141,7 @@ int main(void)
                 TEST(it_is_extended_and_comes_back),
                 TEST(an_answer_that_comes_too_late_gives_none),
                 TEST(an_older_answer_takes_none_away),
+                TEST(who_sees_its_end_first_is_told_when_it_goes_on),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
