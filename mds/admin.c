@@ -155,14 +155,15 @@ void mds_admin_register(struct mds *mds)
 {
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_register(&mds->metrics, &gauges[i]);
-        mds->layouts_granted = (struct metric){ .name = "nacre_layouts_granted_total",
-                                                .help = "Layouts given to clients",
-                                                .kind = METRIC_COUNTER };
-        metric_register(&mds->metrics, &mds->layouts_granted);
+        metric_counter(&mds->metrics, &mds->layouts_granted, "nacre_layouts_granted_total",
+                       "Layouts given to clients");
         admin_command(mds->admin, "status", status, mds);
         admin_command(mds->admin, "export-reload", reload, mds);
         admin_clients_register(mds);
         admin_file_register(mds);
+        admin_repo_register(mds);
+        admin_archive_register(mds);
+        admin_job_register(mds);
         admin_health(mds->admin, health, mds);
         admin_before_metrics(mds->admin, refresh, mds);
 }

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/check.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "mds/fleet/fences.h"
 #include "mds/state/client.h"
@@ -27,6 +29,18 @@ int admin_error(FILE *out, int status, const char *why)
         json_string(out, why);
         fputc('}', out);
         return status;
+}
+
+void admin_say_error(struct admin_reply *reply, int status, const char *why)
+{
+        CLEANUP_FREE char *text = NULL;
+        size_t length = 0;
+        FILE *out = open_memstream(&text, &length);
+
+        CHECK(out != NULL);
+        admin_error(out, status, why);
+        fclose(out);
+        admin_answer(reply, status, text);
 }
 
 void admin_print_client(FILE *out, const struct client *client)

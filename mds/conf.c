@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -35,6 +36,14 @@ static const struct conf_field limit_fields[] = {
         { .key = NULL },
 };
 
+static const struct conf_field release_fields[] = {
+        { "high", CONF_U64, offsetof(struct mds_release_conf, high), .fallback = "85", .min = 1, .max = 100 },
+        { "low", CONF_U64, offsetof(struct mds_release_conf, low), .fallback = "75", .max = 99 },
+        { "age_days", CONF_U64, offsetof(struct mds_release_conf, age_days), .fallback = "0", .max = 36500,
+          .help = "a number of days, or 0 for never" },
+        { .key = NULL },
+};
+
 #define FIELD(member) offsetof(struct mds_conf, member)
 static const struct conf_field mds_fields[] = {
         { "listen", CONF_ADDRS, FIELD(listen), .fallback = "0.0.0.0:2049", .min = 2049, .max = 16 },
@@ -47,6 +56,8 @@ static const struct conf_field mds_fields[] = {
           .help = "a file of 64 hexadecimal digits, mode 0600 or 0400" },
         { "exports", CONF_PATH, FIELD(exports_file), .required = true,
           .help = "a YAML file of export policies" },
+        { "repos", CONF_STRING, FIELD(repos),
+          .help = "a directory of YAML files, one for each linked bucket" },
         { "lease_seconds", CONF_U64, FIELD(lease_seconds), .fallback = "45", .min = 10, .max = 3600 },
         { "stripe_unit", CONF_SIZE, FIELD(stripe_unit), .fallback = "1M", .min = UNIT_GRAIN, .max = 255 * MIB,
           .valid = is_unit, .help = "a size (K, M) from 4K to 255M, a multiple of 4K" },
@@ -57,10 +68,23 @@ static const struct conf_field mds_fields[] = {
         { "cache_inodes", CONF_U64, FIELD(cache_inodes), .fallback = "1000000", .min = 1000,
           .max = 1000000000 },
         { "log_level", CONF_ENUM, FIELD(log_level), .fallback = "info", .names = log_level_names },
+        { "release", CONF_RECORD, FIELD(release), .fields = release_fields,
+          .help = "a mapping with high, low, age_days" },
         { "limits", CONF_RECORD, FIELD(limits), .fields = limit_fields,
           .help = "a mapping with clients, connections, opens, locks, layouts, memory" },
         { .key = NULL },
 };
+
+/* Else nothing would ever be enough. CONF is freed when they are not. */
+static bool marks_are_right(const char *file, struct mds_conf *conf, char *error, size_t error_bytes)
+{
+        if (conf->release.low < conf->release.high)
+                return true;
+        snprintf(error, error_bytes, "%s: release: low is %" PRIu64 "; allowed: less than high, %" PRIu64,
+                 file, conf->release.low, conf->release.high);
+        mds_conf_free(conf);
+        return false;
+}
 
 int mds_conf_load_text(const char *name, const char *text, size_t length, struct mds_conf *ret, char *error,
                        size_t error_bytes)
@@ -68,6 +92,8 @@ int mds_conf_load_text(const char *name, const char *text, size_t length, struct
         struct mds_conf conf = { 0 };
 
         if (conf_load_text(name, text, length, mds_fields, &conf, error, error_bytes) < 0)
+                return -1;
+        if (!marks_are_right(name, &conf, error, error_bytes))
                 return -1;
         *ret = conf;
         return 0;
@@ -109,6 +135,8 @@ int mds_conf_load(const char *file, struct mds_conf *ret, char *error, size_t er
         struct mds_conf conf = { 0 };
 
         if (conf_load(file, mds_fields, &conf, error, error_bytes) < 0)
+                return -1;
+        if (!marks_are_right(file, &conf, error, error_bytes))
                 return -1;
         if (load_named_files(file, &conf, error, error_bytes) < 0) {
                 mds_conf_free(&conf);

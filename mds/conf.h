@@ -11,12 +11,18 @@ struct mds_limits {
         uint64_t memory_bytes;          /* I/O buffers */
 };
 
+struct mds_release_conf {   /* mds/tier/evict.h */
+        uint64_t high, low; /* per cent of a data server's disk */
+        uint64_t age_days;  /* 0: never for their age */
+};
+
 struct mds_conf {
         struct conf_addrs listen; /* NFS */
         struct netaddr control;   /* data servers dial it */
         struct netaddr metrics;   /* family 0: no HTTP */
         char *admin_socket;
         char *store; /* directory */
+        char *repos; /* directory of YAML files, one a repo; NULL: none */
         struct conf_path cluster_key_file, exports_file;
         uint8_t cluster_key[CONF_KEY_BYTES];
         uint64_t lease_seconds;
@@ -26,6 +32,7 @@ struct mds_conf {
         bool delegations;     /* clients are given delegations */
         bool return_on_close; /* clients are told to return layouts with the last CLOSE */
         int log_level;        /* enum log_level */
+        struct mds_release_conf release;
         struct mds_limits limits;
 };
 

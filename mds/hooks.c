@@ -11,9 +11,11 @@
 #include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/lock.h"
+#include "mds/state/offload.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
+#include "mds/tier/import.h"
 
 /* --- handles */
 
@@ -153,6 +155,7 @@ static void client_gone(struct nfs4_server *s, struct client *client)
         if (lapsed && !mds->stopping)
                 fence_client(mds, client);
         layouts_drop_client(mds->layouts, client);
+        offloads_drop_client(mds->offloads, client);
         delegations_drop_client(mds->delegations, client);
         opens_drop_client(mds->opens, client);
         revoked_drop_client(mds->revocations, client);
@@ -208,12 +211,14 @@ static enum nfsstat4 test_stateid(struct compound *c, const struct stateid *s)
         struct lock_state *lock;
         struct layout_state *layout;
         struct delegation *delegation;
+        struct offload *copy;
 
         switch (s->other[4]) { /* include/stateid.h */
         case STATEID_OPEN: return open_find(mds->opens, c->client, s, &open);
         case STATEID_LOCK: return lock_find(mds->locks, c->client, s, &lock);
         case STATEID_DELEG: return delegation_find(mds->delegations, c->client, s, &delegation);
         case STATEID_LAYOUT: return layout_find(mds->layouts, c->client, s, &layout);
+        case STATEID_COPY: return offload_find(c->client, 0, s, &copy);
         default: return NFS4ERR_BAD_STATEID;
         }
 }
@@ -237,6 +242,7 @@ static enum nfsstat4 free_stateid(struct compound *c, const struct stateid *s)
 const struct nfs4_hooks mds_hooks = {
         .resolve_fh = resolve_fh,
         .root_fh = root_fh,
+        .admit = tier_admit,
         .op_begin = op_begin,
         .op_end = op_end,
         .commit = durable_commit,

@@ -94,10 +94,11 @@ static int run_fsck(const struct mds_conf *conf)
         }
         r = fsck_run(store, stdout, &report);
         store->ops->close(store);
-        printf("%llu inodes, %llu entries, %llu orphans, %llu write layouts, %llu xattrs, %llu problems\n",
+        printf("%llu inodes, %llu entries, %llu orphans, %llu write layouts, %llu xattrs, %llu backed by S3, %llu problems\n",
                (unsigned long long)report.inodes, (unsigned long long)report.entries,
                (unsigned long long)report.orphans, (unsigned long long)report.layouts,
-               (unsigned long long)report.xattrs, (unsigned long long)report.problems);
+               (unsigned long long)report.xattrs, (unsigned long long)report.backings,
+               (unsigned long long)report.problems);
         if (r < 0)
                 fprintf(stderr, "nacre-mds: the store could not be read: %s\n", strerror(-r));
         return r < 0 || report.problems > 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -25,10 +25,12 @@
 #include "mds/state/courtesy.h"
 #include "mds/state/delegation.h"
 #include "mds/state/lock.h"
+#include "mds/state/offload.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/returned.h"
 #include "mds/state/revoked.h"
+#include "mds/tier/import.h"
 
 enum { ERROR_BYTES = 512, STORE_CACHE_SHARE = 4 };
 
@@ -124,8 +126,9 @@ static bool start_parts(struct mds *mds)
                (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
                (mds->reports = reports_new(mds)) && (mds->recovery = recovery_new(mds)) &&
                (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
-               (mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
-               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
+               (mds->delegations = delegations_new(mds)) && (mds->offloads = offloads_new(mds)) &&
+               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
+               (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -188,7 +191,8 @@ static bool start(struct mds *mds)
                 mds->names = names_new(mds->loop, NULL);
         return mds->pool && (mds->names || !mds->loop) && open_store(mds) && load_exports(mds) &&
                start_engine(mds) && start_parts(mds) && orphans_recover(mds) == 0 &&
-               exports_prepare(mds) == 0 && start_network(mds) && start_admin(mds);
+               exports_prepare(mds) == 0 && (mds->tier = tier_new(mds)) && start_network(mds) &&
+               start_admin(mds);
 }
 
 struct mds *mds_start(const struct mds_conf *conf, struct env *env, struct loop *loop, struct store *store)
@@ -228,6 +232,8 @@ void mds_stop(struct mds *mds)
         mds->proxy = NULL;
         if (mds->ctl)
                 ctl_server_close(mds->ctl);
+        if (mds->tier)
+                tier_stop(mds->tier);
         if (mds->delegations)
                 delegations_give_up(mds->delegations);
         if (mds->fleet)
@@ -239,11 +245,13 @@ void mds_stop(struct mds *mds)
         }
         if (mds->nfs.op_metrics)
                 nfs4_server_destroy(&mds->nfs);
+        tier_free(mds->tier);
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
         returned_free(mds->returned);
         delegations_free(mds->delegations);
+        offloads_free(mds->offloads);
         recalls_free(mds->recalls);
         reports_free(mds->reports);
         opens_free(mds->opens);

@@ -15,6 +15,7 @@ struct locks;       /* state/lock.h */
 struct layouts;     /* state/layout.h */
 struct returned;    /* state/returned.h */
 struct delegations; /* state/delegation.h */
+struct offloads;    /* state/offload.h */
 struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
 struct revocations; /* state/revoked.h */
@@ -23,6 +24,7 @@ struct reports;     /* pnfs/reports.h */
 struct sizes;       /* pnfs/size.h */
 struct proxy;       /* pnfs/proxy.h */
 struct reaper;      /* fleet/reaper.h */
+struct tier;        /* tier/tier.h */
 struct ctl_server;
 
 struct mds {
@@ -42,6 +44,7 @@ struct mds {
         struct layouts *layouts;
         struct returned *returned;
         struct delegations *delegations;
+        struct offloads *offloads;
         struct recovery *recovery;
         struct courtesy *courtesy;
         struct revocations *revocations;
@@ -50,6 +53,7 @@ struct mds {
         struct sizes *sizes;
         struct proxy *proxy;
         struct reaper *reaper;
+        struct tier *tier;
         struct ctl_server *ctl;
         struct rpc_server *rpc; /* NFS */
         struct bufpool *pool;
@@ -69,10 +73,11 @@ static inline struct mds *mds_of(const struct compound *c)
 }
 
 /* Stateids (include/stateid.h): make `other` for a new state (seqid 0); is S one that this start of the MDS
- * made, of KIND? */
+ * made, of KIND; or this or an earlier one? */
 void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index, struct stateid *ret);
 bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind,
                    uint32_t *ret_index);
+bool stateid_was_made(const struct mds *mds, const struct stateid *s, enum stateid_kind kind);
 /* §8.2.2. Is GIVEN, from a client, good for the state whose stateid is NOW? OK, OLD_STATEID, BAD_STATEID. */
 enum nfsstat4 stateid_check(const struct stateid *given, const struct stateid *now);
 void stateid_bump(struct stateid *s); /* the next seqid: 2^32-1 is followed by 1 */

@@ -62,5 +62,7 @@ const struct nfs4_op *const mds_ops[NFS4_OP_LIMIT] = {
         [OP_GETXATTR] = &op_getxattr,
         [OP_SETXATTR] = &op_setxattr,
         [OP_LISTXATTRS] = &op_listxattrs,
+        [OP_OFFLOAD_CANCEL] = &op_offload_cancel,
+        [OP_OFFLOAD_STATUS] = &op_offload_status,
         [OP_REMOVEXATTR] = &op_removexattr,
 };

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "mds/fleet/fleet.h"
 
-enum { CALL_TIMEOUT_SECONDS = 30, ARGS_MAX = 1024 * 1024 };
+enum { CALL_TIMEOUT_SECONDS = 30, UPLOAD_TIMEOUT_SECONDS = 300 /* it waits for S3, and for its turn */ };
 
 static void on_reply(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *x)
 {
@@ -61,6 +61,7 @@ int ctl_call(struct server *server, uint32_t proc, xdrproc_t args_xdr, void *arg
         call->arg = arg;
         call->rpc.done = on_reply;
         list_push(&server->queue.calls, &call->node);
-        rpc_req_send(&call->rpc, CALL_TIMEOUT_SECONDS * 1000000000ull);
+        rpc_req_send(&call->rpc,
+                     (proc == CTL_UPLOAD ? UPLOAD_TIMEOUT_SECONDS : CALL_TIMEOUT_SECONDS) * 1000000000ull);
         return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mds/fleet/ctl_serve.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "mds/fleet/fences.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
+#include "mds/tier/answers.h"
 
 #define SPACE_MAX (1ull << 55) /* bytes on one data server: CTL_MAX_SERVERS of them add up in 64 bits */
 #define SIZE_MOST ((uint64_t)INT64_MAX) /* of a file */
@@ -21,6 +23,9 @@ struct ctl_request {
                 ctl_heartbeat_args heartbeat;
                 ctl_push_args push;
                 ctl_eof_args eof;
+                ctl_file source;
+                ctl_repo_args repo;
+                ctl_resident_args resident;
         } args;
         struct durable_wait durable;
         struct size_wait size;
@@ -178,7 +183,7 @@ static void take_connection(struct server *s, struct conn *conn)
                 conn_close(old);
 }
 
-static void hello(struct ctl_request *r)
+static void join(struct ctl_request *r)
 {
         const ctl_hello_args *a = &r->args.hello;
         ctl_hello_res res = { .status = CTL_OK };
@@ -206,6 +211,14 @@ static void hello(struct ctl_request *r)
         log_info("ds-joined", "name=%s id=%u addrs=%u", s->name, s->id, s->addr_count);
         hello_ok(r, s);
         sizes_recover(mds->sizes);
+}
+
+static void hello(struct ctl_request *r)
+{
+        ctl_hello_args a = r->args.hello; /* R goes with its answer, what its arguments point to does not */
+
+        join(r);
+        xdr_free((xdrproc_t)xdr_ctl_hello_args, (char *)&a);
 }
 
 static void heartbeat(struct ctl_request *r)
@@ -246,25 +259,35 @@ static void pushed(struct durable_wait *w)
         answer(r, (xdrproc_t)xdr_ctl_push_res, &res);
 }
 
+/* Only of a file that is gone may a data server say so: the client would lose it. */
+static ctl_status not_pushed(int error)
+{
+        return error == -ENOENT ? CTL_NOENT : error == -ENOSPC ? CTL_NOSPC : CTL_REFUSED;
+}
+
 /* What one file of a PUSH comes to. *seq: to wait for. */
 static ctl_status take_push(struct mds *mds, struct server *s, const ctl_push *p, uint64_t *seq)
 {
         const struct inode *inode;
+        int r;
 
         if (!s)
                 return CTL_UNKNOWN;
-        if (meta_inode(mds->meta, p->fileid, &inode) < 0 || inode->generation != p->generation)
-                return CTL_NOENT;
+        r = meta_inode(mds->meta, p->fileid, &inode);
+        if (r < 0 || inode->generation != p->generation)
+                return not_pushed(r < 0 ? r : -ENOENT);
         if (!fleet_file_is_on(mds->fleet, inode, s->id)) {
                 server_makes_no_sense(s, "a push of a file that it has no part of");
                 return CTL_INVAL;
         }
-        if (p->size > SIZE_MOST) {
+        if (p->size > SIZE_MOST || p->used > SIZE_MOST) {
                 server_makes_no_sense(s, "a push of a size beyond 2^63");
                 return CTL_TOOBIG;
         }
-        if (p->size > 0 && size_extend(mds->sizes, p->fileid, p->generation, s->id, p->size, seq) < 0)
-                return CTL_NOENT;
+        if (p->size > 0)
+                r = size_extend(mds->sizes, p->fileid, p->generation, s->id, p->size, p->used, seq);
+        if (r < 0)
+                return not_pushed(r);
         return size_mark(mds->sizes, p->fileid, s->id, p->dirty) ? CTL_OK : CTL_REFUSED;
 }
 
@@ -314,33 +337,74 @@ static void eof(struct ctl_request *r)
                 answer(r, (xdrproc_t)xdr_ctl_eof_res, &unknown);
 }
 
+/* --- SOURCE, REPO, RESIDENT: cold files */
+
+static void source(struct ctl_request *r)
+{
+        struct source_text text;
+        ctl_source_res res = { .status = CTL_UNKNOWN };
+
+        if (server_of(r))
+                res.status = tier_source(r->mds, &r->args.source, &text, &res.ctl_source_res_u.source);
+        answer(r, (xdrproc_t)xdr_ctl_source_res, &res);
+}
+
+static void repo(struct ctl_request *r)
+{
+        ctl_repo_res res = { .status = CTL_UNKNOWN };
+
+        if (server_of(r))
+                res.status = tier_repo(r->mds, r->args.repo.repo, &res.ctl_repo_res_u.repo);
+        answer(r, (xdrproc_t)xdr_ctl_repo_res, &res);
+}
+
+static void resident_noted(struct durable_wait *w)
+{
+        struct ctl_request *r = CONTAINER(w, struct ctl_request, durable);
+
+        answer_status(r, r->statuses[0]);
+}
+
+static void resident(struct ctl_request *r)
+{
+        r->durable.seq = 0;
+        r->durable.done = resident_noted;
+        r->statuses[0] = server_of(r)
+                                 ? tier_resident(r->mds, server_of(r), &r->args.resident, &r->durable.seq)
+                                 : CTL_UNKNOWN;
+        xdr_free((xdrproc_t)xdr_ctl_resident_args, (char *)&r->args.resident);
+        mds_when_durable(r->mds, &r->durable);
+}
+
+static const struct {
+        xdrproc_t args;
+        void (*serve)(
+                struct ctl_request *); /* answers; frees what ARGS allocated, before R goes with its answer */
+} procedures[] = {
+        [CTL_HELLO] = { (xdrproc_t)xdr_ctl_hello_args, hello },
+        [CTL_HEARTBEAT] = { (xdrproc_t)xdr_ctl_heartbeat_args, heartbeat },
+        [CTL_PUSH] = { (xdrproc_t)xdr_ctl_push_args, push },
+        [CTL_EOF] = { (xdrproc_t)xdr_ctl_eof_args, eof },
+        [CTL_SOURCE] = { (xdrproc_t)xdr_ctl_file, source },
+        [CTL_REPO] = { (xdrproc_t)xdr_ctl_repo_args, repo },
+        [CTL_RESIDENT] = { (xdrproc_t)xdr_ctl_resident_args, resident },
+};
+
 static void dispatch(void *service, struct call *call)
 {
         struct ctl_request *r = CONTAINER(call, struct ctl_request, call);
-        static const xdrproc_t procs[] = { NULL, (xdrproc_t)xdr_ctl_hello_args,
-                                           (xdrproc_t)xdr_ctl_heartbeat_args, (xdrproc_t)xdr_ctl_push_args,
-                                           (xdrproc_t)xdr_ctl_eof_args };
         uint32_t proc = call->header.proc;
 
         r->mds = service;
         list_init(&r->durable.node);
         if (proc == 0) {
                 call_reply(call);
-        } else if (proc >= sizeof(procs) / sizeof(procs[0])) {
+        } else if (proc >= sizeof(procedures) / sizeof(procedures[0])) {
                 call_reply_error(call, RPC_PROC_UNAVAIL);
-        } else if (!get_args(r, procs[proc])) {
+        } else if (!get_args(r, procedures[proc].args)) {
                 call_reply_error(call, RPC_GARBAGE_ARGS);
-        } else if (proc == CTL_HELLO) {
-                ctl_hello_args a = r->args.hello;
-
-                hello(r);
-                xdr_free((xdrproc_t)xdr_ctl_hello_args, (char *)&a);
-        } else if (proc == CTL_HEARTBEAT) {
-                heartbeat(r);
-        } else if (proc == CTL_PUSH) {
-                push(r);
         } else {
-                eof(r);
+                procedures[proc].serve(r);
         }
 }
 

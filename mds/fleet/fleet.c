@@ -62,6 +62,22 @@ bool fleet_file_is_up(const struct fleet *f, const struct inode *file)
         return file->width > 0;
 }
 
+static bool takes_new(const struct server *s)
+{
+        return s->up && !s->full && !s->failing && !s->leaving;
+}
+
+bool fleet_file_takes_new(const struct fleet *f, const struct inode *file)
+{
+        for (uint32_t i = 0; i < file->width; i++) {
+                const struct server *s = fleet_file_server(f, file, i);
+
+                if (!s || !takes_new(s))
+                        return false;
+        }
+        return file->width > 0;
+}
+
 bool fleet_file_is_on(const struct fleet *f, const struct inode *file, uint32_t server_id)
 {
         const struct pool *p = fleet_pool(f, file->pool);
@@ -165,9 +181,8 @@ static bool load_server(void *arg, struct slice key, struct slice value)
         struct fleet *f = arg;
         struct server *s = calloc(1, sizeof(*s));
 
-        if (s && key.length == 5)
-                memcpy(&s->id, key.data + 1, 4);
-        if (!s || (s->id = be32toh(s->id)) == 0 || s->id > FLEET_MAX || !decode_server(value, s)) {
+        if (!s || !key_parse_u32(key, 's', &s->id) || s->id == 0 || s->id > FLEET_MAX ||
+            !decode_server(value, s)) {
                 free(s);
                 log_error("server-record-damaged", "members=%u", f->count);
                 return true;
@@ -293,10 +308,8 @@ void fleet_changed(struct fleet *f, struct server *changed)
 
         store_server(f, changed);
         for (uint32_t i = 0; i < f->count; i++) {
-                const struct server *s = f->servers[i];
-
-                if (s->up && !s->full && !s->failing && !s->leaving)
-                        ids[count++] = s->id;
+                if (takes_new(f->servers[i]))
+                        ids[count++] = f->servers[i]->id;
         }
         p = count > 0 ? pool_of(f, ids, count) : NULL;
         f->current = p ? p->generation : 0;
@@ -304,14 +317,8 @@ void fleet_changed(struct fleet *f, struct server *changed)
 
 static void register_metrics(struct fleet *f)
 {
-        f->fence_count = (struct metric){ .name = "nacre_fences_total",
-                                          .help = "Fences raised",
-                                          .kind = METRIC_COUNTER };
-        f->joined = (struct metric){ .name = "nacre_data_servers",
-                                     .help = "Data servers that are members",
-                                     .kind = METRIC_GAUGE };
-        metric_register(&f->mds->metrics, &f->fence_count);
-        metric_register(&f->mds->metrics, &f->joined);
+        metric_counter(&f->mds->metrics, &f->fence_count, "nacre_fences_total", "Fences raised");
+        metric_gauge(&f->mds->metrics, &f->joined, "nacre_data_servers", "Data servers that are members");
 }
 
 struct fleet *fleet_new(struct mds *mds)

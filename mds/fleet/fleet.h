@@ -70,6 +70,8 @@ static inline struct server *fleet_file_server(const struct fleet *f, const stru
         return fleet_device_server(f, file->pool, file->start, file->width, index);
 }
 bool fleet_file_is_up(const struct fleet *f, const struct inode *file);
+/* Would all of its data servers be given new files too? */
+bool fleet_file_takes_new(const struct fleet *f, const struct inode *file);
 /* Is a part of FILE on SERVER_ID? */
 bool fleet_file_is_on(const struct fleet *f, const struct inode *file, uint32_t server_id);
 static inline struct stripe inode_stripe(const struct inode *file)

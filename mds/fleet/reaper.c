@@ -168,14 +168,10 @@ struct reaper *reaper_new(struct mds *mds)
         list_init(&r->task.node);
         list_init(&r->queue);
         list_init(&r->later);
-        r->reaped = (struct metric){ .name = "nacre_reaped_files_total",
-                                     .help = "Deleted files whose objects are gone",
-                                     .kind = METRIC_COUNTER };
-        r->backlog = (struct metric){ .name = "nacre_reaper_backlog_files",
-                                      .help = "Deleted files whose objects are still to be removed",
-                                      .kind = METRIC_GAUGE };
-        metric_register(&mds->metrics, &r->reaped);
-        metric_register(&mds->metrics, &r->backlog);
+        metric_counter(&mds->metrics, &r->reaped, "nacre_reaped_files_total",
+                       "Deleted files whose objects are gone");
+        metric_gauge(&mds->metrics, &r->backlog, "nacre_reaper_backlog_files",
+                     "Deleted files whose objects are still to be removed");
         if (meta_scan(mds->meta, key_kind(key, 'o'), load, r) < 0) {
                 reaper_free(r);
                 return NULL;

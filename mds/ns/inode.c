@@ -6,8 +6,25 @@
 #include "mds/ns/acl.h"
 #include "mds/state/delegation.h"
 
+/* What its holder says of a file that is delegated for writing. */
+static void told_values(const struct compound *c, uint64_t fileid, struct attr_values *v)
+{
+        const struct delegation *holder = delegation_answering(mds_of(c)->delegations, c->client, fileid);
+
+        if (!holder)
+                return;
+        if (holder->size > v->size)
+                v->size = holder->size;
+        if (holder->said_times) {
+                v->time_access = holder->time_access;
+                v->time_modify = holder->time_modify;
+        }
+}
+
 /* Inodes are limited by the metadata store's disk only; df -i wants a number. */
 #define FILES_TOTAL (UINT64_C(1) << 40)
+/* What a cold file uses at least: one that uses nothing is taken for a hole by tar and cp. */
+#define COLD_USED 4096
 
 static bool asks_any(const struct bitmap4 *asked, uint32_t word0, uint32_t word1)
 {
@@ -19,7 +36,7 @@ static bool asks_any(const struct bitmap4 *asked, uint32_t word0, uint32_t word1
 bool attrs_need_size(const struct bitmap4 *asked)
 {
         return asks_any(asked, BIT(SIZE) | BIT(CHANGE),
-                        BIT(SPACE_USED) | BIT(TIME_MODIFY) | BIT(TIME_METADATA));
+                        BIT(SPACE_USED) | BIT(TIME_ACCESS) | BIT(TIME_MODIFY) | BIT(TIME_METADATA));
 }
 
 static void file_system_values(const struct compound *c, const struct subject *s, const struct bitmap4 *asked,
@@ -51,13 +68,11 @@ static void inode_values(const struct compound *c, const struct subject *s, cons
 {
         const struct inode *i = s->inode;
         const struct pseudo_node *above = NULL;
-        uint64_t told;
 
         v->type = i->type;
         v->change = i->change;
-        told = delegation_size(mds_of(c)->delegations, c->client, i->fileid);
-        v->size = told > i->size ? told : i->size;
-        v->space_used = i->used;
+        v->size = i->size;
+        v->space_used = i->flags & INODE_COLD && i->used < COLD_USED ? COLD_USED : i->used;
         v->fileid = i->fileid;
         v->mode = i->mode;
         v->numlinks = i->nlink;
@@ -69,6 +84,7 @@ static void inode_values(const struct compound *c, const struct subject *s, cons
         v->time_create = i->btime;
         v->time_metadata = i->ctime;
         v->time_modify = i->mtime;
+        told_values(c, i->fileid, v);
         if (i->type == NF4DIR && bitmap_has(asked, FATTR4_MOUNTED_ON_FILEID))
                 above = pseudo_above(mds_of(c), s->fh.export_id, i);
         v->mounted_on_fileid = above ? above->id : i->fileid;

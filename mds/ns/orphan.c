@@ -15,6 +15,7 @@
 #include "mds/state/delegation.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/tier/archive.h"
 
 static struct orphan_record record_of(const struct inode *inode, bool open)
 {
@@ -106,6 +107,7 @@ void orphan_closed(struct mds *mds, uint64_t fileid, const struct client *by)
         const struct inode *inode;
         int r;
 
+        archive_closed(mds, fileid);
         if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->nlink != 0 || may_be_open(mds, fileid))
                 return;
         r = bury_orphan(mds, fileid, by);

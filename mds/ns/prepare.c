@@ -48,7 +48,7 @@ static int step(struct mds *mds, uint64_t parent, struct slice name, uint64_t *r
         return r;
 }
 
-static int prepare_path(struct mds *mds, const char *path)
+int directory_prepare(struct mds *mds, const char *path, uint64_t *ret)
 {
         uint64_t fileid = ROOT_FILEID;
 
@@ -60,6 +60,7 @@ static int prepare_path(struct mds *mds, const char *path)
                         return r;
                 path += length + (path[length] == '/');
         }
+        *ret = fileid;
         return 0;
 }
 
@@ -67,7 +68,8 @@ int exports_prepare(struct mds *mds)
 {
         for (unsigned i = 0; i < mds->exports->count; i++) {
                 const char *path = mds->exports->items[i].path;
-                int r = prepare_path(mds, path);
+                uint64_t fileid;
+                int r = directory_prepare(mds, path, &fileid);
 
                 if (r < 0) {
                         log_error("export-not-prepared", "path=%s error=%s", path, strerror(-r));

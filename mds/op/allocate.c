@@ -49,8 +49,12 @@ static enum nfsstat4 store(struct compound *c, uint64_t used)
         }
         if (c->opnum == OP_ALLOCATE && inode->size < a->offset + a->length)
                 inode->size = a->offset + a->length;
-        if (used != UINT64_MAX)
+        if (used == UINT64_MAX) { /* not everybody was there */
+                inode->flags |= INODE_USED_OLD;
+        } else {
                 inode->used = used;
+                inode->flags &= (uint8_t)~INODE_USED_OLD;
+        }
         if (setid_cleared_by(&who, inode))
                 setid_clear(inode);
         txn_touch(t, inode, true);
@@ -98,6 +102,8 @@ static enum nfsstat4 deallocate(struct compound *c)
                 return status;
         if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
                 return NFS4ERR_STALE;
+        if (file->flags & INODE_COLD)
+                return NFS4ERR_NOTSUPP; /* a hole would be filled again from S3 */
         if (!size_has_data(mds_of(c)->sizes, file))
                 return store(c, UINT64_MAX);
         return space_deallocate(c, file, a->offset, a->length);

@@ -3,6 +3,7 @@
 
 #include "mds/fleet/fleet.h"
 #include "mds/ns/orphan.h"
+#include "mds/tier/archive.h"
 
 enum { MODE_DEFAULT = 0600, MODE_SYMLINK = 0777 };
 
@@ -27,6 +28,9 @@ enum nfsstat4 change_check_new(const struct attr_set *set, uint8_t type)
 {
         if (bitmap_has(&set->mask, FATTR4_MODE_SET_MASKED))
                 return NFS4ERR_INVAL; /* §6.2.5: there are no bits to keep */
+        if (bitmap_has(&set->mask, FATTR4_TIME_DELEG_ACCESS) ||
+            bitmap_has(&set->mask, FATTR4_TIME_DELEG_MODIFY))
+                return NFS4ERR_INVAL; /* RFC 9754: for who holds a delegation of it */
         return bitmap_has(&set->mask, FATTR4_SIZE) && type != NF4REG ? NFS4ERR_INVAL : NFS4_OK;
 }
 
@@ -70,7 +74,8 @@ enum nfsstat4 change_new(struct compound *c, struct txn *t, const struct subject
         return NFS4_OK;
 }
 
-enum nfsstat4 change_link(struct txn *t, struct inode *dir, struct slice name, struct inode *inode)
+enum nfsstat4 change_link(struct mds *mds, struct txn *t, struct inode *dir, struct slice name,
+                          struct inode *inode)
 {
         bool is_dir = inode->type == NF4DIR;
 
@@ -79,6 +84,7 @@ enum nfsstat4 change_link(struct txn *t, struct inode *dir, struct slice name, s
         inode->nlink += is_dir ? 2 : 1;
         if (is_dir)
                 dir->nlink++;
+        archive_linked(mds, t, dir, name, inode);
         return nfs4_status_from_errno(txn_link(t, dir->fileid, name, inode->fileid, inode->type));
 }
 
@@ -89,11 +95,14 @@ void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct ino
                 dir->nlink--;
                 inode->nlink = 0;
                 ret->deleted = true;
+                archive_unlinked(mds, t, inode);
                 txn_delete_inode(t, inode->fileid);
                 return;
         }
         if (inode->nlink > 0) /* it is, in a store without damage */
                 inode->nlink--;
+        if (inode->nlink == 0)
+                archive_unlinked(mds, t, inode);
         if (inode->nlink == 0)
                 orphan_unlinked(mds, t, inode, ret);
         else

@@ -17,9 +17,16 @@ void change_dir(struct txn *t, struct inode *dir, struct change_info *ret);
 enum nfsstat4 change_new(struct compound *c, struct txn *t, const struct subject *dir, uint8_t type,
                          const struct attr_set *set, struct inode **ret, struct inode **ret_dir);
 /* Link INODE into DIR (both T's copies) under NAME, with what that means for links and stamps. */
-enum nfsstat4 change_link(struct txn *t, struct inode *dir, struct slice name, struct inode *inode);
+enum nfsstat4 change_link(struct mds *mds, struct txn *t, struct inode *dir, struct slice name,
+                          struct inode *inode);
 /* Attributes that cannot be set on a new object of TYPE: INVAL. */
 enum nfsstat4 change_check_new(const struct attr_set *set, uint8_t type);
+/* INODE is a directory with something in it. One whose names are still in S3 has: keys begin with its prefix.
+ */
+static inline bool change_is_full_dir(const struct inode *inode)
+{
+        return inode->type == NF4DIR && (inode->size > 0 || inode->flags & INODE_COLD);
+}
 struct orphan;
 /* INODE has lost a name in DIR (both T's copies; the entry is gone already): links, stamps, and what becomes
  * of it when it was the last: after the commit orphan_finish(). */

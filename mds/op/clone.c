@@ -5,33 +5,25 @@
  * of 0 means to the end of the source; what lies beyond it, or overlaps, or begins in the middle of a block
  * is INVAL; who cannot share blocks answers NOTSUPP. We: each data server does it for the objects that it has
  * (ds/op/copy.c), durably; where the file system cannot the answer is NOTSUPP, so that `cp --reflink=always`
- * fails as it should. Blocks cannot be shared between data servers: when the units of the ranges do not lie
- * on the same ones that is XDEV, which sends a client to COPY without keeping it from trying again with other
- * files. After an error (a full disk) some servers may have done their part. */
+ * fails as it should. Blocks cannot be shared between data servers: a target without data takes the stripes
+ * of its source first (copy_range.c); when the units of the ranges still do not lie on the same ones that is
+ * XDEV, which sends a client to COPY without keeping it from trying again with other files. After an error
+ * (a full disk) some servers may have done their part. */
 #include "mds/op/copy.h"
 #include "mds/ops.h"
 #include "mds/pnfs/proxy.h"
-#include "mds/pnfs/size.h"
-
-struct clone_res {
-        bool sharing;
-};
 
 static void decode(struct compound *c, struct xdr_in *x)
 {
         get_copy_range(x, OP_ARGS(c, struct copy_range));
 }
 
-/* The size of the source is known. */
 static enum nfsstat4 share(struct compound *c)
 {
         struct copy_range *r = OP_ARGS(c, struct copy_range);
         const struct inode *source, *file;
-        enum nfsstat4 status;
+        enum nfsstat4 status = copy_prepare(c, r, OP_RES(c, struct copy_prepare));
 
-        if (meta_inode(mds_of(c)->meta, c->saved_fh.fileid, &source) < 0)
-                return NFS4ERR_STALE;
-        status = copy_range_check(c, r, source);
         if (status != NFS4_OK || r->count == 0)
                 return status;
         status = copy_files(c, &source, &file);
@@ -39,28 +31,18 @@ static enum nfsstat4 share(struct compound *c)
                 return status;
         if (!proxy_can_copy(mds_of(c), source, r->source_offset, file, r->offset))
                 return NFS4ERR_XDEV;
-        OP_RES(c, struct clone_res)->sharing = true;
-        return proxy_copy(c, source, r->source_offset, file, r->offset, r->count, true);
+        return proxy_copy(proxy_caller(c), source, r->source_offset, file, r->offset, r->count, true);
 }
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        enum nfsstat4 status = copy_permitted(c, OP_ARGS(c, struct copy_range));
-
-        *OP_RES(c, struct clone_res) = (struct clone_res){ 0 };
-        if (status == NFS4_OK)
-                status = size_refresh(c, c->saved_fh.fileid);
-        return status == NFS4_OK ? share(c) : status;
+        *OP_RES(c, struct copy_prepare) = (struct copy_prepare){ 0 };
+        return share(c);
 }
 
 static enum nfsstat4 resume(struct compound *c)
 {
-        enum nfsstat4 status;
-
-        if (OP_RES(c, struct clone_res)->sharing)
-                return proxy_result(c);
-        status = size_refresh(c, c->saved_fh.fileid);
-        return status == NFS4_OK ? share(c) : status;
+        return OP_RES(c, struct copy_prepare)->step == PREPARED ? proxy_resume(c) : share(c);
 }
 
 const struct nfs4_op op_clone = {

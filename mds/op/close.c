@@ -12,6 +12,7 @@
 #include "mds/state/delegation.h"
 #include "mds/state/layout.h"
 #include "mds/state/open.h"
+#include "mds/tier/archive.h"
 #include "nfs4/codec.h"
 
 struct close_args {
@@ -58,6 +59,8 @@ static enum nfsstat4 execute(struct compound *c)
                 return NFS4ERR_BAD_STATEID;
         if (open_close(mds->opens, state))
                 orphan_closed(mds, fileid, c->client);
+        else
+                archive_closed(mds, fileid);
         compound_set_stateid(c, &invalid);
         return close_layout(c, fileid);
 }

@@ -35,7 +35,7 @@ static enum nfsstat4 execute(struct compound *c)
         status = caller_of(c, &c->fh, &who);
         if (status != NFS4_OK)
                 return status;
-        return size_has_data(mds_of(c)->sizes, file) ? proxy_commit(c, file) : NFS4_OK;
+        return size_has_data(mds_of(c)->sizes, file) ? proxy_commit(proxy_caller(c), file) : NFS4_OK;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
@@ -50,6 +50,6 @@ const struct nfs4_op op_commit = {
         .reply_max = 16,
         .decode = decode,
         .execute = execute,
-        .resume = proxy_result,
+        .resume = proxy_resume,
         .encode = encode,
 };

@@ -81,7 +81,7 @@ static enum nfsstat4 make(struct compound *c, struct txn *t, const struct subjec
                 txn_put_symlink(t, inode->fileid, a->target);
         }
         cinfo->before = parent->change;
-        status = change_link(t, parent, a->name, inode);
+        status = change_link(mds_of(c), t, parent, a->name, inode);
         if (status != NFS4_OK)
                 return status;
         change_dir(t, parent, cinfo);
@@ -119,7 +119,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_create = {
         .name = "CREATE",
-        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
         .reply_max = 8 + 20 + 16,
         .decode = decode,
         .execute = execute,

@@ -10,7 +10,7 @@ struct fresh_wait {
 };
 _Static_assert(sizeof(struct fresh_wait) <= SIZE_WAIT_AT, "both fit the wait area");
 
-enum nfsstat4 attrs_refresh(struct compound *c, uint64_t fileid)
+enum nfsstat4 attrs_refresh(struct compound *c, const struct inode *file, const struct bitmap4 *asked)
 {
         struct fresh_wait *w = OP_WAIT(c, struct fresh_wait);
         enum nfsstat4 status;
@@ -19,9 +19,11 @@ enum nfsstat4 attrs_refresh(struct compound *c, uint64_t fileid)
                 w->servers = false;
         if (w->servers)
                 return size_asked(c);
-        status = delegation_ask(c, fileid, &w->delegation);
+        status = delegation_ask(c, file->fileid, &w->delegation);
         if (status != NFS4_OK)
                 return status;
         w->servers = true;
-        return size_ask(c, fileid);
+        return file->flags & INODE_USED_OLD && bitmap_has(asked, FATTR4_SPACE_USED)
+                       ? size_ask_used(c, file->fileid)
+                       : size_ask(c, file->fileid);
 }

@@ -35,7 +35,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (status != NFS4_OK)
                 return status;
         if (s.inode && s.inode->type == NF4REG && attrs_need_size(asked)) {
-                status = attrs_refresh(c, s.inode->fileid);
+                status = attrs_refresh(c, s.inode, asked);
                 if (status != NFS4_OK)
                         return status;
         }

@@ -4,6 +4,7 @@
  * The RFC: NOXATTR when there is none of that name; a list goes on behind a cookie, TOOSMALL when not one
  * name fits lxa_maxcount. We: cookies are the places of names in the store, good for ever. Nodes of the
  * pseudo file system have no attributes. */
+#include "mds/op/xattr_hsm.h"
 #include "mds/op/xattr_layout.h"
 #include "mds/ops.h"
 
@@ -22,9 +23,11 @@ static void decode_get(struct compound *c, struct xdr_in *x)
         OP_ARGS(c, struct getxattr_args)->name = get_xattr_name(c, x);
 }
 
-static enum nfsstat4 get(const struct compound *c, const struct subject *s, struct slice name,
+static enum nfsstat4 get(struct compound *c, const struct subject *s, struct slice name,
                          struct getxattr_res *r)
 {
+        if (xattr_is_state(name))
+                return xattr_state_get(c, s, (char *)r->buf->data, &r->value);
         if (xattr_is_ours(name))
                 return xattr_layout_get(s, name, (char *)r->buf->data, &r->value);
         return xattr_status(meta_xattr(mds_of(c)->meta, s->inode, name, r->buf->data, &r->value));
@@ -70,6 +73,7 @@ const struct nfs4_op op_getxattr = {
         .reply_max = 8 + 4 + COPY_MAX,
         .decode = decode_get,
         .execute = execute_get,
+        .resume = execute_get,
         .encode = encode_get,
 };
 

@@ -6,6 +6,7 @@
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/state/revoked.h"
 
 static enum nfsstat4 permitted(const struct compound *c, const struct fh *fh, const struct inode *file,
                                uint32_t access)
@@ -84,6 +85,10 @@ static enum nfsstat4 check(struct compound *c, const struct fh *fh, const struct
                 return check_stateid(c, fh->fileid, stateid, access);
         if (!stateid_is_anonymous(stateid) && !stateid_is_bypass(stateid))
                 return NFS4ERR_BAD_STATEID;
+        /* Linux writes with the anonymous stateid what it began under one that it has just learnt is gone: on
+         * a file that is somebody else's by now. It has to let go of all that it lost first. */
+        if (access & OPEN4_SHARE_ACCESS_WRITE && c->client && revoked_any(c->client))
+                return NFS4ERR_EXPIRED;
         if (!stateid_is_bypass(stateid) || access != OPEN4_SHARE_ACCESS_READ)
                 status = check_denies(c, fh->fileid, NULL, access);
         if (status == NFS4_OK && access == OPEN4_SHARE_ACCESS_READ)

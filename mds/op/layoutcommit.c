@@ -10,7 +10,9 @@
  * heard. After a restart of ours (§12.7.4) a client that may reclaim may also say this of a layout that it
  * had; one that says it in the grace period of the layout itself gets GRACE, which Linux takes for done, as
  * it is. So it does with BADLAYOUT, for one that comes after its layout was returned or taken (6.12 does that
- * when it is busy): any other error would reach the application's fsync. */
+ * when it is busy), or after the grace period for a layout of before our restart: it is sent again as it was
+ * when the session is made anew, which may be after the last of others has reclaimed. Any other error would
+ * reach the application's fsync. */
 #include "mds/mds.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"
@@ -51,9 +53,8 @@ static bool was_held(const struct compound *c, const struct stateid *s)
 {
         struct mds *mds = mds_of(c);
         const struct layout_state *held = layout_of(mds->layouts, c->client, c->fh.fileid);
-        uint32_t index;
 
-        return stateid_parse(mds, s, STATEID_LAYOUT, &index) &&
+        return stateid_was_made(mds, s, STATEID_LAYOUT) &&
                !(held && memcmp(held->stateid.other, s->other, NFS4_OTHER_SIZE) == 0);
 }
 

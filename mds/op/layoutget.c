@@ -178,7 +178,8 @@ static enum nfsstat4 record_writer(struct compound *c, struct layout_state *stat
 static struct fh make_handle(const struct compound *c, const struct inode *file, uint32_t iomode)
 {
         return (struct fh){ .kind = FH_DS,
-                            .flags = iomode == LAYOUTIOMODE4_RW ? FH_WRITE : 0,
+                            .flags = (uint8_t)((iomode == LAYOUTIOMODE4_RW ? FH_WRITE : 0) |
+                                               (file->flags & INODE_COLD ? FH_TIERED : 0)),
                             .export_id = c->fh.export_id,
                             .fileid = file->fileid,
                             .generation = file->generation,

@@ -62,7 +62,7 @@ static enum nfsstat4 add_name(struct compound *c, struct txn *t, const struct su
         if (!inode || !parent)
                 return NFS4ERR_IO;
         cinfo->before = parent->change;
-        status = change_link(t, parent, OP_ARGS(c, struct link_args)->name, inode);
+        status = change_link(mds_of(c), t, parent, OP_ARGS(c, struct link_args)->name, inode);
         if (status != NFS4_OK)
                 return status;
         txn_touch(t, inode, false);
@@ -97,7 +97,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_link = {
         .name = "LINK",
-        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
         .reply_max = 28,
         .decode = decode,
         .execute = execute,

@@ -57,7 +57,7 @@ static enum nfsstat4 execute(struct compound *c)
 
 const struct nfs4_op op_lookup = {
         .name = "LOOKUP",
-        .flags = OP_NEEDS_FH | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_PSEUDO | OP_NAMES,
         .reply_max = 8,
         .decode = decode,
         .execute = execute,

@@ -7,8 +7,10 @@
  * in the inode, so that no attribute is spoiled and suppattr_exclcreat is all that can be set. CLAIM_NULL,
  * CLAIM_FH, CLAIM_PREVIOUS after a restart of ours (mds/state/recovery.h), and opens under a delegation that
  * is being given back; delegations where they are worth it (mds/state/delegation.h), and who wishes for one
- * and gets none is told why. OPEN4_RESULT_PRESERVE_UNLINKED is not promised: an unlinked file outlives a
- * restart of ours only when it is reclaimed in time, so Linux keeps renaming open files that it removes. */
+ * and gets none is told why; who wants one instead of an open (RFC 9754) gets no open stateid with it, and
+ * never closes: the delegation is its open, until it is given back. OPEN4_RESULT_PRESERVE_UNLINKED is not
+ * promised: an unlinked file outlives a restart of ours only when it is reclaimed in time, so Linux keeps
+ * renaming open files that it removes. */
 #include "mds/op/open.h"
 
 #include "mds/ops.h"
@@ -74,10 +76,10 @@ static void put_delegation(struct xdr_out *x, const struct open_delegation *d)
                 xdr_put_u32(x, d->why);
                 if (d->why == WND4_CONTENTION || d->why == WND4_RESOURCE)
                         xdr_put_bool(x, false); /* nobody is called when one can be had */
-        } else if (d->type != OPEN_DELEGATE_NONE) {
+        } else if (is_delegated(d)) {
                 put_stateid(x, &d->stateid);
                 xdr_put_bool(x, d->recall);
-                if (d->type == OPEN_DELEGATE_WRITE) {
+                if (d->type != OPEN_DELEGATE_READ) {
                         xdr_put_u32(x, NFS_LIMIT_SIZE);
                         xdr_put_u64(x, 0);
                 }
@@ -92,6 +94,7 @@ static void put_delegation(struct xdr_out *x, const struct open_delegation *d)
 static uint32_t result_flags(const struct compound *c)
 {
         return OPEN4_RESULT_LOCKTYPE_POSIX |
+               (OP_RES(c, struct open_res)->only_delegated ? OPEN4_RESULT_NO_OPEN_STATEID : 0) |
                (callback_possible(c->client) ? OPEN4_RESULT_MAY_NOTIFY_LOCK : 0);
 }
 
@@ -109,7 +112,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_open = {
         .name = "OPEN",
-        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
         .reply_max = 8 + 16 + 20 + 4 + 16 + DELEGATION_MAX,
         .decode = open_decode,
         .execute = execute,

@@ -22,7 +22,8 @@ struct open_args {
 };
 
 struct open_res {
-        struct stateid stateid;
+        struct stateid stateid; /* the anonymous one when only_delegated */
+        bool only_delegated;    /* what was wanted is a delegation or an open, and it is the former */
         struct change_info cinfo;
         struct bitmap4 attrset;
         struct open_delegation delegation;
@@ -52,6 +53,13 @@ enum nfsstat4 open_check_args(struct compound *c, struct open_args *a);
 static inline bool open_is_exclusive(const struct open_args *a)
 {
         return a->create && (a->how == EXCLUSIVE4 || a->how == EXCLUSIVE4_1);
+}
+
+/* RFC 9754: it is content with a delegation, or with an open; of a reclaim it gets what it had. */
+static inline bool open_is_either(const struct open_args *a)
+{
+        return a->want & OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION &&
+               (a->claim == CLAIM_NULL || a->claim == CLAIM_FH);
 }
 
 /* Under a delegation that the client has. */

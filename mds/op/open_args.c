@@ -4,9 +4,14 @@
 
 #include "mds/state/recovery.h"
 
+/* What may stand in share_access beside the access. Nobody is told when a delegation can be had, and none is
+ * pushed: never promised, so no harm in asking. */
 enum {
-        WANT_SIGNALS =
-                0x30000, /* tell me when a delegation can be had, push it: never done, so never promised */
+        WANTS_MINOR1 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK |
+                       OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL |
+                       OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
+        WANTS_MINOR2 = WANTS_MINOR1 | OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS |
+                       OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
 };
 
 static void get_how(struct open_args *a, struct xdr_in *x, enum nfsstat4 *ret_status)
@@ -54,7 +59,7 @@ void open_decode(struct compound *c, struct xdr_in *x)
 
         xdr_get_u32(x); /* seqid: means nothing with sessions */
         share = xdr_get_u32(x);
-        a->want = share & (OPEN4_SHARE_ACCESS_WANT_DELEG_MASK | WANT_SIGNALS);
+        a->want = share & (c->minor == 1 ? WANTS_MINOR1 : WANTS_MINOR2);
         a->access = share & ~a->want;
         a->deny = xdr_get_u32(x);
         xdr_get_u64(x); /* the owner's client id: the session's counts (§18.16.3) */
@@ -77,13 +82,19 @@ static enum nfsstat4 check_delegation(struct compound *c, struct open_args *a)
                                  : status;
 }
 
+static bool is_delegation_type(const struct compound *c, uint32_t type)
+{
+        return type <= OPEN_DELEGATE_WRITE || (c->minor > 1 && (type == OPEN_DELEGATE_READ_ATTRS_DELEG ||
+                                                                type == OPEN_DELEGATE_WRITE_ATTRS_DELEG));
+}
+
 /* What has been delegated needs no admission: nobody can be in its way. There are no delegations that outlive
  * their client (§10.2.1: the PREV claims are for those). */
 static enum nfsstat4 check_claim(struct compound *c, struct open_args *a)
 {
         if (a->create && !open_is_by_name(a))
                 return NFS4ERR_INVAL;
-        if (a->claim == CLAIM_PREVIOUS && a->delegate_type > OPEN_DELEGATE_WRITE)
+        if (a->claim == CLAIM_PREVIOUS && !is_delegation_type(c, a->delegate_type))
                 return NFS4ERR_INVAL;
         switch (a->claim) {
         case CLAIM_NULL:

@@ -6,6 +6,7 @@
 #include "mds/state/courtesy.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/tier/evict.h"
 
 static void succeed(struct compound *c, const struct open_state *state, const struct fh *fh)
 {
@@ -34,7 +35,7 @@ static enum nfsstat4 make(struct compound *c, struct txn *t, const struct subjec
         }
         r->cinfo.before = parent->change;
         r->attrset = a->attrs.mask;
-        status = change_link(t, parent, a->name, inode);
+        status = change_link(mds_of(c), t, parent, a->name, inode);
         if (status != NFS4_OK)
                 return status;
         change_dir(t, parent, &r->cinfo);
@@ -185,11 +186,26 @@ static void delegate(struct compound *c, const struct fh *fh)
                 delegation_offer(c, fh, a->access, a->deny, a->want, ret);
 }
 
+/* The delegation stands for the open, also for what follows in the compound (LAYOUTGET). */
+static void succeed_delegated(struct compound *c, struct open_state *state)
+{
+        struct open_res *r = OP_RES(c, struct open_res);
+
+        open_close(mds_of(c)->opens, state); /* not the last: the delegation counts as one */
+        r->only_delegated = true;
+        compound_set_fh(c, &r->fh);
+        compound_set_stateid(c, &r->delegation.stateid);
+}
+
+/* Who has the file open already by a stateid keeps that one, and closes it. */
 static enum nfsstat4 finish(struct compound *c)
 {
         const struct open_args *a = OP_ARGS(c, struct open_args);
-        const struct fh *fh = &OP_RES(c, struct open_res)->fh;
+        const struct open_res *r = OP_RES(c, struct open_res);
+        const struct fh *fh = &r->fh;
+        const struct inode *file;
         struct open_state *state;
+        bool again = open_of(mds_of(c)->opens, c->client, a->owner, fh->fileid) != NULL;
         enum nfsstat4 status = is_outrun(c) ? NFS4ERR_DELAY : recovery_record(c);
 
         if (status == NFS4_OK)
@@ -197,8 +213,13 @@ static enum nfsstat4 finish(struct compound *c)
                                   (uint8_t)a->access, (uint8_t)a->deny, &state);
         if (status != NFS4_OK)
                 return status;
+        if (meta_inode(mds_of(c)->meta, fh->fileid, &file) == 0)
+                evict_note_open(mds_of(c), file);
         delegate(c, fh);
-        succeed(c, state, fh);
+        if (open_is_either(a) && !again && is_delegated(&r->delegation))
+                succeed_delegated(c, state);
+        else
+                succeed(c, state, fh);
         return NFS4_OK;
 }
 

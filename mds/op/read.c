@@ -55,6 +55,16 @@ static uint32_t extent(const struct compound *c, const struct inode *file)
         return count < file->size - a->offset ? count : (uint32_t)(file->size - a->offset);
 }
 
+/* An error takes no data along. */
+static enum nfsstat4 with_data(struct read_res *r, enum nfsstat4 status)
+{
+        if (status != NFS4_OK && status != NFS4_WAIT) {
+                buf_unref(r->buf);
+                r->buf = NULL;
+        }
+        return status;
+}
+
 /* Where the hole at the front ends is known, which may be at once: a buffer for what follows it. */
 static enum nfsstat4 start_io(struct compound *c, const struct inode *file)
 {
@@ -76,7 +86,7 @@ static enum nfsstat4 start_io(struct compound *c, const struct inode *file)
                 return NFS4_OK;
         }
         r->step = READING;
-        return proxy_read(c, file, a->offset + r->hole, r->count, r->buf->data);
+        return with_data(r, proxy_read(proxy_caller(c), file, a->offset + r->hole, r->count, r->buf->data));
 }
 
 /* The size is known. */
@@ -88,7 +98,7 @@ static enum nfsstat4 start(struct compound *c)
 
         if (meta_inode(mds_of(c)->meta, c->fh.fileid, &file) < 0)
                 return NFS4ERR_STALE;
-        if (c->opnum == OP_READ || extent(c, file) == 0)
+        if (c->opnum == OP_READ || extent(c, file) == 0 || file->flags & INODE_COLD)
                 return start_io(c, file);
         if (!size_has_data(mds_of(c)->sizes, file)) {
                 r->hole = UINT32_MAX;
@@ -114,18 +124,6 @@ static enum nfsstat4 have_place(struct compound *c)
         return start_io(c, file);
 }
 
-static enum nfsstat4 have_data(struct compound *c)
-{
-        struct read_res *r = OP_RES(c, struct read_res);
-        enum nfsstat4 status = proxy_result(c);
-
-        if (status != NFS4_OK) {
-                buf_unref(r->buf);
-                r->buf = NULL;
-        }
-        return status;
-}
-
 static enum nfsstat4 resume(struct compound *c)
 {
         enum nfsstat4 status;
@@ -133,7 +131,7 @@ static enum nfsstat4 resume(struct compound *c)
         switch (OP_RES(c, struct read_res)->step) {
         case SIZING: status = size_refresh(c, c->fh.fileid); return status == NFS4_OK ? start(c) : status;
         case SEEKING: return have_place(c);
-        case READING: return have_data(c);
+        case READING: return with_data(OP_RES(c, struct read_res), proxy_resume(c));
         }
         return NFS4ERR_SERVERFAULT;
 }

@@ -265,7 +265,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_readdir = {
         .name = "READDIR",
-        .flags = OP_NEEDS_FH | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_PSEUDO | OP_NAMES,
         .reply_max = 8 + RESULT_FIXED + COPY_MAX,
         .decode = decode,
         .execute = execute,

@@ -36,7 +36,7 @@ static enum nfsstat4 check(struct compound *c, struct slice name, struct subject
         status = subject_child(c, dir, name, ret_child);
         if (status == NFS4_OK)
                 status = subject_may_remove(dir, *ret_child);
-        if (status == NFS4_OK && (*ret_child)->type == NF4DIR && (*ret_child)->size > 0)
+        if (status == NFS4_OK && change_is_full_dir(*ret_child))
                 status = NFS4ERR_NOTEMPTY;
         return status;
 }
@@ -91,7 +91,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_remove = {
         .name = "REMOVE",
-        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
         .reply_max = 28,
         .decode = decode,
         .execute = execute,

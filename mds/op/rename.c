@@ -8,6 +8,7 @@
 #include "mds/op/change.h"
 #include "mds/ops.h"
 #include "mds/state/delegation.h"
+#include "mds/tier/archive.h"
 
 struct rename_args {
         struct slice old_name, new_name;
@@ -86,7 +87,7 @@ static enum nfsstat4 check_victim(const struct rename *r)
                 return NFS4ERR_ACCESS;
         if ((r->moved->type == NF4DIR) != (r->victim->type == NF4DIR))
                 return NFS4ERR_EXIST;
-        return r->victim->type == NF4DIR && r->victim->size > 0 ? NFS4ERR_NOTEMPTY : NFS4_OK;
+        return change_is_full_dir(r->victim) ? NFS4ERR_NOTEMPTY : NFS4_OK;
 }
 
 static enum nfsstat4 check_moved(struct compound *c, const struct rename *r)
@@ -115,6 +116,8 @@ static enum nfsstat4 check(struct compound *c, struct rename *r)
         if (status != NFS4_OK || r->nothing_to_do)
                 return status;
         status = check_moved(c, r);
+        if (status == NFS4_OK)
+                status = archive_may_move(mds_of(c), r->moved, r->from.inode, r->to.inode);
         return status == NFS4_OK ? check_victim(r) : status;
 }
 
@@ -165,6 +168,7 @@ static enum nfsstat4 move(struct compound *c, struct txn *t, const struct rename
                 change_dir(t, to, &res->target);
         else
                 res->target = res->source;
+        archive_moved(mds_of(c), t, to, a->new_name, moved);
         return NFS4_OK;
 }
 
@@ -227,7 +231,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_rename = {
         .name = "RENAME",
-        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
         .reply_max = 48,
         .decode = decode,
         .execute = execute,

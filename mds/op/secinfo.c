@@ -62,7 +62,7 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
 
 const struct nfs4_op op_secinfo = {
         .name = "SECINFO",
-        .flags = OP_NEEDS_FH | OP_PSEUDO,
+        .flags = OP_NEEDS_FH | OP_PSEUDO | OP_NAMES,
         .reply_max = 48,
         .decode = decode,
         .execute = execute,

@@ -3,8 +3,9 @@
  *
  * The RFC: the next data or the next hole at an offset or after it; every file ends with a hole; sr_eof when
  * nothing of the kind comes before the end; an offset beyond the end is NXIO. We: the exact size is found
- * first, then each data server looks into its object, and the first place of all is the answer. With sr_eof
- * the offset is the size. An offset that is the size is NXIO too, as lseek(2) has it. */
+ * first, then each data server looks into its object, and the first place of all is the answer. A file that
+ * is not here as a whole (mds/tier/tier.h) is all data. With sr_eof the offset is the size. An offset that is
+ * the size is NXIO too, as lseek(2) has it. */
 #include "mds/op/io.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"
@@ -54,6 +55,8 @@ static enum nfsstat4 seek(struct compound *c)
                 return NFS4ERR_STALE;
         if (a->offset >= file->size)
                 return NFS4ERR_NXIO;
+        if (file->flags & INODE_COLD) /* all data: what is not here yet is no hole */
+                return found(c, file, hole ? UINT64_MAX : a->offset);
         if (!size_has_data(mds_of(c)->sizes, file))
                 return found(c, file, hole ? a->offset : UINT64_MAX);
         OP_RES(c, struct seek_res)->seeking = true;

@@ -6,7 +6,11 @@
  * nothing. The size of a file with data on data servers is set there first (mds/pnfs/size.h), so this may
  * wait; the other attributes follow. When a mode or an owner takes access away, layouts of other clients are
  * taken back (§13.12), and no handle of theirs is good any more when the answer leaves. POSIX rules for
- * chmod, chown and utimes: mds/ns/setattr.c. */
+ * chmod, chown and utimes: mds/ns/setattr.c.
+ *
+ * RFC 9754: who has a delegation for writing with the times sets those that it kept, by the delegation's
+ * stateid, before it returns it. A new access time does not move ctime, a new mtime moves ctime as far as
+ * that at the most. We: alone, not together with other attributes. */
 #include <sys/stat.h>
 
 #include "mds/op/io.h"
@@ -56,6 +60,29 @@ static bool sets_more(const struct setattr_args *a)
         return (rest.word[0] | rest.word[1] | rest.word[2]) != 0;
 }
 
+static bool sets_delegated(const struct setattr_args *a)
+{
+        return bitmap_has(&a->set.mask, FATTR4_TIME_DELEG_ACCESS) ||
+               bitmap_has(&a->set.mask, FATTR4_TIME_DELEG_MODIFY);
+}
+
+static enum nfsstat4 check_delegated(struct compound *c, struct setattr_args *a)
+{
+        struct bitmap4 rest = a->set.mask;
+        struct delegation *one;
+        enum nfsstat4 status = compound_stateid(c, &a->stateid);
+
+        bitmap_clear(&rest, FATTR4_TIME_DELEG_ACCESS);
+        bitmap_clear(&rest, FATTR4_TIME_DELEG_MODIFY);
+        if (status == NFS4_OK)
+                status = delegation_find(mds_of(c)->delegations, c->client, &a->stateid, &one);
+        if (status != NFS4_OK)
+                return status;
+        if (one->fileid != c->fh.fileid)
+                return NFS4ERR_BAD_STATEID;
+        return one->timestamps && (rest.word[0] | rest.word[1] | rest.word[2]) == 0 ? NFS4_OK : NFS4ERR_INVAL;
+}
+
 static enum nfsstat4 check_size(struct compound *c, struct setattr_args *a, const struct subject *s)
 {
         enum nfsstat4 status;
@@ -75,6 +102,8 @@ static enum nfsstat4 check(struct compound *c, struct setattr_args *a, struct su
 
         if (status == NFS4_OK && s->who.rule->access != EXPORT_RW)
                 status = NFS4ERR_ROFS;
+        if (status == NFS4_OK && sets_delegated(a))
+                return check_delegated(c, a);
         if (status == NFS4_OK && sets_size(a))
                 status = check_size(c, a, s);
         return status == NFS4_OK ? attrs_may_set(&s->who, s->inode, &a->set) : status;
@@ -140,6 +169,36 @@ static enum nfsstat4 store(struct compound *c, const struct setattr_args *a, con
         return status == NFS4_OK && narrower ? shut_out(c) : status;
 }
 
+/* Nothing is written when nothing is new: a holder says its times whether it has touched the file or not. */
+static enum nfsstat4 store_delegated(struct compound *c, const struct attr_set *set, const struct inode *file)
+{
+        int64_t now = (int64_t)env_wall(mds_of(c)->env), ctime = file->ctime;
+        int64_t atime = bitmap_has(&set->mask, FATTR4_TIME_DELEG_ACCESS)
+                                ? delegated_time(set->time_deleg_access, now)
+                                : file->atime;
+        int64_t mtime = bitmap_has(&set->mask, FATTR4_TIME_DELEG_MODIFY)
+                                ? delegated_time(set->time_deleg_modify, now)
+                                : file->mtime;
+        struct inode *inode;
+        struct txn *t;
+
+        if (atime == file->atime && mtime == file->mtime)
+                return NFS4_OK;
+        t = txn_begin(mds_of(c)->meta);
+        inode = txn_edit(t, c->fh.fileid);
+        if (!inode) {
+                txn_abort(t);
+                return NFS4ERR_STALE;
+        }
+        inode->atime = atime;
+        if (mtime != inode->mtime) {
+                txn_touch(t, inode, false); /* for the change attribute */
+                inode->ctime = mtime > ctime ? mtime : ctime;
+                inode->mtime = mtime;
+        }
+        return change_commit(c, t);
+}
+
 /* What data servers have not told yet would come later as news, which moves mtime and takes set-id bits away:
  * what the client sets now must not be lost to what it wrote before (cp -p, install). */
 static bool must_hear_first(const struct setattr_args *a, const struct inode *inode)
@@ -149,7 +208,8 @@ static bool must_hear_first(const struct setattr_args *a, const struct inode *in
         if (bitmap_has(&a->set.mask, FATTR4_MODE_SET_MASKED))
                 set_id = (a->set.mode & (S_SETUID | S_SETGID)) != 0;
         return inode->type == NF4REG &&
-               (set_id || (bitmap_has(&a->set.mask, FATTR4_TIME_MODIFY_SET) && !a->set.mtime_now));
+               (set_id || bitmap_has(&a->set.mask, FATTR4_TIME_DELEG_MODIFY) ||
+                (bitmap_has(&a->set.mask, FATTR4_TIME_MODIFY_SET) && !a->set.mtime_now));
 }
 
 static void heard(struct size_wait *size, enum nfsstat4 status)
@@ -170,10 +230,15 @@ static enum nfsstat4 hear(struct compound *c)
 }
 
 /* Everything may be set. */
-static enum nfsstat4 set(struct compound *c, const struct setattr_args *a, const struct subject *s)
+static enum nfsstat4 set(struct compound *c, struct setattr_args *a, const struct subject *s)
 {
         struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
 
+        if (sets_delegated(a)) {
+                enum nfsstat4 status = check_delegated(c, a); /* it may have waited since */
+
+                return status == NFS4_OK ? store_delegated(c, &a->set, s->inode) : status;
+        }
         if (sets_size(a) && resize_waits(c, s->inode, a->set.size)) {
                 w->step = CUTTING;
                 return size_truncate(c, c->fh.fileid, a->set.size, setid_cleared_by(&s->who, s->inode));
@@ -195,7 +260,7 @@ static enum nfsstat4 execute(struct compound *c)
         struct subject s;
         enum nfsstat4 status = check(c, a, &s);
 
-        if (status == NFS4_OK)
+        if (status == NFS4_OK && !sets_delegated(a)) /* the delegation is proof that there is no other */
                 status = recall(c, &s);
         if (status != NFS4_OK)
                 return status;
@@ -206,7 +271,7 @@ static enum nfsstat4 execute(struct compound *c)
 
 static enum nfsstat4 resume(struct compound *c)
 {
-        const struct setattr_args *a = OP_ARGS(c, struct setattr_args);
+        struct setattr_args *a = OP_ARGS(c, struct setattr_args);
         const struct setattr_wait *w = OP_WAIT(c, struct setattr_wait);
         bool cut = w->step == CUTTING;
         enum nfsstat4 status;

@@ -7,6 +7,7 @@
  * others are called back first, since the change attribute is theirs to answer for. */
 #include "mds/op/change.h"
 #include "mds/op/setxattr.h"
+#include "mds/op/xattr_hsm.h"
 #include "mds/op/xattr_layout.h"
 #include "mds/ops.h"
 
@@ -66,13 +67,24 @@ static enum nfsstat4 set_ours(struct compound *c, const struct subject *s)
                                 &OP_RES(c, struct setxattr_res)->cinfo);
 }
 
+/* Nothing of the file changes that is anybody's to answer for. */
+static enum nfsstat4 run_verb(struct compound *c)
+{
+        const struct setxattr_args *a = OP_ARGS(c, struct setxattr_args);
+
+        return xattr_hsm_set(c, a->removes ? NULL : &a->value, &OP_RES(c, struct setxattr_res)->cinfo);
+}
+
 static enum nfsstat4 resume(struct compound *c)
 {
         struct subject s;
         struct inode *inode;
         struct txn *t;
-        enum nfsstat4 status = xattr_subject(c, PERM_W, &s);
+        enum nfsstat4 status;
 
+        if (xattr_is_hsm(OP_ARGS(c, struct setxattr_args)->name))
+                return run_verb(c);
+        status = xattr_subject(c, PERM_W, &s);
         if (status == NFS4_OK)
                 status = delegation_conflict_by_change(c, s.inode->fileid,
                                                        &OP_WAIT(c, struct setxattr_wait)->delegation);
@@ -91,7 +103,7 @@ static enum nfsstat4 resume(struct compound *c)
 
 static enum nfsstat4 execute(struct compound *c)
 {
-        OP_WAIT(c, struct setxattr_wait)->fencing = false;
+        OP_WAIT(c, struct setxattr_wait)->reshape = (struct reshape){ 0 };
         return resume(c);
 }
 

@@ -2,15 +2,13 @@
 /* Private to mds/op/setxattr.c and xattr_layout.c. */
 #pragma once
 
-#include "mds/pnfs/recall.h"
+#include "mds/pnfs/reshape.h"
+#include "mds/pnfs/space.h"
 #include "mds/state/delegation.h"
 
-/* What SETXATTR waits for: others' delegations, then the fence of layouts. */
+/* What SETXATTR waits for: others' delegations, then that a file may be striped anew. */
 struct setxattr_wait {
         struct delegation_wait delegation;
-        struct fence_wait fence;
-        struct compound *compound;
-        uint32_t epoch; /* handles below it are fenced */
-        bool fencing;   /* or fenced already */
+        struct reshape reshape;
 };
-_Static_assert(sizeof(struct setxattr_wait) <= COMPOUND_WAIT, "it fits");
+_Static_assert(sizeof(struct setxattr_wait) <= SPACE_WAIT_AT, "it fits before what reshaping needs");

@@ -60,7 +60,7 @@ static enum nfsstat4 compare(struct compound *c, bool *ret_same)
         enum nfsstat4 status = subject_of(c, &c->fh, &s);
 
         if (status == NFS4_OK && s.inode && s.inode->type == NF4REG && attrs_need_size(&theirs->mask))
-                status = attrs_refresh(c, s.inode->fileid);
+                status = attrs_refresh(c, s.inode, &theirs->mask);
         if (status == NFS4_OK)
                 *ret_same = slice_equal(theirs->values, our_values(c, &s, &theirs->mask, buffer));
         return status;

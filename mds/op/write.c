@@ -48,7 +48,7 @@ static enum nfsstat4 execute(struct compound *c)
         if (status != NFS4_OK)
                 return status;
         meta_inode(mds_of(c)->meta, c->fh.fileid, &file);
-        return proxy_write(c, file, a->offset, a->data, c->call.record);
+        return proxy_write(proxy_caller(c), file, a->offset, a->data, c->call.record);
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
@@ -65,6 +65,6 @@ const struct nfs4_op op_write = {
         .reply_max = 24,
         .decode = decode,
         .execute = execute,
-        .resume = proxy_result,
+        .resume = proxy_resume,
         .encode = encode,
 };

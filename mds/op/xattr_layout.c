@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file's stripes can be chosen anew for as long as nothing was written: then no data server has anything of
- * it, and only layouts that are out know the old ones. Those are taken back first, everybody's: when the data
- * servers refuse their handles, nobody can write by the old shape any more. */
 #include "mds/op/xattr_layout.h"
 
 #include "mds/op/change.h"
 #include "mds/op/setxattr.h"
-#include "mds/pnfs/recall.h"
-#include "mds/pnfs/size.h"
 
 bool xattr_is_ours(struct slice name)
 {
@@ -38,36 +33,6 @@ enum nfsstat4 xattr_layout_get(const struct subject *s, struct slice name, char 
 }
 
 /* --- setting */
-
-static bool is_empty(struct compound *c, const struct inode *file)
-{
-        return file->size == 0 && !size_has_data(mds_of(c)->sizes, file);
-}
-
-static void fenced(struct fence_wait *fence)
-{
-        compound_wake(CONTAINER(fence, struct setxattr_wait, fence)->compound);
-}
-
-/* OK: FILE is empty, and no handle that is out is good for I/O. */
-static enum nfsstat4 shut_out(struct compound *c, const struct inode *file)
-{
-        struct setxattr_wait *w = OP_WAIT(c, struct setxattr_wait);
-        struct recalls *recalls = mds_of(c)->recalls;
-
-        if (!is_empty(c, file))
-                return NFS4ERR_PERM;
-        if (w->fencing)
-                return w->fence.given_up ||
-                                       recall_is_outrun(recalls, file->fileid, RECALL_HOLDERS, NULL, w->epoch)
-                               ? NFS4ERR_DELAY
-                               : NFS4_OK;
-        w->compound = c;
-        w->fence = (struct fence_wait){ .done = fenced };
-        w->fencing = recall_file(recalls, file, RECALL_HOLDERS, NULL, &w->fence);
-        w->epoch = meta_epoch(mds_of(c)->meta);
-        return w->fencing ? NFS4_WAIT : NFS4_OK;
-}
 
 static enum nfsstat4 apply(struct compound *c, struct inode *inode, const struct layout_policy *p)
 {
@@ -124,6 +89,6 @@ enum nfsstat4 xattr_layout_set(struct compound *c, const struct subject *s, stru
         enum nfsstat4 status = check(s->inode, name, value, how, &policy);
 
         if (status == NFS4_OK && s->inode->type == NF4REG)
-                status = shut_out(c, s->inode);
+                status = reshape_begin(c, &OP_WAIT(c, struct setxattr_wait)->reshape, s->inode);
         return status == NFS4_OK ? store(c, s->inode->fileid, &policy, ret) : status;
 }

@@ -12,6 +12,7 @@ enum { PIECES_MAX = 65536, IOS_MAX = 16384, PEER_SLOTS = 64, PEER_TIMEOUT_SECOND
 struct proxy {
         struct mds *mds;
         struct slab ios, pieces;
+        struct list under_way;                   /* struct proxy_io */
         struct proxy_peer *peers[FLEET_MAX + 1]; /* by server id */
         struct metric bytes_in, bytes_out;
 };
@@ -23,8 +24,9 @@ struct proxy_peer {
 
 /* The I/O of one operation. */
 struct proxy_io {
+        struct list node; /* in proxy->under_way */
         struct proxy *proxy;
-        struct compound *compound;
+        struct proxy_caller *caller;
         struct fh handle, from; /* COPY, CLONE: from there */
         uint32_t opnum, pending;
         uint8_t *out;                /* READ */
@@ -43,9 +45,20 @@ struct piece {
         const uint8_t *data; /* WRITE */
 };
 
-static struct proxy_io **io_of(struct compound *c)
+static void wake_compound(void *arg)
 {
-        return OP_WAIT(c, struct proxy_io *);
+        compound_wake(arg);
+}
+
+struct proxy_caller *proxy_caller(struct compound *c)
+{
+        struct proxy_caller *who = OP_WAIT(c, struct proxy_caller);
+
+        who->mds = mds_of(c);
+        who->export_id = c->fh.export_id;
+        who->wake = wake_compound;
+        who->arg = c;
+        return who;
 }
 
 void proxy_drop_server(struct proxy *p, uint32_t server_id)
@@ -162,13 +175,13 @@ static void encode_piece(struct peer_call *call, struct xdr_out *x)
 static void finish_piece(struct piece *piece, enum nfsstat4 status)
 {
         struct proxy_io *io = piece->io;
-        struct compound *c = io->compound;
+        struct proxy_caller *who = io->caller;
 
         if (status != NFS4_OK && io->status == NFS4_OK)
                 io->status = status;
         slab_put(&io->proxy->pieces, piece);
         if (--io->pending == 0)
-                compound_wake(c);
+                who->wake(who->arg);
 }
 
 /* What a data server's refusal of our own handle means for the client: come again (we will use a newer
@@ -182,6 +195,7 @@ static enum nfsstat4 translate(enum rpc_result result, enum nfsstat4 status)
         case NFS4ERR_NOSPC:
         case NFS4ERR_DQUOT:
         case NFS4ERR_FBIG:
+        case NFS4ERR_STALE: /* removed */
         case NFS4ERR_INVAL: /* CLONE */
         case NFS4ERR_NOTSUPP: return status;
         case NFS4ERR_BAD_STATEID:
@@ -244,14 +258,15 @@ static void run_piece(struct piece *piece, const struct server *server)
                 finish_piece(piece, NFS4ERR_DELAY);
 }
 
-static struct fh handle_for(struct compound *c, const struct inode *file)
+static struct fh handle_for(const struct proxy_caller *who, const struct inode *file)
 {
         return (struct fh){ .kind = FH_DS,
-                            .flags = FH_WRITE | FH_PROXY,
-                            .export_id = c->fh.export_id,
+                            .flags = (uint8_t)(FH_WRITE | FH_PROXY |
+                                               (file->flags & INODE_COLD ? FH_TIERED : 0)),
+                            .export_id = who->export_id,
                             .fileid = file->fileid,
                             .generation = file->generation,
-                            .epoch = meta_epoch(mds_of(c)->meta),
+                            .epoch = meta_epoch(who->mds->meta),
                             .unit = file->unit,
                             .width = file->width,
                             .first = file->first,
@@ -259,19 +274,20 @@ static struct fh handle_for(struct compound *c, const struct inode *file)
                             .start = file->start };
 }
 
-static struct proxy_io *begin(struct compound *c, const struct inode *file, uint32_t opnum)
+static struct proxy_io *begin(struct proxy_caller *who, const struct inode *file, uint32_t opnum)
 {
-        struct proxy *p = mds_of(c)->proxy;
+        struct proxy *p = who->mds->proxy;
         struct proxy_io *io = p ? slab_get(&p->ios) : NULL; /* none: we stop */
 
-        *io_of(c) = io;
+        who->io = io;
         if (!io)
                 return NULL;
         io->proxy = p;
-        io->compound = c;
+        io->caller = who;
         io->opnum = opnum;
         io->pending = 1; /* ours, until everything is started */
-        io->handle = handle_for(c, file);
+        io->handle = handle_for(who, file);
+        list_push(&p->under_way, &io->node);
         return io;
 }
 
@@ -294,7 +310,7 @@ static struct piece *new_piece(struct proxy_io *io, uint64_t offset, uint32_t le
 static enum nfsstat4 started(struct proxy_io *io)
 {
         if (--io->pending == 0)
-                compound_wake(io->compound);
+                io->caller->wake(io->caller->arg);
         return NFS4_WAIT;
 }
 
@@ -321,10 +337,10 @@ static void split(struct proxy_io *io, const struct inode *file, uint64_t offset
         }
 }
 
-enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t offset, uint32_t count,
+enum nfsstat4 proxy_read(struct proxy_caller *who, const struct inode *file, uint64_t offset, uint32_t count,
                          uint8_t *out)
 {
-        struct proxy_io *io = begin(c, file, OP_READ);
+        struct proxy_io *io = begin(who, file, OP_READ);
 
         if (!io)
                 return NFS4ERR_DELAY;
@@ -335,10 +351,10 @@ enum nfsstat4 proxy_read(struct compound *c, const struct inode *file, uint64_t 
         return started(io);
 }
 
-enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t offset, struct slice data,
-                          struct buf *record)
+enum nfsstat4 proxy_write(struct proxy_caller *who, const struct inode *file, uint64_t offset,
+                          struct slice data, struct buf *record)
 {
-        struct proxy_io *io = begin(c, file, OP_WRITE);
+        struct proxy_io *io = begin(who, file, OP_WRITE);
 
         if (!io)
                 return NFS4ERR_DELAY;
@@ -348,9 +364,9 @@ enum nfsstat4 proxy_write(struct compound *c, const struct inode *file, uint64_t
         return started(io);
 }
 
-enum nfsstat4 proxy_commit(struct compound *c, const struct inode *file)
+enum nfsstat4 proxy_commit(struct proxy_caller *who, const struct inode *file)
 {
-        struct proxy_io *io = begin(c, file, OP_COMMIT);
+        struct proxy_io *io = begin(who, file, OP_COMMIT);
         struct inode copy = *file;
 
         if (!io)
@@ -373,6 +389,8 @@ static const struct server *server_at(struct mds *mds, const struct inode *file,
 bool proxy_can_copy(struct mds *mds, const struct inode *from, uint64_t from_offset, const struct inode *file,
                     uint64_t offset)
 {
+        if ((from->flags | file->flags) & INODE_COLD)
+                return false; /* what is not there cannot be copied there */
         if (from->unit != file->unit || from->width != file->width ||
             from_offset % from->unit != offset % file->unit)
                 return false;
@@ -383,16 +401,16 @@ bool proxy_can_copy(struct mds *mds, const struct inode *from, uint64_t from_off
         return true;
 }
 
-enum nfsstat4 proxy_copy(struct compound *c, const struct inode *from, uint64_t from_offset,
+enum nfsstat4 proxy_copy(struct proxy_caller *who, const struct inode *from, uint64_t from_offset,
                          const struct inode *file, uint64_t offset, uint64_t count, bool share)
 {
-        struct proxy_io *io = begin(c, file, share ? OP_CLONE : OP_COPY);
+        struct proxy_io *io = begin(who, file, share ? OP_CLONE : OP_COPY);
         struct stripe stripe = inode_stripe(file);
         struct inode copy = *file;
 
         if (!io)
                 return NFS4ERR_DELAY;
-        io->from = handle_for(c, from);
+        io->from = handle_for(who, from);
         io->from_offset = from_offset;
         io->offset = offset;
         io->count = count;
@@ -408,14 +426,40 @@ enum nfsstat4 proxy_copy(struct compound *c, const struct inode *from, uint64_t 
         return started(io);
 }
 
-enum nfsstat4 proxy_result(struct compound *c)
+enum nfsstat4 proxy_result(struct proxy_caller *who)
 {
-        struct proxy_io *io = *io_of(c);
+        struct proxy_io *io = who->io;
         enum nfsstat4 status = io->status;
 
+        list_remove(&io->node);
         slab_put(&io->proxy->ios, io);
-        *io_of(c) = NULL;
+        who->io = NULL;
         return status;
+}
+
+enum nfsstat4 proxy_resume(struct compound *c)
+{
+        return proxy_result(proxy_caller(c));
+}
+
+bool proxy_is_busy(const struct proxy *p, uint64_t fileid)
+{
+        if (!p)
+                return true;
+        LIST_FOR_EACH(node, &p->under_way) {
+                const struct proxy_io *io = CONTAINER(node, struct proxy_io, node);
+
+                if (io->handle.fileid == fileid || (is_copy(io) && io->from.fileid == fileid))
+                        return true;
+        }
+        return false;
+}
+
+void proxy_handle(struct mds *mds, const struct inode *file, uint8_t out[FH_BYTES])
+{
+        struct fh fh = handle_for(&(const struct proxy_caller){ .mds = mds }, file);
+
+        fh_encode(&fh, mds->nfs.key, out);
 }
 
 uint64_t proxy_bytes(const struct proxy *p)
@@ -430,16 +474,13 @@ struct proxy *proxy_new(struct mds *mds)
         if (!p)
                 return NULL;
         p->mds = mds;
+        list_init(&p->under_way);
         slab_init(&p->ios, sizeof(struct proxy_io), IOS_MAX);
         slab_init(&p->pieces, sizeof(struct piece), PIECES_MAX);
-        p->bytes_in = (struct metric){ .name = "nacre_mds_data_written_bytes_total",
-                                       .help = "File data written through the metadata server",
-                                       .kind = METRIC_COUNTER };
-        p->bytes_out = (struct metric){ .name = "nacre_mds_data_read_bytes_total",
-                                        .help = "File data read through the metadata server",
-                                        .kind = METRIC_COUNTER };
-        metric_register(&mds->metrics, &p->bytes_in);
-        metric_register(&mds->metrics, &p->bytes_out);
+        metric_counter(&mds->metrics, &p->bytes_in, "nacre_mds_data_written_bytes_total",
+                       "File data written through the metadata server");
+        metric_counter(&mds->metrics, &p->bytes_out, "nacre_mds_data_read_bytes_total",
+                       "File data read through the metadata server");
         return p;
 }
 

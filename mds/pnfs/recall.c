@@ -41,14 +41,10 @@ struct recalls *recalls_new(struct mds *mds)
         if (!r)
                 return NULL;
         r->mds = mds;
-        r->started = (struct metric){ .name = "nacre_layout_recalls_total",
-                                      .help = "Layouts that clients were asked to give back",
-                                      .kind = METRIC_COUNTER };
-        r->revoked = (struct metric){ .name = "nacre_layouts_revoked_total",
-                                      .help = "Layouts that were taken without the client's consent",
-                                      .kind = METRIC_COUNTER };
-        metric_register(&mds->metrics, &r->started);
-        metric_register(&mds->metrics, &r->revoked);
+        metric_counter(&mds->metrics, &r->started, "nacre_layout_recalls_total",
+                       "Layouts that clients were asked to give back");
+        metric_counter(&mds->metrics, &r->revoked, "nacre_layouts_revoked_total",
+                       "Layouts that were taken without the client's consent");
         return r;
 }
 

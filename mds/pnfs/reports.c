@@ -26,14 +26,10 @@ struct reports *reports_new(struct mds *mds)
 
         if (!r)
                 return NULL;
-        r->errors = (struct metric){ .name = "nacre_layout_errors_total",
-                                     .help = "Errors of data servers that clients reported (LAYOUTERROR)",
-                                     .kind = METRIC_COUNTER };
-        r->stats = (struct metric){ .name = "nacre_layout_stats_total",
-                                    .help = "Reports of clients on their I/O with data servers (LAYOUTSTATS)",
-                                    .kind = METRIC_COUNTER };
-        metric_register(&mds->metrics, &r->errors);
-        metric_register(&mds->metrics, &r->stats);
+        metric_counter(&mds->metrics, &r->errors, "nacre_layout_errors_total",
+                       "Errors of data servers that clients reported (LAYOUTERROR)");
+        metric_counter(&mds->metrics, &r->stats, "nacre_layout_stats_total",
+                       "Reports of clients on their I/O with data servers (LAYOUTSTATS)");
         return r;
 }
 

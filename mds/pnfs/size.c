@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mds/tier/archive.h"
 
 struct size_file *size_file_find(const struct sizes *s, uint64_t fileid)
 {
@@ -82,8 +83,10 @@ bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
 
         if (!f)
                 return !dirty;
-        if (dirty && !size_any_dirty(f))
+        if (dirty && !size_any_dirty(f)) {
                 note_data(s, fileid);
+                archive_written(s->mds, fileid);
+        }
         if (dirty && (!size_bit(f->dirty, server_id) || size_bit(f->settled, server_id)))
                 f->announced = true;
         f->settled[server_id / 64] &= ~(1ull << (server_id % 64));
@@ -121,8 +124,18 @@ static void note_beyond(const struct sizes *s, uint64_t fileid, uint32_t server_
                 f->beyond = size;
 }
 
+/* One object's room is the file's where there is no other; else they are asked when somebody wants to know.
+ */
+static void take_used(struct inode *file, uint64_t used)
+{
+        if (file->size <= file->unit || file->width == 1)
+                file->used = used;
+        else
+                file->flags |= INODE_USED_OLD;
+}
+
 int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint32_t server_id, uint64_t size,
-                uint64_t *ret_seq)
+                uint64_t used, uint64_t *ret_seq)
 {
         struct txn *t = txn_begin(s->mds->meta);
         struct inode *inode = txn_edit(t, fileid);
@@ -134,6 +147,7 @@ int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint32_t 
         note_beyond(s, fileid, server_id, size);
         if (size > inode->size)
                 inode->size = size;
+        take_used(inode, used);
         inode->flags |= INODE_DATA;
         inode->mode &= (uint16_t)~06000u;
         txn_touch(t, inode, true);
@@ -178,13 +192,34 @@ enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid)
         return c->waits > 0 ? size_asked(c) : size_ask(c, fileid);
 }
 
-enum nfsstat4 size_ask(struct compound *c, uint64_t fileid)
+static struct refresh *begin_refresh(struct compound *c)
 {
         struct refresh *r = (struct refresh *)(void *)(c->wait + SIZE_WAIT_AT);
 
+        *r = (struct refresh){ .wait.done = refreshed, .compound = c };
+        list_init(&r->wait.node);
+        return r;
+}
+
+enum nfsstat4 size_ask_used(struct compound *c, uint64_t fileid)
+{
+        struct size_file *f = size_file_get(mds_of(c)->sizes, fileid);
+
+        if (!f)
+                return size_ask(c, fileid);
+        list_push(&f->waiting, &begin_refresh(c)->wait.node);
+        if (!f->busy)
+                size_file_ask(f);
+        return NFS4_WAIT;
+}
+
+enum nfsstat4 size_ask(struct compound *c, uint64_t fileid)
+{
+        struct refresh *r;
+
         if (size_is_current(mds_of(c)->sizes, fileid))
                 return NFS4_OK;
-        *r = (struct refresh){ .wait.done = refreshed, .compound = c };
+        r = begin_refresh(c);
         size_wait(mds_of(c)->sizes, fileid, &r->wait);
         return NFS4_WAIT;
 }

@@ -34,6 +34,9 @@ bool size_is_current(struct sizes *s, uint64_t fileid);
 /* The same for an operation: NFS4_OK at once when no data server is dirty, else NFS4_WAIT and a wake; then
  * size_asked(): what the wait found. size_refresh() is both, for who waits for nothing else before. */
 enum nfsstat4 size_ask(struct compound *c, uint64_t fileid);
+/* As size_ask(), but the data servers are asked in any case: what they use may have changed (INODE_USED_OLD).
+ */
+enum nfsstat4 size_ask_used(struct compound *c, uint64_t fileid);
 enum nfsstat4 size_asked(const struct compound *c);
 enum nfsstat4 size_refresh(struct compound *c, uint64_t fileid);
 
@@ -48,8 +51,8 @@ enum nfsstat4 size_truncate_result(struct compound *c);
 
 /* From data servers (fleet/ctl_serve.c). False: DIRTY could not be noted, there are too many dirty files. */
 bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty);
-/* A data server has written: raise size to at least SIZE and stamp mtime, ctime, change; *ret_seq to wait
- * for. -ENOENT: no such file. */
+/* A data server has written, and its object takes USED bytes on disk: raise size to at least SIZE and stamp
+ * mtime, ctime, change; *ret_seq to wait for. -ENOENT: no such file. */
 int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint32_t server_id, uint64_t size,
-                uint64_t *ret_seq);
+                uint64_t used, uint64_t *ret_seq);
 void size_forget(struct sizes *s, uint64_t fileid);

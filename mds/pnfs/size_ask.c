@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "mds/tier/archive.h"
+
 /* Was something written since the last answer? Clocks of machines differ and users set times as they like, so
  * times are compared only with earlier ones of the same data server, for equality: a data server was settled
  * and has announced itself since, or it was not and its object looks different now. */
@@ -28,14 +30,17 @@ static enum nfsstat4 store_answer(struct size_file *f)
         struct txn *t;
         struct inode *inode;
         uint64_t seq;
-        bool changed, modified;
+        bool changed, modified, old;
 
         if (meta_inode(meta, f->fileid, &now) < 0)
                 return NFS4ERR_STALE;
         changed = f->recovered || is_changed(f, now);
         modified = changed && is_modified(f, now);
-        if (!changed && f->used == now->used && (!f->exists || now->flags & INODE_DATA))
+        old = !f->partial && (f->used != now->used || now->flags & INODE_USED_OLD);
+        if (!changed && !old && (!f->exists || now->flags & INODE_DATA))
                 return NFS4_OK;
+        if (changed && !modified)
+                archive_written(f->sizes->mds, f->fileid); /* nobody can be sure */
         t = txn_begin(meta);
         inode = txn_edit(t, f->fileid);
         if (!inode) {
@@ -48,7 +53,10 @@ static enum nfsstat4 store_answer(struct size_file *f)
                 inode->mode &= (uint16_t)~06000u;
         if (f->size > inode->size)
                 inode->size = f->size;
-        inode->used = f->used;
+        if (!f->partial) {
+                inode->used = f->used;
+                inode->flags &= (uint8_t)~INODE_USED_OLD;
+        }
         if (f->exists)
                 inode->flags |= INODE_DATA;
         return nfs4_status_from_errno(txn_commit(t, &seq));
@@ -174,7 +182,7 @@ void size_file_ask(struct size_file *f)
 
         f->busy = true;
         list_splice(&f->asking, &f->waiting);
-        f->failed = f->exists = false;
+        f->failed = f->exists = f->partial = false;
         f->pending = 1;
         f->size = f->used = 0;
         f->mtime = 0;
@@ -189,6 +197,8 @@ void size_file_ask(struct size_file *f)
 
                         if (!server || server->conn || size_bit(f->dirty, server->id))
                                 ask_one(f, server, inode, i);
+                        else
+                                f->partial = true;
                 }
         }
         size_file_answered(f);

@@ -27,6 +27,7 @@ struct size_file {
         uint32_t pending;              /* answers awaited */
         bool failed;                   /* one of them did not come */
         bool exists;                   /* an object does */
+        bool partial;                  /* who is away and not dirty was not asked */
         uint64_t size, used;
         int64_t mtime;
         uint64_t mark, unsettled_mark; /* of who was asked for being dirty; of those who still are */

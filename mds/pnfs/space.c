@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct space) <= SPACE_WAIT_BYTES, "as announced");
 
 static struct space *space_of(struct compound *c)
 {
-        return OP_WAIT(c, struct space);
+        return (struct space *)(void *)(c->wait + SPACE_WAIT_AT);
 }
 
 static void failed(struct space *s, enum nfsstat4 status)

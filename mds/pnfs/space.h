@@ -6,8 +6,8 @@
 #include "mds/mds.h"
 
 /* Each asks the data servers of FILE: NFS4_WAIT and compound_wake(), then its result function. They keep
- * their state in the first SPACE_WAIT_BYTES of OP_WAIT. */
-enum { SPACE_WAIT_BYTES = 64 };
+ * their state in OP_WAIT, SPACE_WAIT_BYTES from SPACE_WAIT_AT on. */
+enum { SPACE_WAIT_AT = 448, SPACE_WAIT_BYTES = 64 };
 
 /* Reserve room for [OFFSET, OFFSET + LENGTH), or give it back: zeros are read there then. Sizes stay as they
  * are. Repeating one is harmless. */

@@ -7,6 +7,7 @@
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size_file.h"
 #include "mds/state/delegation.h"
+#include "mds/tier/tier.h"
 
 /* A truncation; in the wait area of the compound that asked. */
 struct cut {
@@ -51,8 +52,14 @@ static enum nfsstat4 store_cut(const struct cut *cut)
                 return NFS4ERR_STALE;
         }
         inode->size = cut->size > cut->file->beyond ? cut->size : cut->file->beyond;
+        if (inode->size == 0)
+                inode->used = 0;
+        else
+                inode->flags |= INODE_USED_OLD;
         if (cut->clear_setid)
                 inode->mode &= (uint16_t)~06000u;
+        if (cut->size == 0)
+                inode->flags &= (uint8_t)~INODE_COLD;
         txn_touch(t, inode, true);
         delegation_resized(mds->delegations, cut->file->fileid);
         return nfs4_status_from_errno(txn_commit(t, &cut->compound->commit_seq));
@@ -79,6 +86,24 @@ static void cut_one(void *arg, struct server *server, void *result)
         size_file_answered(f);
 }
 
+/* What is cut does not come back from S3. The data servers are told to cut when this is committed. */
+static bool cut_backing(struct mds *mds, const struct inode *file, uint64_t size)
+{
+        struct txn *t;
+        struct inode *inode;
+        uint64_t seq;
+
+        if (!(file->flags & INODE_COLD))
+                return true;
+        t = txn_begin(mds->meta);
+        inode = txn_edit(t, file->fileid);
+        if (!inode || !tier_cut(mds, t, inode, size)) {
+                txn_abort(t);
+                return false;
+        }
+        return txn_commit(t, &seq) == 0;
+}
+
 /* Every other handle that could write is fenced: now the objects are ours. */
 static void cut_objects(struct fence_wait *wait)
 {
@@ -90,7 +115,7 @@ static void cut_objects(struct fence_wait *wait)
         f->failed = wait->given_up;
         f->pending = 1;
         f->finish.run = cut_finish;
-        if (meta_inode(mds->meta, f->fileid, &inode) < 0)
+        if (meta_inode(mds->meta, f->fileid, &inode) < 0 || !cut_backing(mds, inode, cut->size))
                 f->failed = true;
         for (uint32_t i = 0; !f->failed && i < inode->width; i++) {
                 struct server *server = fleet_file_server(mds->fleet, inode, i);

@@ -11,6 +11,7 @@ struct mds_client *mds_client_of(struct client *client)
                 return m;
         list_init(&m->opens);
         list_init(&m->delegations);
+        list_init(&m->offloads);
         list_init(&m->revoked);
         client->role = m;
         return m;
@@ -27,8 +28,8 @@ void mds_client_free(struct client *client)
 {
         const struct mds_client *m = client->role;
 
-        CHECK(!m || (list_empty(&m->opens) && list_empty(&m->delegations) && list_empty(&m->revoked) &&
-                     m->locks == 0 && !m->survivor));
+        CHECK(!m || (list_empty(&m->opens) && list_empty(&m->delegations) && list_empty(&m->offloads) &&
+                     list_empty(&m->revoked) && m->locks == 0 && !m->survivor));
         free(client->role);
         client->role = NULL;
 }

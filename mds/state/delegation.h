@@ -34,7 +34,13 @@
  * What others ask about a file under one for writing (GETATTR, VERIFY) its holder is asked, and keeps it:
  * delegation_ask.c. Data go to the data servers as ever, under the holder's layout.
  *
- * Who does not give it back within a lease loses it (§10.4.6): first its layout at the data servers, if it is
+ * RFC 9754. A client that wants a delegation instead of an open has no open stateid beside it: what has been
+ * said of opens that a holder does not tell us of holds for that first one too. A client that wants to keep
+ * the file's times answers for them while it has one for writing, and tells them before it gives it back
+ * (mds/op/setattr.c); with one for reading there is nothing to keep, as reading does not move atime here.
+ *
+ * Who does not give it back within a lease, or does not get on with writing what it has in its cache
+ * (delegation_recall.c), loses it (§10.4.6): first its layout at the data servers, if it is
  * for writing; its record (it may not reclaim it after a restart of ours); its stateid is
  * NFS4ERR_DELEG_REVOKED until it lets go of it by FREE_STATEID, and SEQUENCE says RECALLABLE_STATE_REVOKED.
  * Who does not know the delegation has nothing to lose: it goes quietly. With one for reading layouts are not
@@ -42,6 +48,7 @@
 #pragma once
 
 #include "mds/mds.h"
+#include "mds/pnfs/size.h"
 #include "nfs4/callback.h"
 
 struct delegation {
@@ -61,10 +68,19 @@ struct delegation {
         struct callback *call;
         struct timer timer;
         uint64_t recalled_ns;
-        bool taking; /* its handles are being fenced, and then it goes */
+        uint64_t unknown_ns;   /* since when its holder says that it has none; 0: it does not */
+        bool promised;         /* it has said that it will return it */
+        struct size_wait look; /* at what it writes meanwhile */
+        uint64_t change_seen;  /* the file's at the last look */
+        bool taking;           /* its handles are being fenced, */
+        bool fenced;           /* and then it goes */
         /* for writing: what its holder says of the file (delegation_ask.c) */
+        bool timestamps;           /* it answers for the times too (RFC 9754) */
         uint64_t change;           /* the file's when it was given; 0: not known */
         uint64_t size;             /* as it said last; 0: nothing, or the file was cut since */
+        bool said_times;           /* it has said them: */
+        int64_t time_access;       /* as it said last */
+        int64_t time_modify;       /* likewise; before, the file's when it was given */
         struct callback *question; /* under way */
         uint64_t asked_ns;         /* the last one */
         uint64_t heard_ns;         /* the last one that was answered; when it was asked */
@@ -77,18 +93,22 @@ void delegations_free(struct delegations *d);         /* after the clients are g
 
 /* open_delegation4, in short. */
 struct open_delegation {
-        uint32_t type; /* OPEN_DELEGATE_NONE, _READ, _WRITE, _NONE_EXT */
+        uint32_t type; /* OPEN_DELEGATE_*; never _READ_ATTRS_DELEG */
         uint32_t why;  /* NONE_EXT: WND4_* */
-        bool recall;   /* READ, WRITE: it is to be given back at once (a reclaim that we cannot keep) */
+        bool recall;   /* it is to be given back at once (a reclaim that we cannot keep) */
         struct stateid stateid;
 };
+static inline bool is_delegated(const struct open_delegation *d)
+{
+        return d->type != OPEN_DELEGATE_NONE && d->type != OPEN_DELEGATE_NONE_EXT;
+}
 /* The client of C has opened what FH names, with ACCESS and DENY; WANT: its wishes
  * (OPEN4_SHARE_ACCESS_WANT_*). */
 void delegation_offer(struct compound *c, const struct fh *fh, uint32_t access, uint32_t deny, uint32_t want,
                       struct open_delegation *ret);
 /* For an OPEN that never gets one: a create, a cut, a claim of what is held already. */
 void delegation_refuse(uint32_t want, struct open_delegation *ret);
-/* CLAIM_PREVIOUS with TYPE (OPEN_DELEGATE_READ, _WRITE), after the open was reclaimed: it has it again. */
+/* CLAIM_PREVIOUS with TYPE (OPEN_DELEGATE_*, not a NONE), after the open was reclaimed: it has it again. */
 void delegation_reclaim(struct compound *c, const struct fh *fh, uint32_t type, uint32_t want,
                         struct open_delegation *ret);
 
@@ -126,8 +146,17 @@ enum nfsstat4 delegation_conflict_by_change(struct compound *c, uint64_t fileid,
 /* C is about to tell the attributes of FILEID. OK: no other client may have changed them in its cache, or it
  * has said what it has since C arrived. WAIT, DELAY: as above. (delegation_ask.c) */
 enum nfsstat4 delegation_ask(struct compound *c, uint64_t fileid, struct delegation_wait *w);
-/* The size that another client than EXCEPT has made in its cache, as it said last; 0: none. */
-uint64_t delegation_size(const struct delegations *d, const struct client *except, uint64_t fileid);
+/* The one for writing of another client than EXCEPT, which answers for the attributes of FILEID: what it said
+ * last counts. NULL: there is none, or its holder's lease ran out. */
+const struct delegation *delegation_answering(const struct delegations *d, const struct client *except,
+                                              uint64_t fileid);
+/* RFC 9754: what counts of a time that a holder says, at NOW (both ns since 1970): its clock may be ahead of
+ * ours, and then it is now. One from before the delegation counts as well, though the RFC has it ignored:
+ * Linux keeps to itself what a program sets there by utimes(2), and tells it only so. */
+static inline int64_t delegated_time(int64_t said, int64_t now)
+{
+        return said < now ? said : now;
+}
 /* FILEID was cut or extended: what was said of its size before means nothing. */
 void delegation_resized(struct delegations *d, uint64_t fileid);
 /* ONE is called back, if it is not already. */

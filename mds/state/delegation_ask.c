@@ -17,17 +17,28 @@
 
 enum { ASK_SECONDS = 1 };
 
+struct answer {
+        uint64_t change, size;
+        bool times; /* it has said them */
+        int64_t time_access, time_modify;
+};
+
 static void encode(void *arg, struct xdr_out *x)
 {
+        const struct delegation *one = arg;
         struct bitmap4 asked = { 0 };
 
         bitmap_set(&asked, FATTR4_CHANGE);
         bitmap_set(&asked, FATTR4_SIZE);
+        if (one->timestamps) {
+                bitmap_set(&asked, FATTR4_TIME_DELEG_ACCESS);
+                bitmap_set(&asked, FATTR4_TIME_DELEG_MODIFY);
+        }
         delegation_put_fh(arg, x);
         put_bitmap(x, &asked);
 }
 
-static bool get_answer(struct xdr_in *results, uint64_t *ret_change, uint64_t *ret_size)
+static bool get_answer(struct xdr_in *results, bool with_times, struct answer *ret)
 {
         struct raw_attrs attrs;
         struct xdr_in x;
@@ -36,15 +47,26 @@ static bool get_answer(struct xdr_in *results, uint64_t *ret_change, uint64_t *r
         if (results->bad || !bitmap_has(&attrs.mask, FATTR4_CHANGE) || !bitmap_has(&attrs.mask, FATTR4_SIZE))
                 return false;
         x = xdr_in_of(attrs.values);
-        *ret_change = xdr_get_u64(&x);
-        *ret_size = xdr_get_u64(&x);
-        return !x.bad && xdr_left(&x) == 0 && *ret_size <= INT64_MAX;
+        ret->change = xdr_get_u64(&x);
+        ret->size = xdr_get_u64(&x);
+        ret->times = with_times && bitmap_has(&attrs.mask, FATTR4_TIME_DELEG_ACCESS) &&
+                     bitmap_has(&attrs.mask, FATTR4_TIME_DELEG_MODIFY);
+        if (ret->times && !(attrs_get_time(&x, &ret->time_access) && attrs_get_time(&x, &ret->time_modify)))
+                return false;
+        return !x.bad && xdr_left(&x) == 0 && ret->size <= INT64_MAX;
+}
+
+static bool is_news(const struct delegation *one, const struct answer *a, const struct inode *now)
+{
+        return a->change > one->change || (a->size > now->size && a->size > one->size) ||
+               (a->times && a->time_modify != one->time_modify);
 }
 
 /* False: the store does not take it. */
-static bool note(struct delegation *one, uint64_t change, uint64_t size)
+static bool note(struct delegation *one, struct answer *a)
 {
         struct meta *meta = one->all->mds->meta;
+        int64_t wall = (int64_t)env_wall(one->all->mds->env);
         const struct inode *now;
         struct inode *inode;
         struct txn *t;
@@ -52,7 +74,9 @@ static bool note(struct delegation *one, uint64_t change, uint64_t size)
 
         if (meta_inode(meta, one->fileid, &now) < 0)
                 return false;
-        if (change > one->change || (size > now->size && size > one->size)) {
+        a->time_access = delegated_time(a->time_access, wall);
+        a->time_modify = delegated_time(a->time_modify, wall);
+        if (is_news(one, a, now)) {
                 t = txn_begin(meta);
                 inode = txn_edit(t, one->fileid);
                 if (!inode) {
@@ -63,17 +87,22 @@ static bool note(struct delegation *one, uint64_t change, uint64_t size)
                 if (txn_commit(t, &seq) < 0)
                         return false;
         }
-        one->size = size;
+        one->size = a->size;
+        one->said_times = a->times;
+        if (one->said_times) {
+                one->time_access = a->time_access;
+                one->time_modify = a->time_modify;
+        }
         return true;
 }
 
 static void answered(void *arg, enum nfsstat4 status, struct xdr_in *results)
 {
         struct delegation *one = arg;
-        uint64_t change, size;
+        struct answer answer = { 0 };
 
         one->question = NULL;
-        if (status == NFS4_OK && get_answer(results, &change, &size) && note(one, change, size))
+        if (status == NFS4_OK && get_answer(results, one->timestamps, &answer) && note(one, &answer))
                 one->heard_ns = one->asked_ns;
         else
                 delegation_recall(one);
@@ -113,11 +142,12 @@ enum nfsstat4 delegation_ask(struct compound *c, uint64_t fileid, struct delegat
         return status;
 }
 
-uint64_t delegation_size(const struct delegations *d, const struct client *except, uint64_t fileid)
+const struct delegation *delegation_answering(const struct delegations *d, const struct client *except,
+                                              uint64_t fileid)
 {
         const struct delegation *one = delegation_of_writer(d, except, fileid);
 
-        return one && !client_lapsed(&d->mds->nfs, one->client) ? one->size : 0;
+        return one && !client_lapsed(&d->mds->nfs, one->client) ? one : NULL;
 }
 
 void delegation_resized(struct delegations *d, uint64_t fileid)

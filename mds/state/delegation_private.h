@@ -34,6 +34,10 @@ struct delegations {
         struct recent recent[RECENT_SLOTS];
 };
 
+/* A delegation of TYPE (OPEN_DELEGATE_READ, _WRITE) for the client of C, which has a role; NULL: the table is
+ * full. */
+struct delegation *delegation_new(struct delegations *d, const struct compound *c, const struct fh *fh,
+                                  uint32_t type);
 /* Has anybody but EXCEPT a delegation of FILEID? The first one after PREVIOUS (NULL: of all); NULL: no. */
 struct delegation *delegation_of_other(const struct delegations *d, const struct client *except,
                                        uint64_t fileid, struct delegation *previous);

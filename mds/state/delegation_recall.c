@@ -4,7 +4,11 @@
  * What clients answer: OK, and the delegation follows (DELEGRETURN) when they have reclaimed the opens that
  * they had under it; BAD_STATEID or BADHANDLE, they do not know it, or have just begun to return it (Linux
  * says so then), so they are asked a few times more before it is believed; anything else is asked again,
- * until the lease is over. */
+ * until the lease is over.
+ *
+ * §10.2: who flushes what it has written may be given longer than usual, but not without end. Who holds one
+ * for writing and has answered OK keeps it beyond the lease for as long as the file is written to, as the
+ * data servers see it every half lease, and for LEASES_MOST leases at the most. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -16,7 +20,7 @@
 #include "mds/state/recovery.h"
 #include "nfs4/codec.h"
 
-enum { WAIT_MS = 1000, AGAIN_MS = 1000, UNKNOWN_SECONDS = 5 };
+enum { WAIT_MS = 1000, AGAIN_MS = 1000, UNKNOWN_SECONDS = 5, LEASES_MOST = 4 };
 
 static uint64_t now_of(const struct delegation *one)
 {
@@ -58,6 +62,15 @@ static void wait_until(struct delegation *one, uint64_t due_ns)
         timer_start(one->all->mds->env, &one->timer, due_ns > now ? due_ns - now : 1);
 }
 
+/* The usual limit, or half a lease from now. */
+static void wait_for_return(struct delegation *one)
+{
+        uint64_t now = now_of(one), half = now + lease_ns(one) / 2, limit = one->recalled_ns + lease_ns(one);
+        bool may_flush = one->promised && one->type == OPEN_DELEGATE_WRITE;
+
+        wait_until(one, may_flush && (half < limit || limit <= now) ? half : limit);
+}
+
 static void answered(void *arg, enum nfsstat4 status, struct xdr_in *results)
 {
         struct delegation *one = arg;
@@ -65,10 +78,15 @@ static void answered(void *arg, enum nfsstat4 status, struct xdr_in *results)
 
         (void)results;
         one->call = NULL;
-        if (unknown && now_of(one) - one->recalled_ns >= UNKNOWN_SECONDS * NS)
+        one->promised = status == NFS4_OK;
+        if (!unknown)
+                one->unknown_ns = 0;
+        else if (one->unknown_ns == 0)
+                one->unknown_ns = now_of(one);
+        if (unknown && now_of(one) - one->unknown_ns >= UNKNOWN_SECONDS * NS)
                 delegation_end(one, NULL);
         else if (status == NFS4_OK || status == NFS4ERR_CB_PATH_DOWN)
-                wait_until(one, one->recalled_ns + lease_ns(one));
+                wait_for_return(one);
         else
                 wait_until(one, now_of(one) + AGAIN_MS * 1000000ull);
 }
@@ -119,8 +137,10 @@ static void fenced(struct fence_wait *wait)
         struct client *client = client_by_id(&d->mds->nfs, taking->clientid);
         struct delegation *one;
 
-        if (!wait->given_up && client && delegation_find(d, client, &taking->stateid, &one) == NFS4_OK)
+        if (!wait->given_up && client && delegation_find(d, client, &taking->stateid, &one) == NFS4_OK) {
+                one->fenced = true;
                 taken(one);
+        }
         free(taking);
 }
 
@@ -153,14 +173,48 @@ void delegation_take(struct delegation *one)
                 taken(one);
 }
 
+static uint64_t change_of(const struct delegation *one)
+{
+        const struct inode *file;
+
+        return meta_inode(one->all->mds->meta, one->fileid, &file) == 0 ? file->change : 0;
+}
+
+/* The data servers have been heard: has the file been written to since the last time? */
+static void looked(struct size_wait *look, enum nfsstat4 status)
+{
+        struct delegation *one = CONTAINER(look, struct delegation, look);
+        uint64_t passed = now_of(one) - one->recalled_ns, change = change_of(one);
+        bool moves = status == NFS4_OK && change != one->change_seen;
+
+        one->change_seen = change;
+        if (passed >= lease_ns(one) && (!moves || passed >= LEASES_MOST * lease_ns(one)))
+                delegation_take(one);
+        else
+                wait_for_return(one);
+}
+
 void delegation_timer(struct timer *t)
 {
         struct delegation *one = CONTAINER(t, struct delegation, timer);
+        const struct mds *mds = one->all->mds;
+        bool may_flush =
+                one->promised && one->type == OPEN_DELEGATE_WRITE && !client_lapsed(&mds->nfs, one->client);
 
-        if (now_of(one) - one->recalled_ns >= lease_ns(one))
+        if (one->fenced) { /* the store did not take the record */
+                taken(one);
+        } else if (one->taking) {
+                return; /* when it is fenced */
+        } else if (may_flush) {
+                one->look.done = looked;
+                size_wait(mds->sizes, one->fileid, &one->look);
+        } else if (now_of(one) - one->recalled_ns >= lease_ns(one)) {
                 delegation_take(one);
-        else
+        } else if (one->promised) {
+                wait_for_return(one);
+        } else {
                 ask(one);
+        }
 }
 
 void delegation_recall(struct delegation *one)
@@ -171,6 +225,7 @@ void delegation_recall(struct delegation *one)
                 return;
         one->recalled = true;
         one->recalled_ns = now_of(one);
+        one->change_seen = change_of(one);
         delegation_recent(d, one->fileid)->called_back_ns = one->recalled_ns;
         metric_add(&d->recalls, 1);
         ask(one);

@@ -356,15 +356,17 @@ static enum nfsstat4 forget_record(struct layouts *l, uint64_t fileid, const str
         struct leftover *left;
         struct txn *t;
         uint8_t key[KEY_MAX];
+        int r;
 
         if (!size_is_current(l->mds->sizes, fileid))
                 return NFS4_OK;
         left = find_leftover(l, fileid);
         t = txn_begin(l->mds->meta);
         txn_delete(t, key_layout(key, fileid, client->tag));
-        if (left && --left->count == 0)
+        r = txn_commit(t, seq);
+        if (r == 0 && left && --left->count == 0)
                 forget_leftover(l, left);
-        return nfs4_status_from_errno(txn_commit(t, seq));
+        return nfs4_status_from_errno(r);
 }
 
 /* What is IOMODE of STATE, but for what was given after SEQID: the client had not seen it. */

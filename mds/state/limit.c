@@ -4,11 +4,8 @@
 void state_limit_init(struct state_limit *l, struct metrics *metrics, uint64_t most, const char *name,
                       const char *help)
 {
-        *l = (struct state_limit){
-                .most = most ? (uint32_t)most : STATE_LIMIT,
-                .refused = { .name = name, .help = help, .kind = METRIC_COUNTER },
-        };
-        metric_register(metrics, &l->refused);
+        *l = (struct state_limit){ .most = most ? (uint32_t)most : STATE_LIMIT };
+        metric_counter(metrics, &l->refused, name, help);
 }
 
 bool state_limit_admits(struct state_limit *l, uint32_t total, uint32_t own)

@@ -9,14 +9,10 @@
 
 static void init_metrics(struct locks *l)
 {
-        l->refused = (struct metric){ .name = "nacre_lock_limit_total",
-                                      .help = "LOCK and LOCKU answered NFS4ERR_DELAY at a limit",
-                                      .kind = METRIC_COUNTER };
-        l->notified = (struct metric){ .name = "nacre_lock_notifications_total",
-                                       .help = "CB_NOTIFY_LOCK sent",
-                                       .kind = METRIC_COUNTER };
-        metric_register(&l->mds->metrics, &l->refused);
-        metric_register(&l->mds->metrics, &l->notified);
+        metric_counter(&l->mds->metrics, &l->refused, "nacre_lock_limit_total",
+                       "LOCK and LOCKU answered NFS4ERR_DELAY at a limit");
+        metric_counter(&l->mds->metrics, &l->notified, "nacre_lock_notifications_total",
+                       "CB_NOTIFY_LOCK sent");
 }
 
 struct locks *locks_new(struct mds *mds)

@@ -4,25 +4,31 @@
 #include "base/siphash.h"
 #include "mds/mds.h"
 
-static uint16_t salt(const struct mds *mds, uint8_t kind, uint32_t index)
+static uint16_t salt(const struct mds *mds, uint32_t boot, uint8_t kind, uint32_t index)
 {
         struct {
                 uint32_t boot, index, kind;
-        } what = { meta_boot(mds->meta), index, kind };
+        } what = { boot, index, kind };
 
         return (uint16_t)siphash(&what, sizeof(what), mds->nfs.key);
 }
 
-void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index, struct stateid *ret)
+static void make(const struct mds *mds, uint32_t boot, enum stateid_kind kind, uint32_t index,
+                 struct stateid *ret)
 {
-        uint32_t boot = htobe32(meta_boot(mds->meta)), number = htobe32(index);
-        uint16_t mac = htobe16(salt(mds, (uint8_t)kind, index));
+        uint32_t start = htobe32(boot), number = htobe32(index);
+        uint16_t mac = htobe16(salt(mds, boot, (uint8_t)kind, index));
 
         *ret = (struct stateid){ 0 };
-        memcpy(ret->other, &boot, 4);
+        memcpy(ret->other, &start, 4);
         ret->other[4] = (uint8_t)kind;
         memcpy(ret->other + 6, &mac, 2);
         memcpy(ret->other + 8, &number, 4);
+}
+
+void stateid_make(const struct mds *mds, enum stateid_kind kind, uint32_t index, struct stateid *ret)
+{
+        make(mds, meta_boot(mds->meta), kind, index, ret);
 }
 
 bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_kind kind,
@@ -38,6 +44,17 @@ bool stateid_parse(const struct mds *mds, const struct stateid *s, enum stateid_
                 return false;
         *ret_index = index;
         return true;
+}
+
+bool stateid_was_made(const struct mds *mds, const struct stateid *s, enum stateid_kind kind)
+{
+        struct stateid expected;
+        uint32_t boot, index;
+
+        memcpy(&boot, s->other, 4);
+        memcpy(&index, s->other + 8, 4);
+        make(mds, be32toh(boot), kind, be32toh(index), &expected);
+        return memcmp(expected.other, s->other, NFS4_OTHER_SIZE) == 0;
 }
 
 enum nfsstat4 stateid_check(const struct stateid *given, const struct stateid *now)

@@ -60,11 +60,14 @@ static void check_inode(struct fsck *f, const struct inode *i)
                 fsck_problem(f, "inode", i->fileid, "the root is not a directory");
         if (i->type == NF4REG && (i->flags & INODE_DATA) && (i->unit == 0 || i->first >= i->width))
                 fsck_problem(f, "inode", i->fileid, "it has data but no sane stripes");
+        if ((i->flags & INODE_COLD) && !(i->flags & INODE_BACKED))
+                fsck_problem(f, "inode", i->fileid, "some of it is elsewhere, but nothing says where");
 }
 
 static uint16_t marks_of(const struct inode *i)
 {
-        return (i->flags & INODE_XATTRS ? HAS_XATTRS : 0) | (i->flags & INODE_ACL ? HAS_ACL : 0);
+        return (uint16_t)((i->flags & INODE_XATTRS ? HAS_XATTRS : 0) | (i->flags & INODE_ACL ? HAS_ACL : 0) |
+                          (i->flags & INODE_BACKED ? HAS_BACKING : 0));
 }
 
 static bool each_inode(void *arg, struct slice key, struct slice value)
@@ -183,6 +186,91 @@ static void on_acl(struct fsck *f, struct slice key, struct slice value)
                 n->marks |= ACL;
 }
 
+static void on_backing(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0;
+        struct backing b;
+        struct node *n;
+
+        if (!key_parse_u64(key, 'b', &fileid) || !backing_decode(value, &b)) {
+                fsck_problem(f, "backing", fileid, "its record is damaged");
+                return;
+        }
+        f->report.backings++;
+        n = fsck_node(f, fileid);
+        if (!n || !(n->marks & HAS_BACKING))
+                fsck_problem(f, "backing", fileid, n ? "its inode knows of none" : "its inode is not there");
+        if (n)
+                n->marks |= BACKING;
+}
+
+static void on_repo(struct fsck *f, struct slice key, struct slice value)
+{
+        struct repo_record p;
+        const struct node *n;
+        uint32_t number;
+
+        if (!key_parse_u32(key, 'r', &number) || !repo_decode(value, &p)) {
+                fsck_problem(f, "record", 'r', "it is damaged");
+                return;
+        }
+        if (p.name.length == 0)
+                return; /* removed */
+        n = fsck_node(f, p.directory);
+        if (!n || n->type != NF4DIR)
+                fsck_problem(f, "repo", p.directory, "%.*s: there is no such directory", (int)p.name.length,
+                             (const char *)p.name.data);
+}
+
+/* Left over of what is gone, it is taken out when its turn comes. */
+static void on_queue(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0;
+        struct queue_record q;
+        const struct node *n;
+
+        if (!key_parse_u64(key, 'q', &fileid) || !queue_decode(value, &q)) {
+                fsck_problem(f, "queue", fileid, "its record is damaged");
+                return;
+        }
+        f->report.queued++;
+        n = fsck_node(f, fileid);
+        if (n && !(n->marks & (HAS_BACKING | ORPHAN)))
+                fsck_problem(f, "queue", fileid, "it is queued, but it belongs to no repo");
+}
+
+static void on_tomb(struct fsck *f, struct slice key, struct slice value)
+{
+        struct tomb_record z;
+        struct slice name;
+        uint32_t repo;
+
+        if (!key_parse_tomb(key, &repo, &name) || !tomb_decode(value, &z))
+                fsck_problem(f, "record", 'z', "it is damaged");
+}
+
+static void on_job(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t number = 0;
+        struct job_record j;
+
+        if (!key_parse_u64(key, 'j', &number) || !job_decode(value, &j))
+                fsck_problem(f, "job", number, "its record is damaged");
+}
+
+static void on_failure(struct fsck *f, struct slice key, struct slice value)
+{
+        uint8_t job_key[KEY_MAX], job[RECORD_MAX];
+        uint64_t number = 0, fileid = 0;
+        struct job_failure failure;
+        uint32_t length;
+
+        if (!key_parse_u64_u64(key, 'f', &number, &fileid) || !failure_decode(value, &failure))
+                fsck_problem(f, "job", number, "the record of what it could not do is damaged");
+        else if (f->store->ops->get(f->store, key_job(job_key, number), job, sizeof(job), &length) < 0)
+                fsck_problem(f, "job", number, "it could not do %" PRIu64 ", but it is not there", fileid);
+}
+
 static bool each_record(void *arg, struct slice key, struct slice value)
 {
         struct fsck *f = arg;
@@ -196,6 +284,12 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'l': on_layout(f, key, value); break;
         case 'a': on_acl(f, key, value); break;
         case 'x': on_xattr(f, key, value); break;
+        case 'b': on_backing(f, key, value); break;
+        case 'r': on_repo(f, key, value); break;
+        case 'q': on_queue(f, key, value); break;
+        case 'z': on_tomb(f, key, value); break;
+        case 'j': on_job(f, key, value); break;
+        case 'f': on_failure(f, key, value); break;
         case 'c':
         case 's':
         case 'p':
@@ -232,6 +326,8 @@ static void check_names(struct fsck *f, const struct node *n)
                 fsck_problem(f, "inode", n->fileid, "its extended attributes are not there");
         if ((n->marks & HAS_ACL) && !(n->marks & ACL))
                 fsck_problem(f, "inode", n->fileid, "its access control list is not there");
+        if ((n->marks & HAS_BACKING) && !(n->marks & BACKING))
+                fsck_problem(f, "inode", n->fileid, "what backs it is not there");
 }
 
 /* Up until the end is known; then the same way again to write it down, so that no inode is passed more than

@@ -9,7 +9,7 @@
 #include "mds/store/store.h"
 
 struct fsck_report {
-        uint64_t inodes, entries, orphans, layouts, xattrs, problems;
+        uint64_t inodes, entries, orphans, layouts, xattrs, backings, queued, problems;
 };
 /* 0 (see ret->problems), -EIO or -ENOMEM. One line a finding to OUT. Memory: about 40 bytes an inode. */
 int fsck_run(struct store *store, FILE *out, struct fsck_report *ret);

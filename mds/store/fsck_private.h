@@ -25,7 +25,9 @@ enum {
         HAS_XATTRS = 64, /* says its record */
         XATTRS = 128,    /* there are some */
         HAS_ACL = 256,
-        ACL = 512
+        ACL = 512,
+        HAS_BACKING = 1024,
+        BACKING = 2048
 };
 
 struct fsck {

@@ -338,8 +338,13 @@ int meta_get(struct meta *m, struct slice key, void *out, uint32_t capacity, uin
         return m->store->ops->get(m->store, key, out, capacity, ret_length);
 }
 
-int meta_scan(struct meta *m, struct slice prefix, store_each_fn *each, void *arg)
+int meta_scan_from(struct meta *m, struct slice prefix, struct slice from, store_each_fn *each, void *arg)
 {
         meta_note(m, m->store->written);
-        return m->store->ops->scan(m->store, prefix, prefix, each, arg);
+        return m->store->ops->scan(m->store, prefix, from, each, arg);
+}
+
+int meta_scan(struct meta *m, struct slice prefix, store_each_fn *each, void *arg)
+{
+        return meta_scan_from(m, prefix, prefix, each, arg);
 }

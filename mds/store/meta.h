@@ -33,6 +33,8 @@ struct meta {
         uint64_t next_fileid, fileid_limit; /* ids up to the limit, exclusive, are reserved in the store */
         uint32_t epoch, epoch_limit;        /* epochs up to the limit, inclusive */
         uint64_t hash_mask;                 /* all ones; tests take bits away to make names collide */
+        meta_watch_fn *watch;
+        void *watch_arg;
         struct txn txn;
 };
 

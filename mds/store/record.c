@@ -2,6 +2,7 @@
 #include "mds/store/record.h"
 
 #include "base/check.h"
+#include "mds/store/record_bytes.h"
 
 enum {
         INODE_VERSION = 1,
@@ -11,75 +12,7 @@ enum {
         XATTR_VERSION = 1,
         ACL_VERSION = 1
 };
-enum {
-        MODE_BITS = 07777,
-        INODE_FLAGS = INODE_EXCLUSIVE | INODE_DATA | INODE_LAYOUT_SET | INODE_XATTRS | INODE_ACL
-};
-
-/* --- writing: OUT is known to be large enough */
-
-static uint8_t *put(uint8_t *at, uint64_t value, unsigned bytes)
-{
-        for (unsigned i = bytes; i > 0; i--, value >>= 8)
-                at[i - 1] = (uint8_t)value;
-        return at + bytes;
-}
-
-static uint8_t *put_bytes(uint8_t *at, const void *bytes, uint32_t length)
-{
-        memcpy(at, bytes, length);
-        return at + length;
-}
-
-static struct slice written(const uint8_t *out, const uint8_t *end)
-{
-        return slice_of(out, (uint32_t)(end - out));
-}
-
-/* --- reading: one that fails sticks and is checked once, at the end */
-
-struct reader {
-        const uint8_t *at, *end;
-        bool failed;
-};
-
-static uint64_t take(struct reader *r, unsigned bytes)
-{
-        uint64_t value = 0;
-
-        if ((size_t)(r->end - r->at) < bytes) {
-                r->failed = true;
-                r->at = r->end;
-                return 0;
-        }
-        while (bytes-- > 0)
-                value = value << 8 | *r->at++;
-        return value;
-}
-
-static void take_bytes(struct reader *r, void *out, uint32_t length)
-{
-        if ((size_t)(r->end - r->at) < length) {
-                r->failed = true;
-                return;
-        }
-        memcpy(out, r->at, length);
-        r->at += length;
-}
-
-static struct reader read_value(struct slice value, uint8_t version)
-{
-        struct reader r = { value.data, value.data + value.length, false };
-
-        if (take(&r, 1) != version)
-                r.failed = true;
-        return r;
-}
-
-static bool whole(const struct reader *r)
-{
-        return !r->failed && r->at == r->end;
-}
+enum { MODE_BITS = 07777 };
 
 /* --- keys */
 
@@ -117,6 +50,26 @@ struct slice key_acl(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'a', fileid);
 }
+struct slice key_backing(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'b', fileid);
+}
+struct slice key_repo(uint8_t *out, uint32_t number)
+{
+        return key_u32(out, 'r', number);
+}
+struct slice key_queue(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'q', fileid);
+}
+struct slice key_job(uint8_t *out, uint64_t number)
+{
+        return key_u64(out, 'j', number);
+}
+struct slice key_failures(uint8_t *out, uint64_t number)
+{
+        return key_u64(out, 'f', number);
+}
 struct slice key_xattrs(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'x', fileid);
@@ -148,9 +101,21 @@ struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie)
         return key_u64_more(out, 'x', fileid, cookie, 8);
 }
 
+struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid)
+{
+        return key_u64_more(out, 'f', number, fileid, 8);
+}
+
 struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag)
 {
         return key_u64_more(out, 'l', fileid, client_tag, 4);
+}
+
+struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key)
+{
+        CHECK(key.length <= BACKING_KEY_BYTES);
+        out[0] = 'z';
+        return written(out, put_bytes(put(out + 1, repo, 4), key.data, key.length));
 }
 
 struct slice key_client(uint8_t *out, struct slice owner)
@@ -179,6 +144,17 @@ static struct reader read_key(struct slice key, char kind)
         if (take(&r, 1) != (uint8_t)kind)
                 r.failed = true;
         return r;
+}
+
+bool key_parse_u32(struct slice key, char kind, uint32_t *ret_first)
+{
+        struct reader r = read_key(key, kind);
+        uint32_t first = (uint32_t)take(&r, 4);
+
+        if (!whole(&r))
+                return false;
+        *ret_first = first;
+        return true;
 }
 
 bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first)
@@ -213,6 +189,18 @@ bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_
                 return false;
         *ret_first = first;
         *ret_second = (uint32_t)second;
+        return true;
+}
+
+bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
+{
+        struct reader r = read_key(key, 'z');
+        uint32_t repo = (uint32_t)take(&r, 4);
+
+        if (r.failed || r.end - r.at > BACKING_KEY_BYTES)
+                return false;
+        *ret_repo = repo;
+        *ret_key = slice_of(r.at, (uint32_t)(r.end - r.at));
         return true;
 }
 
@@ -268,7 +256,7 @@ struct slice inode_encode(uint8_t *out, const struct inode *inode)
 static bool inode_sane(const struct inode *i)
 {
         return i->fileid != 0 && i->type >= NF4REG && i->type <= NF4FIFO && (i->mode & ~MODE_BITS) == 0 &&
-               (i->flags & ~INODE_FLAGS) == 0;
+               (i->type == NF4REG || !(i->flags & INODE_USED_OLD));
 }
 
 bool inode_decode(struct slice value, struct inode *ret)

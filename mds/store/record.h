@@ -10,6 +10,12 @@
  *   x fileid cookie               extended attribute: name, value. cookie = hash of the name; it is the
  *                                 LISTXATTRS cookie
  *   a fileid                      access control list
+ *   b fileid                      what backs it: the S3 object of a file, the prefix of a directory
+ *   r number                      repo: a bucket's prefix linked to a directory
+ *   q fileid                      what S3 does not have yet of a file in a repo that exports
+ *   z repo key                    an object whose file is gone: to be deleted
+ *   j number                      job of the administrator: a verb on a tree, and how far it is
+ *   f number fileid               what that job could not do
  *   l fileid client-tag           a write layout is out: epoch it was granted under
  *   c client-owner                client that has or had state: verifier, principal, lease, whether
  *                                 it had delegations
@@ -64,7 +70,10 @@ enum {
         INODE_DATA = 2, /* objects may exist on data servers: it was written to or given a write layout */
         INODE_LAYOUT_SET = 4, /* directories: unit and width are a policy for what is made inside */
         INODE_XATTRS = 8,     /* there are 'x' records of it */
-        INODE_ACL = 16        /* there is an 'a' record of it */
+        INODE_ACL = 16,       /* there is an 'a' record of it */
+        INODE_BACKED = 32,    /* there is a 'b' record of it */
+        INODE_COLD = 64,      /* backed, and not all of it is here: a directory's names, a file's bytes */
+        INODE_USED_OLD = 128  /* `used` is not what the data servers would say now */
 };
 
 struct dirent_record {
@@ -77,6 +86,96 @@ struct dirent_record {
 /* Both point into the record. */
 struct xattr_record {
         struct slice name, value;
+};
+
+enum {
+        BACKING_KEY_BYTES = 1024,
+        BACKING_ETAG_BYTES = 135,
+        REPO_NAME_BYTES = 64,
+        REPO_URL_BYTES = 1100,
+        UPLOAD_ID_BYTES = 1024,
+        BACKING_HERE_BYTES = 32
+};
+/* Key and ETag as last heard of, never made from the path: files are renamed. The slices point into the
+ * record, as in struct repo_record. */
+struct backing {
+        uint32_t repo;
+        uint64_t size;  /* of the object */
+        uint64_t valid; /* so many bytes of it, from the front, are the file's: it may have been cut since */
+        int64_t modified;                 /* the object was, ns since 1970 */
+        uint64_t change;                  /* the file's, when its content was the object's; 0: it never was */
+        uint8_t here[BACKING_HERE_BYTES]; /* of a file: bit i (from the low end): data server i of its device
+                                             has all its units */
+        uint8_t flags;                    /* BACKING_* */
+        struct slice key;  /* behind the repo's prefix; of a directory with the slash at its end, or empty */
+        struct slice etag; /* without quotes; empty for directories */
+};
+
+enum {
+        BACKING_PINNED = 1, /* its bytes stay here */
+        BACKING_LOST = 2,   /* a data server looked for bytes of it, and S3 does not have them any more */
+};
+
+struct repo_record {
+        uint64_t directory;     /* fileid */
+        struct slice name, url; /* "train", "s3://bucket/prefix"; no name: it was removed, and what it left
+                                   here still says its number */
+};
+
+/* What is queued of a file, directory or symlink (mds/tier/queue.h). */
+enum {
+        QUEUE_CONTENT = 1,  /* bytes; also of what has no object yet */
+        QUEUE_METADATA = 2, /* owner, mode, times */
+        QUEUE_NAME = 4,     /* it was renamed: KEY */
+        QUEUE_SENT = 8      /* begun: the bucket may have it, though we have not heard so */
+};
+struct queue_record {
+        int64_t since;          /* of the first change that S3 does not have, ns since 1970 */
+        uint8_t what;           /* QUEUE_*; 0: nothing that S3 has a place for, the change attribute only */
+        uint8_t failed;         /* enum archive_error of the last attempt, 0: none */
+        struct slice key;       /* QUEUE_NAME: of a file, where it shall be; of a directory, where it was */
+        struct slice upload_id; /* of the multipart upload under way; empty: none */
+        struct slice sent_key;  /* QUEUE_SENT: what it goes, or went, to */
+};
+
+struct tomb_record {
+        int64_t due;       /* ns since 1970; INT64_MAX: never, but a new file of that key may replace it */
+        struct slice etag; /* only this one; empty: what was sent of FILEID, if it got there */
+        uint64_t fileid;
+};
+
+/* A verb on a file, or on what is in a directory (mds/tier/jobs.h). */
+enum job_verb { JOB_ARCHIVE = 1, JOB_RESTORE, JOB_RELEASE, JOB_PREFETCH, JOB_PIN, JOB_UNPIN, JOB_VERBS };
+enum job_state { JOB_QUEUED = 1, JOB_RUNNING, JOB_ENDED, JOB_CANCELLED, JOB_STATES };
+enum {
+        JOB_RECURSIVE = 1, /* TOP is a directory */
+        JOB_DRY = 2,       /* only tells what it would do */
+        JOB_AGAIN = 4,     /* goes over what it could not do */
+        JOB_OPTIONS = 7
+};
+enum { JOB_LEVELS = 128, JOB_PATH_BYTES = 4095, JOB_MATCH_BYTES = 255, JOB_ERROR_BYTES = 63 };
+struct job_level {              /* a directory on the way, from the top */
+        uint64_t fileid, after; /* the cookie of the entry in it that was taken last; 0: none yet */
+};
+struct job_counts {
+        uint64_t done, bytes; /* files, and theirs */
+        uint64_t same;        /* files of which nothing was to be done */
+        uint64_t failed;      /* there is an 'f' record of each */
+};
+struct job_record {
+        uint8_t verb, state, options; /* enum job_verb, enum job_state, JOB_RECURSIVE … */
+        uint64_t older_seconds, min_size;
+        int64_t made, ended; /* ns since 1970; 0: not yet */
+        uint64_t top;        /* fileid */
+        struct job_counts counts;
+        uint32_t depth; /* of a tree: what is before LEVELS is done */
+        struct job_level levels[JOB_LEVELS];
+        struct slice path, match; /* of TOP; of file names, or empty */
+        struct slice problem;     /* why it ended early; empty: it did not */
+};
+struct job_failure {
+        struct slice path;  /* when it was tried */
+        struct slice error; /* "S3AccessDenied" … */
 };
 
 struct orphan_record {
@@ -100,6 +199,13 @@ struct slice key_symlink(uint8_t *out, uint64_t fileid);
 struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie);
 struct slice key_dirents(uint8_t *out, uint64_t parent); /* prefix of all entries */
 struct slice key_acl(uint8_t *out, uint64_t fileid);
+struct slice key_backing(uint8_t *out, uint64_t fileid);
+struct slice key_repo(uint8_t *out, uint32_t number);
+struct slice key_queue(uint8_t *out, uint64_t fileid);
+struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key);
+struct slice key_job(uint8_t *out, uint64_t number);
+struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid);
+struct slice key_failures(uint8_t *out, uint64_t number); /* prefix of all of a job */
 struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie);
 struct slice key_xattrs(uint8_t *out, uint64_t fileid); /* prefix of all attributes */
 struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag);
@@ -111,9 +217,11 @@ struct slice key_pool(uint8_t *out, uint32_t generation);
 struct slice key_meta(uint8_t *out, const char *name);
 struct slice key_kind(uint8_t *out, char kind); /* prefix of all records of a kind: 'i', 'd' … */
 /* The number(s) behind the kind letter; false when KEY is not of that form. */
+bool key_parse_u32(struct slice key, char kind, uint32_t *ret_first);
 bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first);
 bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second);
 bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second);
+bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
 
 /* Values: write into OUT (RECORD_MAX) and return the slice; read with total checks: false = damaged. */
 struct slice inode_encode(uint8_t *out, const struct inode *inode);
@@ -124,6 +232,18 @@ struct slice xattr_encode(uint8_t *out, const struct xattr_record *x); /* OUT: X
 bool xattr_decode(struct slice value, struct xattr_record *ret);
 struct slice acl_encode(uint8_t *out, const struct acl *acl);
 bool acl_decode(struct slice value, struct acl *ret);
+struct slice backing_encode(uint8_t *out, const struct backing *b);
+bool backing_decode(struct slice value, struct backing *ret);
+struct slice repo_encode(uint8_t *out, const struct repo_record *p);
+bool repo_decode(struct slice value, struct repo_record *ret);
+struct slice queue_encode(uint8_t *out, const struct queue_record *q);
+bool queue_decode(struct slice value, struct queue_record *ret);
+struct slice tomb_encode(uint8_t *out, const struct tomb_record *z);
+bool tomb_decode(struct slice value, struct tomb_record *ret);
+struct slice job_encode(uint8_t *out, const struct job_record *j);
+bool job_decode(struct slice value, struct job_record *ret);
+struct slice failure_encode(uint8_t *out, const struct job_failure *f);
+bool failure_decode(struct slice value, struct job_failure *ret);
 struct slice orphan_encode(uint8_t *out, const struct orphan_record *o);
 bool orphan_decode(struct slice value, struct orphan_record *ret);
 struct slice client_encode(uint8_t *out, const struct client_record *c);

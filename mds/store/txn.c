@@ -98,6 +98,8 @@ void txn_delete_inode(struct txn *t, uint64_t fileid)
         txn_put_acl(t, inode, NULL);
         if (inode->flags & INODE_XATTRS)
                 txn_delete_xattrs(t, fileid);
+        if (inode->flags & INODE_BACKED)
+                batch_delete(&t->batch, key_backing(key, fileid));
         find_edit(t, fileid)->deleted = true;
 }
 
@@ -147,6 +149,28 @@ void txn_delete(struct txn *t, struct slice key)
 }
 
 /* --- the end */
+
+void meta_watch(struct meta *m, meta_watch_fn *watch, void *arg)
+{
+        m->watch = watch;
+        m->watch_arg = arg;
+}
+
+static void tell_watch(struct txn *t)
+{
+        struct meta *m = t->meta;
+
+        for (uint32_t i = 0; i < t->edit_count; i++) {
+                const struct edit *e = &t->edits[i];
+                const struct cached_inode *cached;
+
+                if (!(e->inode.flags & INODE_BACKED) || e->fresh || e->deleted)
+                        continue; /* most are: they cost nothing here */
+                cached = cache_find_inode(&m->cache, e->inode.fileid);
+                if (cached && cached->inode.change != e->inode.change)
+                        m->watch(m->watch_arg, t, &cached->inode, &e->inode);
+        }
+}
 
 /* Into the batch, unless it is as before. */
 static void put_edit(struct txn *t, const struct edit *e)
@@ -213,6 +237,8 @@ int txn_commit(struct txn *t, uint64_t *ret_seq)
         int r = 0;
 
         CHECK(t->open);
+        if (m->watch)
+                tell_watch(t);
         for (uint32_t i = 0; i < t->edit_count; i++)
                 put_edit(t, &t->edits[i]);
         if (t->batch.count > 0 || t->batch.failed)

@@ -48,10 +48,17 @@ int meta_symlink(struct meta *m, uint64_t fileid, char *out);
 /* Any record by key, for those that are not cached ('c', 'l', 'o', 's', 'p', 'm'). As store get and scan. */
 int meta_get(struct meta *m, struct slice key, void *out, uint32_t capacity, uint32_t *ret_length);
 int meta_scan(struct meta *m, struct slice prefix, store_each_fn *each, void *arg);
+int meta_scan_from(struct meta *m, struct slice prefix, struct slice from, store_each_fn *each, void *arg);
+
+/* Called in every commit, before the batch is written, for each inode that was there BEFORE, is still there
+ * and INODE_BACKED, and whose change attribute moves: it may put records. What it notes elsewhere must bear
+ * that the write fails. */
+struct txn;
+typedef void meta_watch_fn(void *arg, struct txn *t, const struct inode *before, const struct inode *after);
+void meta_watch(struct meta *m, meta_watch_fn *watch, void *arg);
 
 /* --- transactions: one open at a time */
 enum { TXN_MAX_INODES = 8, TXN_MAX_NAMES = 8 };
-struct txn;
 struct txn *txn_begin(struct meta *m);
 /* A copy of the inode to change; the same copy when asked again. NULL: not there or damaged. */
 struct inode *txn_edit(struct txn *t, uint64_t fileid);

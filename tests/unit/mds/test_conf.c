@@ -51,6 +51,7 @@ static void test_defaults(void **state)
         assert_false(c.delegations);
         assert_int_equal(c.cache_inodes, 1000000);
         assert_int_equal(c.log_level, LOG_INFO);
+        assert_true(c.release.high == 85 && c.release.low == 75 && c.release.age_days == 0);
         assert_int_equal(c.limits.clients, 10000);
         assert_int_equal(c.limits.connections, 16384);
         assert_int_equal(c.limits.memory_bytes, 512 << 20);
@@ -107,10 +108,13 @@ static void test_messages(void **state)
         expect_error(
                 NEEDED "limits:\n  files: 3\n",
                 "mds.yaml:5: unknown key 'files'; allowed: clients, connections, opens, locks, layouts, memory");
+        expect_error(NEEDED "release:\n  low: 85\n",
+                     "mds.yaml: release: low is 85; allowed: less than high, 85");
         expect_error(
                 NEEDED "name: a\n",
                 "mds.yaml:4: unknown key 'name'; allowed: listen, control, admin_socket, metrics, store, cluster_key, exports, "
-                "lease_seconds, stripe_unit, stripe_count, delegations, return_on_close, cache_inodes, log_level, limits");
+                "repos, lease_seconds, stripe_unit, stripe_count, delegations, return_on_close, cache_inodes, log_level, release, "
+                "limits");
 }
 
 static void put(const char *dir, const char *name, mode_t mode, const char *text)

@@ -227,6 +227,42 @@ static void access_control_lists(void **state)
               "its access control list is not there", NULL);
 }
 
+static void the_tier(void **state)
+{
+        struct tree t = plant(*state);
+        struct backing b = { .key = slice_str("key"), .etag = slice_str("etag") };
+        struct repo_record repo = { .directory = t.file, .name = slice_str("train") };
+        struct inode file = inode_of(&t, t.file), sub = inode_of(&t, t.sub);
+
+        file.flags |= INODE_BACKED;
+        sub.flags |= INODE_COLD;
+        put_inode(&t, file);
+        put_inode(&t, sub);
+        put(&t, key_backing(t.key, t.dir), backing_encode(t.value, &b));
+        put(&t, key_backing(t.key, 4711), backing_encode(t.value, &b));
+        put(&t, key_backing(t.key, t.sub), slice_str("junk"));
+        put(&t, key_repo(t.key, 1), repo_encode(t.value, &repo));
+        put(&t, key_repo(t.key, 2), slice_str("junk"));
+        finds(&t, "its inode knows of none", "backing 4711: its inode is not there", "its record is damaged",
+              "what backs it is not there", "nothing says where", "train: there is no such directory",
+              "record 114: it is damaged", NULL);
+}
+
+static void jobs(void **state)
+{
+        struct tree t = plant(*state);
+        struct job_record job = { .verb = JOB_PIN, .state = JOB_ENDED, .path = slice_str("/a") };
+        struct job_failure failure = { slice_str("/a/b"), slice_str("S3Error") };
+
+        put(&t, key_job(t.key, 1), job_encode(t.value, &job));
+        put(&t, key_failure(t.key, 1, 9), failure_encode(t.value, &failure));
+        put(&t, key_failure(t.key, 2, 9), failure_encode(t.value, &failure));
+        put(&t, key_job(t.key, 3), slice_str("junk"));
+        put(&t, key_failure(t.key, 1, 8), slice_str("junk"));
+        finds(&t, "job 2: it could not do 9, but it is not there", "job 3: its record is damaged",
+              "job 1: the record of what it could not do is damaged", NULL);
+}
+
 static void damaged_records(void **state)
 {
         struct tree t = plant(*state);
@@ -237,13 +273,13 @@ static void damaged_records(void **state)
         put(&t, key_orphan(t.key, 77), slice_str("junk"));
         put(&t, key_layout(t.key, t.file, 1), slice_str(""));
         put(&t, key_server(t.key, 1), slice_str(""));
-        put(&t, slice_str("zebra"), slice_str("?"));
+        put(&t, slice_str("yak"), slice_str("?"));
         put(&t, slice_str("dshort"), slice_str("?"));
         put_inode(&t, dir);
         finds(&t, "directory 281474976710658: entry", "target 5: its record is damaged",
               "symlink 5: its target is not there", "orphan 77: its record is damaged",
               "layout 4: its record is damaged", "record 115: it is empty",
-              "record 122: nothing of this kind is known", "record 100: its key is damaged", NULL);
+              "record 121: nothing of this kind is known", "record 100: its key is damaged", NULL);
 }
 
 static void damaged_inode(void **state)
@@ -415,6 +451,8 @@ int main(void)
                 ON_MEMORY(loop),
                 ON_MEMORY(extended_attributes),
                 ON_MEMORY(access_control_lists),
+                ON_MEMORY(the_tier),
+                ON_MEMORY(jobs),
                 ON_MEMORY(damaged_records),
                 ON_MEMORY(damaged_inode),
                 ON_MEMORY(numbers_not_given_out),

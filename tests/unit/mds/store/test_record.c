@@ -80,8 +80,8 @@ static void inodes_that_make_no_sense(void **state)
         in = sample(NF4REG);
         in.mode = 010000;
         assert_false(inode_decode(inode_encode(bytes, &in), &out));
-        in = sample(NF4REG);
-        in.flags = 0x80;
+        in = sample(NF4DIR);
+        in.flags = INODE_USED_OLD; /* of files only */
         assert_false(inode_decode(inode_encode(bytes, &in), &out));
 }
 
@@ -147,6 +147,141 @@ static void clients(void **state)
         assert_false(client_decode(value, &out));
 }
 
+/* Version 1 of BYTES, IN encoded, had no flags. */
+static void old_backing(const struct backing *in, const uint8_t *bytes)
+{
+        enum { FLAGS_AT = 1 + 4 + 8 + 8 + 8 + 8 + BACKING_HERE_BYTES };
+        uint8_t old[RECORD_MAX];
+        uint32_t rest = 2 + in->key.length + 1 + in->etag.length;
+        struct backing out;
+
+        memcpy(old, bytes, FLAGS_AT);
+        memcpy(old + FLAGS_AT, bytes + FLAGS_AT + 1, rest);
+        old[0] = 1;
+        assert_true(backing_decode(slice_of(old, FLAGS_AT + rest), &out));
+        assert_true(out.flags == 0 && out.change == in->change && slice_equal(out.etag, in->etag));
+        assert_false(backing_decode(slice_of(old, FLAGS_AT + rest + 1), &out));
+}
+
+static void what_is_queued_and_what_is_to_go(void **state)
+{
+        struct queue_record in = { .since = 7,
+                                   .what = QUEUE_NAME | QUEUE_SENT,
+                                   .failed = 3,
+                                   .key = slice_str("a/b"),
+                                   .upload_id = slice_str("2~x"),
+                                   .sent_key = slice_str("a/c") },
+                            out;
+        struct tomb_record tomb = { .due = INT64_MAX, .etag = slice_str("0123"), .fileid = 9 }, read;
+        uint8_t bytes[RECORD_MAX], key[KEY_MAX];
+        struct slice value = queue_encode(bytes, &in), name;
+        uint32_t repo;
+
+        (void)state;
+        assert_true(queue_decode(value, &out));
+        assert_true(out.since == 7 && out.what == in.what && out.failed == 3);
+        assert_true(slice_equal(out.key, in.key) && slice_equal(out.upload_id, in.upload_id) &&
+                    slice_equal(out.sent_key, in.sent_key));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(queue_decode(slice_of(bytes, cut), &out));
+        assert_false(queue_decode(slice_of(bytes, value.length + 1), &out));
+
+        value = tomb_encode(bytes, &tomb);
+        assert_true(tomb_decode(value, &read));
+        assert_true(read.due == INT64_MAX && read.fileid == 9 && slice_equal(read.etag, tomb.etag));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(tomb_decode(slice_of(bytes, cut), &read));
+        assert_true(key_parse_tomb(key_tomb(key, 5, slice_str("a/b")), &repo, &name));
+        assert_true(repo == 5 && slice_equal(name, slice_str("a/b")));
+        assert_false(key_parse_tomb(key_queue(key, 5), &repo, &name));
+}
+
+static void jobs_and_what_they_could_not_do(void **state)
+{
+        struct job_record in = { .verb = JOB_UNPIN,
+                                 .state = JOB_CANCELLED,
+                                 .options = JOB_OPTIONS,
+                                 .older_seconds = 1,
+                                 .min_size = 2,
+                                 .made = 3,
+                                 .ended = 4,
+                                 .top = 5,
+                                 .counts = { 6, 7, 8, 9 },
+                                 .depth = 2,
+                                 .levels = { { 10, 11 }, { 12, 0 } },
+                                 .path = slice_str("/data/train"),
+                                 .match = slice_str("*.nc"),
+                                 .problem = slice_str("gone") },
+                          out;
+        struct job_failure failure = { slice_str("/data/a,b"), slice_str("S3Error") }, read;
+        uint8_t bytes[RECORD_MAX], key[KEY_MAX];
+        struct slice value = job_encode(bytes, &in);
+        uint64_t number, fileid;
+
+        (void)state;
+        assert_true(job_decode(value, &out));
+        assert_true(out.verb == JOB_UNPIN && out.state == JOB_CANCELLED && out.options == JOB_OPTIONS);
+        assert_true(out.older_seconds == 1 && out.min_size == 2 && out.made == 3 && out.ended == 4);
+        assert_memory_equal(&out.counts, &in.counts, sizeof(in.counts));
+        assert_true(out.top == 5 && out.depth == 2);
+        assert_memory_equal(out.levels, in.levels, 2 * sizeof(in.levels[0]));
+        assert_true(slice_equal(out.path, in.path) && slice_equal(out.match, in.match) &&
+                    slice_equal(out.problem, in.problem));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(job_decode(slice_of(bytes, cut), &out));
+        assert_false(job_decode(slice_of(bytes, value.length + 1), &out));
+        bytes[1] = JOB_VERBS;
+        assert_false(job_decode(value, &out));
+
+        value = failure_encode(bytes, &failure);
+        assert_true(failure_decode(value, &read));
+        assert_true(slice_equal(read.path, failure.path) && slice_equal(read.error, failure.error));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(failure_decode(slice_of(bytes, cut), &read));
+        assert_true(key_parse_u64_u64(key_failure(key, 3, 4), 'f', &number, &fileid));
+        assert_true(number == 3 && fileid == 4);
+        assert_memory_equal(key_failures(key, 3).data, key, 9);
+}
+
+static void backings_and_repos(void **state)
+{
+        struct backing in = { .repo = 7,
+                              .size = UINT64_MAX,
+                              .valid = 4711,
+                              .modified = -1,
+                              .change = 99,
+                              .flags = BACKING_PINNED,
+                              .key = slice_str("a/b"),
+                              .etag = slice_str("0123") },
+                       out;
+        struct repo_record repo = { .directory = 5,
+                                    .name = slice_str("train"),
+                                    .url = slice_str("s3://b/p") },
+                           read;
+        uint8_t bytes[RECORD_MAX];
+        struct slice value = backing_encode(bytes, &in);
+
+        (void)state;
+        assert_true(backing_decode(value, &out));
+        assert_int_equal(out.repo, 7);
+        assert_true(out.size == UINT64_MAX && out.valid == 4711 && out.modified == -1 && out.change == 99);
+        assert_true(slice_equal(out.key, in.key) && slice_equal(out.etag, in.etag));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(backing_decode(slice_of(bytes, cut), &out));
+        assert_false(backing_decode(slice_of(bytes, value.length + 1), &out));
+        assert_int_equal(out.flags, BACKING_PINNED);
+        old_backing(&in, bytes);
+        in.size = 4710; /* more of it is the file's than it has */
+        assert_false(backing_decode(backing_encode(bytes, &in), &out));
+
+        value = repo_encode(bytes, &repo);
+        assert_true(repo_decode(value, &read));
+        assert_int_equal(read.directory, 5);
+        assert_true(slice_equal(read.name, repo.name) && slice_equal(read.url, repo.url));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(repo_decode(slice_of(bytes, cut), &read));
+}
+
 static void keys_sort_and_parse(void **state)
 {
         uint8_t a[KEY_MAX], b[KEY_MAX];
@@ -164,6 +299,10 @@ static void keys_sort_and_parse(void **state)
         assert_false(key_parse_u64_u64(key_dirent(a, 5, 6), 'x', &first, &second));
         assert_true(key_parse_u64_u32(key_layout(a, 8, 9), 'l', &first, &tag));
         assert_int_equal(tag, 9);
+        assert_true(key_parse_u32(key_server(a, 0x01020304), 's', &tag));
+        assert_int_equal(tag, 0x01020304);
+        assert_false(key_parse_u32(key_server(a, 1), 'r', &tag));
+        assert_false(key_parse_u32(key_inode(a, 1), 'i', &tag));
         assert_true(key_parse_u64(key_inode(a, UINT64_MAX), 'i', &first));
         assert_true(first == UINT64_MAX);
         assert_false(key_parse_u64(slice_of("", 0), 'i', &first));
@@ -179,6 +318,9 @@ int main(void)
                 cmocka_unit_test(entries),
                 cmocka_unit_test(orphans),
                 cmocka_unit_test(clients),
+                cmocka_unit_test(backings_and_repos),
+                cmocka_unit_test(what_is_queued_and_what_is_to_go),
+                cmocka_unit_test(jobs_and_what_they_could_not_do),
                 cmocka_unit_test(keys_sort_and_parse),
         };
 

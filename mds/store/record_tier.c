@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The records of the S3 tier. */
+#include "base/check.h"
+#include "mds/store/record.h"
+#include "mds/store/record_bytes.h"
+
+enum {
+        BACKING_VERSION = 2, /* 1 had no flags */
+        REPO_VERSION = 1,
+        QUEUE_VERSION = 1,
+        TOMB_VERSION = 1
+};
+
+/* --- what backs a file or directory; repos */
+
+struct slice backing_encode(uint8_t *out, const struct backing *b)
+{
+        uint8_t *at = put(put(put(out, BACKING_VERSION, 1), b->repo, 4), b->size, 8);
+
+        CHECK(b->key.length <= BACKING_KEY_BYTES && b->etag.length <= BACKING_ETAG_BYTES);
+        at = put(put(put(at, b->valid, 8), (uint64_t)b->modified, 8), b->change, 8);
+        at = put(put_bytes(at, b->here, BACKING_HERE_BYTES), b->flags, 1);
+        at = put_bytes(put(at, b->key.length, 2), b->key.data, b->key.length);
+        return written(out, put_bytes(put(at, b->etag.length, 1), b->etag.data, b->etag.length));
+}
+
+bool backing_decode(struct slice value, struct backing *ret)
+{
+        bool old = value.length > 0 && value.data[0] == 1;
+        struct reader r = read_value(value, old ? 1 : BACKING_VERSION);
+
+        ret->repo = (uint32_t)take(&r, 4);
+        ret->size = take(&r, 8);
+        ret->valid = take(&r, 8);
+        ret->modified = (int64_t)take(&r, 8);
+        ret->change = take(&r, 8);
+        take_bytes(&r, ret->here, BACKING_HERE_BYTES);
+        ret->flags = old ? 0 : (uint8_t)take(&r, 1);
+        ret->key = take_slice(&r, (uint32_t)take(&r, 2));
+        ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
+        return whole(&r) && ret->valid <= ret->size && ret->key.length <= BACKING_KEY_BYTES &&
+               ret->etag.length <= BACKING_ETAG_BYTES;
+}
+
+struct slice repo_encode(uint8_t *out, const struct repo_record *p)
+{
+        uint8_t *at = put(put(out, REPO_VERSION, 1), p->directory, 8);
+
+        CHECK(p->name.length <= REPO_NAME_BYTES);
+        at = put_bytes(put(at, p->name.length, 1), p->name.data, p->name.length);
+        return written(out, put_bytes(put(at, p->url.length, 2), p->url.data, p->url.length));
+}
+
+bool repo_decode(struct slice value, struct repo_record *ret)
+{
+        struct reader r = read_value(value, REPO_VERSION);
+
+        ret->directory = take(&r, 8);
+        ret->name = take_slice(&r, (uint32_t)take(&r, 1));
+        ret->url = take_slice(&r, (uint32_t)take(&r, 2));
+        return whole(&r) && ret->name.length <= REPO_NAME_BYTES;
+}
+
+/* --- what is queued for S3, what is to be deleted there */
+
+struct slice queue_encode(uint8_t *out, const struct queue_record *q)
+{
+        uint8_t *at = put(put(out, QUEUE_VERSION, 1), (uint64_t)q->since, 8);
+
+        CHECK(q->key.length <= BACKING_KEY_BYTES && q->sent_key.length <= BACKING_KEY_BYTES);
+        CHECK(q->upload_id.length <= UPLOAD_ID_BYTES);
+        at = put(put(at, q->what, 1), q->failed, 1);
+        at = put_bytes(put(at, q->key.length, 2), q->key.data, q->key.length);
+        at = put_bytes(put(at, q->upload_id.length, 2), q->upload_id.data, q->upload_id.length);
+        return written(out, put_bytes(put(at, q->sent_key.length, 2), q->sent_key.data, q->sent_key.length));
+}
+
+bool queue_decode(struct slice value, struct queue_record *ret)
+{
+        struct reader r = read_value(value, QUEUE_VERSION);
+
+        ret->since = (int64_t)take(&r, 8);
+        ret->what = (uint8_t)take(&r, 1);
+        ret->failed = (uint8_t)take(&r, 1);
+        ret->key = take_slice(&r, (uint32_t)take(&r, 2));
+        ret->upload_id = take_slice(&r, (uint32_t)take(&r, 2));
+        ret->sent_key = take_slice(&r, (uint32_t)take(&r, 2));
+        return whole(&r) && ret->key.length <= BACKING_KEY_BYTES &&
+               ret->upload_id.length <= UPLOAD_ID_BYTES && ret->sent_key.length <= BACKING_KEY_BYTES;
+}
+
+struct slice tomb_encode(uint8_t *out, const struct tomb_record *z)
+{
+        uint8_t *at = put(put(put(out, TOMB_VERSION, 1), (uint64_t)z->due, 8), z->fileid, 8);
+
+        CHECK(z->etag.length <= BACKING_ETAG_BYTES);
+        return written(out, put_bytes(put(at, z->etag.length, 1), z->etag.data, z->etag.length));
+}
+
+bool tomb_decode(struct slice value, struct tomb_record *ret)
+{
+        struct reader r = read_value(value, TOMB_VERSION);
+
+        ret->due = (int64_t)take(&r, 8);
+        ret->fileid = take(&r, 8);
+        ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
+        return whole(&r) && ret->etag.length <= BACKING_ETAG_BYTES;
+}

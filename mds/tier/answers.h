@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What data servers ask about cold files (include/ctl.x). */
+#pragma once
+
+#include <ctl.h>
+
+#include "mds/fleet/fleet.h"
+#include "mds/tier/tier.h"
+
+struct source_text { /* what a ctl_source points to */
+        char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
+};
+/* CTL_SOURCE: where the bytes of a file are. CTL_NOENT: no such file, or all of it is here. */
+ctl_status tier_source(struct mds *mds, const ctl_file *file, struct source_text *text, ctl_source *ret);
+
+/* CTL_REPO: the bucket and its keys as they are now; *RET points into the repo and CREDS. CTL_NOENT;
+ * CTL_REFUSED: there are no keys, or none yet: ask again. */
+ctl_status tier_repo(struct mds *mds, uint32_t number, ctl_repo *ret);
+
+/* CTL_RESIDENT: SERVER has all its units of the file, as they are in the object ETAG. *SEQ: answer when that
+ * is durable. */
+ctl_status tier_resident(struct mds *mds, const struct server *server, const ctl_resident_args *args,
+                         uint64_t *seq);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the archive: queue.c (records, who is next), archive.c (what is done about one), send.c and
+ * parts.c (bytes), conflict.c, tombs.c. */
+#pragma once
+
+#include "base/hashtab.h"
+#include "base/slab.h"
+#include "mds/fleet/fleet.h"
+#include "mds/pnfs/size.h"
+#include "mds/tier/archive.h"
+#include "mds/tier/describe.h"
+#include "s3tier/multipart.h"
+
+enum {
+        JOBS_MAX = 16384,     /* in memory; the others are in the store, and are fetched when there is room */
+        SENDS_MAX = 64,       /* at once */
+        GIVE_UP_ATTEMPTS = 5, /* then it is one of the failed; it is still tried */
+};
+
+/* What became of an attempt, and `failed` in the queue's record: an enum s3_error or one of these. */
+enum archive_error {
+        ARCHIVE_OK = S3_OK,
+        ARCHIVE_AGAIN = 200, /* it was changed meanwhile: nobody's fault */
+        ARCHIVE_NO_SERVER,   /* a data server that is needed is away */
+        ARCHIVE_UNREADABLE,  /* a data server cannot read it */
+        ARCHIVE_CONFLICT,    /* with `conflict: fail` */
+        ARCHIVE_TOO_LONG,    /* its path is too long for a key */
+        ARCHIVE_NONSENSE,    /* a data server cannot make sense of what it is told of it */
+};
+const char *archive_error_name(enum archive_error e);
+
+/* One that is queued. */
+struct job {
+        struct hnode node;
+        struct list in_ready;
+        struct archiver *archiver;
+        struct timer due;
+        struct send *send; /* while it is being sent */
+        uint64_t fileid;
+        uint64_t first_ns;   /* it has been in memory since */
+        uint64_t touched_ns; /* last changed or closed */
+        uint8_t seen;        /* these bits of `what` are durable */
+        uint8_t attempts;    /* that have failed since the last change */
+        bool now;            /* without the delay */
+        enum { JOB_WAITS, JOB_READY, JOB_RUNS } state;
+};
+
+struct archiver {
+        struct tier *tier;
+        struct mds *mds;
+        struct hashtab jobs;
+        struct slab slab;
+        struct list ready, sends;
+        uint32_t sending;
+        struct task task;
+        uint64_t moved; /* the file whose rename is being committed */
+        /* what did not fit into memory */
+        bool beyond;
+        uint64_t scanned; /* up to this number */
+        /* tombs.c */
+        struct timer tomb_timer;
+        int64_t tomb_next;     /* when the pass after this one is to begin, wall time, as far as is known */
+        uint64_t tomb_pass_ns; /* when this one began */
+        uint8_t tomb_from[KEY_MAX]; /* it halted at this key, */
+        uint32_t tomb_from_length;  /* or not, for 0 */
+        struct list deletions;
+        uint32_t deleting;
+        bool stopping;
+        struct metric sent, sent_bytes, failed, queued, conflicts, deleted;
+        struct histogram lag;
+};
+
+static inline struct archiver *archiver_of(const struct mds *mds)
+{
+        return mds->tier ? mds->tier->archiver : NULL;
+}
+
+/* --- queue.c */
+
+/* In T: FILEID has WHAT that S3 does not have. NAME: of QUEUE_NAME, where it shall be or was. */
+void queue_note(struct archiver *a, struct txn *t, uint64_t fileid, uint8_t what, const struct slice *name);
+/* The record of FILEID, which points into SPACE (RECORD_MAX). 0, -ENOENT, -EIO. */
+int queue_read(struct mds *mds, uint64_t fileid, uint8_t *space, struct queue_record *ret);
+void queue_put(struct txn *t, uint64_t fileid, const struct queue_record *q);
+void queue_delete(struct txn *t, uint64_t fileid);
+struct job *queue_find(const struct archiver *a, uint64_t fileid);
+struct job *queue_get(struct archiver *a, uint64_t fileid); /* made when new; NULL: no room */
+/* It was changed or closed just now: its delay begins anew, but not for ever. */
+void queue_touch(struct job *job);
+/* Its turn comes in NS. */
+void job_wait(struct job *job, uint64_t ns);
+/* Nothing is queued of it any more. */
+void job_forget(struct job *job);
+void queue_load(struct archiver *a); /* from the store, as many as there is room for */
+/* The shortest delay of all repos that export; UINT64_MAX: none does. */
+uint64_t queue_delay_ns(const struct archiver *a);
+
+/* --- archive.c */
+bool archive_is_open(const struct mds *mds, uint64_t fileid); /* for writing, or delegated for it */
+void job_run(struct job *job);
+/* The attempt is over; SEND is freed. */
+void send_ended(struct send *s, enum archive_error error, const char *message);
+
+/* --- send.c */
+
+/* One attempt to bring S3 what it does not have of one file, directory or symlink. Its steps:
+ *
+ *   send_begin()    waits until the metadata know what data servers know (sizes), then decides what is to be
+ *                   done: nothing, a copy inside S3, or the content
+ *   mark            what is begun becomes durable before it can arrive, so that it is never forgotten there
+ *   go()            the request, or many (parts.c); a precondition that fails leads to conflict.c and back
+ *   send_arrived()  waits for the sizes again: is what was sent the file? Then, in one transaction, it is
+ *                   backed by the new object, and not queued any more */
+struct send {
+        struct list node; /* in archiver->sends */
+        struct archiver *archiver;
+        struct job *job;
+        struct repo *repo;
+        struct size_wait size;
+        struct durable_wait durable;
+        uint64_t fileid, change, bytes;
+        uint32_t uid, gid;
+        uint16_t mode;
+        uint8_t type;
+        char key[BACKING_KEY_BYTES + 1];     /* where it shall be */
+        char old_key[BACKING_KEY_BYTES + 1]; /* where it is, if ETAG is not empty */
+        char etag[BACKING_ETAG_BYTES + 1];
+        char expected[BACKING_ETAG_BYTES + 1]; /* what must be at KEY; "": nothing */
+        bool unconditional;                    /* it has been looked at, or does not matter */
+        uint64_t replaces;                     /* the file that a tombstone at KEY speaks of, or 0 */
+        uint8_t looks;                         /* at what is in the way */
+        char other[BACKING_ETAG_BYTES + 1];    /* in the way, and kept under: */
+        char other_key[BACKING_KEY_BYTES + 64];
+        void (*go)(struct send *);
+        void (*then)(struct send *); /* what CALL is for */
+        struct s3_call call;
+        struct s3_metadata metadata;
+        char arrived[BACKING_ETAG_BYTES + 1]; /* in S3 under this ETag */
+        char upload_id[S3_UPLOAD_ID_BYTES];   /* of a multipart upload under way */
+        struct parts *parts;
+        uint32_t under_way; /* calls to data servers */
+        bool abandoned;     /* it is freed with the last of them */
+        struct timer turn;  /* of a directory that was renamed: */
+        uint64_t followed;  /* up to this entry */
+        bool renamed;
+        struct iovec body;
+        char target[NFS4_MAXPATH]; /* of a symlink */
+};
+void send_begin(struct send *s, const struct queue_record *q);
+void send_free(struct send *s);
+/* S3 has it under ETAG. */
+void send_arrived(struct send *s, const char *etag);
+/* Something was not done: looks for what is in the way, or ends. */
+void send_refused(struct send *s, enum archive_error error, const char *message);
+/* Before a request on s->call. */
+struct s3_call *send_call(struct send *s, void (*then)(struct send *));
+/* A data server has answered. False: nobody waits for it any more. */
+bool send_answered(struct send *s);
+struct s3_put_args send_put_args(const struct send *s);
+/* That it goes to s->key, as UPLOAD_ID if that is not empty, becomes durable; then THEN. */
+void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *));
+
+void send_content(struct send *s); /* s->go of what has new bytes */
+void send_copy(struct send *s);    /* send_copy.c: s->go of what has not */
+
+/* --- members.c: what is in the directory FILEID, whose key is new, gets new keys; the next few of it behind
+ * the entry *AFTER. 1: there is more; 0; -errno. */
+int members_follow(struct archiver *a, uint64_t fileid, uint64_t *after);
+
+/* --- parts.c: the content as a multipart upload */
+void parts_begin(struct send *s);
+void parts_free(struct parts *p);
+
+/* --- upload.c: calls to data servers */
+struct upload {
+        const struct inode *file;
+        uint32_t index; /* of the data server that sends */
+        uint64_t offset, length;
+        const char *upload_id; /* NULL: one PUT */
+        unsigned part;
+};
+/* DONE runs later, with the answer or NULL; -ENOTCONN: it is away, -ENOMEM. */
+int upload_call(struct send *s, const struct upload *u,
+                void (*done)(void *arg, struct server *, void *result), void *arg);
+/* What an answer says; the message into MESSAGE (256 bytes). */
+enum archive_error upload_error(const ctl_upload_res *r, char *message);
+
+/* --- conflict.c: is something else at s->key? Looks at it, and goes on with s->go, or ends. */
+void conflict_look(struct send *s);
+
+/* --- tombs.c */
+void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, struct slice etag,
+              uint64_t fileid, int64_t due);
+int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret);
+bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key);
+/* Is ID, which is ours (describe.h), of a file that is gone? */
+bool tomb_is_of_nobody(struct mds *mds, const struct describe_id *id);
+void tombs_start(struct archiver *a);
+void tombs_stop(struct archiver *a);
+void tombs_quieten(struct archiver *a, const struct repo *r); /* those of R, or of all for NULL */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is at the key where something is to be written? Nothing, what we expect, or what we wrote ourselves
+ * and did not hear of: then it goes on. Else somebody else was there, and the repo's `conflict:` decides. */
+#include "base/log.h"
+#include "mds/tier/archive_private.h"
+
+enum { LOOKS_MAX = 4, ETAG_SHOWN = 8 };
+
+static void go_over(struct send *s)
+{
+        memcpy(s->expected, s->call.object.etag, sizeof(s->expected));
+        s->unconditional = s->repo->unconditional || s->call.object.etag[0] == '\0';
+        s->go(s);
+}
+
+/* --- keep-both: theirs gets a name of its own, beside ours */
+
+static void kept(struct send *s)
+{
+        const struct s3_result *r = &s->call.result;
+
+        if (r->error != S3_OK) {
+                send_ended(s, (enum archive_error)r->error, r->message);
+                return;
+        }
+        memcpy(s->expected, s->other, sizeof(s->expected));
+        s->go(s);
+}
+
+static void keep_both(struct send *s)
+{
+        static const struct s3_put_args as_it_is;
+        int length;
+
+        memcpy(s->other, s->call.object.etag, sizeof(s->other));
+        length = snprintf(s->other_key, sizeof(s->other_key), "%s.s3-conflict-%.*s", s->key, ETAG_SHOWN,
+                          s->other);
+        if (length > BACKING_KEY_BYTES)
+                send_ended(s, ARCHIVE_TOO_LONG, "the name of the other one would be too long");
+        else
+                s3_copy(s->repo->s3, send_call(s, kept), s->key, s->other, s->other_key, &as_it_is);
+}
+
+static void settle(struct send *s)
+{
+        log_warn("archive-conflict", "repo=%s key=%s etag=%s expected=%s", s->repo->name, s->key,
+                 s->call.object.etag, s->expected[0] ? s->expected : "nothing");
+        metric_add(&s->archiver->conflicts, 1);
+        switch (s->repo->conf.conflict) {
+        case REPO_KEEP_BOTH: keep_both(s); break;
+        case REPO_FS_WINS: go_over(s); break;
+        default: send_ended(s, ARCHIVE_CONFLICT, "it was changed in S3 as well"); break;
+        }
+}
+
+/* --- who is it? */
+
+/* One that we wrote: this file's, with the content that is to be written or an earlier one; or that of a
+ * removed file which this one replaces. */
+static bool is_ours(const struct send *s, struct describe_id *id)
+{
+        struct mds *mds = s->archiver->mds;
+
+        return describe_read_id(&s->call.object.metadata, id) && describe_is_ours(mds, id) &&
+               (id->fileid == s->fileid || (s->replaces && id->fileid == s->replaces) ||
+                tomb_is_of_nobody(mds, id));
+}
+
+static void looked(struct send *s)
+{
+        const struct s3_object *object = &s->call.object;
+        enum s3_error error = s->call.result.error;
+        struct describe_id id;
+
+        if (error == S3_OBJECT_NOT_FOUND) {
+                s->call.object.etag[0] = '\0'; /* also when it was there: it was deleted in S3, not here */
+                s->expected[0] = '\0';
+                s->unconditional = s->repo->unconditional;
+                s->go(s);
+        } else if (error != S3_OK) {
+                send_ended(s, (enum archive_error)error, s->call.result.message);
+        } else if (s->expected[0] && strcmp(object->etag, s->expected) == 0) {
+                s->unconditional =
+                        true; /* as it should be; a condition that fails nevertheless is worth nothing */
+                s->go(s);
+        } else if (!is_ours(s, &id)) {
+                settle(s);
+        } else if (s->parts == NULL && id.fileid == s->fileid && id.change == s->change &&
+                   object->size == s->bytes) {
+                send_arrived(s, object->etag);
+        } else {
+                go_over(s);
+        }
+}
+
+void conflict_look(struct send *s)
+{
+        if (++s->looks > LOOKS_MAX)
+                send_ended(s, ARCHIVE_CONFLICT, "it changes in S3 all the time");
+        else
+                s3_head(s->repo->s3, send_call(s, looked), s->key);
+}

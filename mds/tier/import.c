@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/tier/import.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mds/tier/keys.h"
+#include "nfs4/compound.h"
+#include "s3tier/listing.h"
+
+/* Linux backs off after DELAY, so short waits are none. */
+#define PATIENCE_NS 10000000000ull
+/* When a name cannot be stored: often so much is not durable yet that the cache is full, and a little later
+ * it is. Doubled each time. */
+#define STORE_PAUSE_NS 20000000ull
+#define STORE_PAUSE_MAX_NS 30000000000ull
+enum { PAGE_KEYS = 1000 };
+
+/* Who waits: the wait area of the operation. */
+struct admission {
+        struct import_wait wait; /* alone when it is over */
+        struct compound *compound;
+        struct timer patience;
+        enum nfsstat4 status; /* NFS4_WAIT: still under way */
+};
+
+struct import {
+        struct list node; /* in tier->imports */
+        struct tier *tier;
+        struct repo *repo;
+        uint64_t directory;
+        char prefix[BACKING_KEY_BYTES + 1];
+        char reached[BACKING_KEY_BYTES + 1]; /* the last key that has its name */
+        struct list waiting;
+        struct timer pause;
+        struct s3_list list;
+        uint64_t names, began_ns, pause_ns;
+        int error; /* of the store, in this page */
+};
+
+/* --- the end */
+
+static void tell(struct import *i, enum nfsstat4 status)
+{
+        struct list all = LIST_INIT(all);
+
+        list_splice(&all, &i->waiting);
+        for (struct list *node; (node = list_pop(&all));) {
+                struct import_wait *w = CONTAINER(node, struct import_wait, node);
+
+                w->done(w, status);
+        }
+}
+
+static void import_end(struct import *i, enum nfsstat4 status)
+{
+        list_remove(&i->node);
+        timer_stop(&i->pause);
+        tell(i, status);
+        free(i);
+}
+
+/* Every key has its name: the directory is as any other. */
+static int warm_directory(struct import *i)
+{
+        struct txn *t = txn_begin(i->tier->mds->meta);
+        struct inode *dir = txn_edit(t, i->directory);
+        uint64_t seq;
+
+        if (!dir) { /* removed meanwhile */
+                txn_abort(t);
+                return 0;
+        }
+        dir->flags &= (uint8_t)~INODE_COLD;
+        txn_touch(t, dir, i->names > 0);
+        return txn_commit(t, &seq);
+}
+
+static void import_done(struct import *i)
+{
+        int r = warm_directory(i);
+
+        i->repo->problem[0] = '\0';
+        log_debug("names-imported", "repo=%s prefix=%s names=%llu ms=%llu", i->repo->name, i->prefix,
+                  (unsigned long long)i->names,
+                  (unsigned long long)((env_now(i->tier->mds->env) - i->began_ns) / 1000000));
+        import_end(i, r < 0 ? NFS4ERR_DELAY : NFS4_OK);
+}
+
+static void import_failed(struct import *i)
+{
+        const struct s3_result *r = &i->list.call.result;
+        bool passing = r->error == S3_SLOW_DOWN || r->error == S3_TIMED_OUT || r->error == S3_UNREACHABLE;
+
+        log_warn("names-not-imported", "repo=%s prefix=%s error=%s status=%d code=%s message=%s",
+                 i->repo->name, i->prefix, s3_error_name(r->error), r->status, r->code, r->message);
+        snprintf(i->repo->problem, sizeof(i->repo->problem), "%s: %s", s3_error_name(r->error), r->message);
+        import_end(i, passing ? NFS4ERR_DELAY : NFS4ERR_IO);
+}
+
+/* --- a name */
+
+static void on_entry(struct s3_list *list, const struct s3_entry *e)
+{
+        struct import *i = CONTAINER(list, struct import, list);
+        struct key_place place;
+
+        if (i->error < 0)
+                return;
+        if (!e->is_prefix && strcmp(e->key, i->prefix) == 0)
+                return; /* the directory's own object */
+        key_find(i->tier, i->directory, i->prefix, e, &place);
+        if (!place.there) {
+                i->error = key_make_name(i->tier, i->repo, i->directory, &place, e, false);
+                if (i->error < 0)
+                        return;
+                i->names++;
+        }
+        snprintf(i->reached, sizeof(i->reached), "%s", e->key);
+        i->pause_ns = 0;
+}
+
+/* --- page by page */
+
+/* It goes on by itself; who waits for it longer than clients like to has had his DELAY. */
+static void import_pause(struct import *i)
+{
+        if (i->pause_ns == 0)
+                i->pause_ns = STORE_PAUSE_NS;
+        else if (i->pause_ns < STORE_PAUSE_MAX_NS)
+                i->pause_ns *= 2;
+        if (i->pause_ns > PATIENCE_NS) {
+                log_warn("names-not-stored", "repo=%s prefix=%s reached=%s error=%s", i->repo->name,
+                         i->prefix, i->reached, strerror(-i->error));
+                snprintf(i->repo->problem, sizeof(i->repo->problem), "names cannot be stored: %s",
+                         strerror(-i->error));
+        }
+        timer_start(i->tier->mds->env, &i->pause, i->pause_ns);
+}
+
+static void on_page(struct s3_call *call)
+{
+        struct import *i = CONTAINER(call, struct import, list.call);
+
+        if (call->result.error != S3_OK)
+                import_failed(i);
+        else if (i->error == -ENOENT)
+                import_end(i, NFS4ERR_STALE); /* the directory was removed */
+        else if (i->error < 0)
+                import_pause(i);
+        else if (i->list.more)
+                s3_list_next(i->repo->s3, &i->list);
+        else
+                import_done(i);
+}
+
+/* From behind the last key that has its name. */
+static void list_on(struct import *i)
+{
+        i->error = 0;
+        i->list = (struct s3_list){ .call.priority = S3_DEMAND,
+                                    .call.done = on_page,
+                                    .prefix = i->prefix,
+                                    .delimiter = "/",
+                                    .start_after = i->reached,
+                                    .page = PAGE_KEYS,
+                                    .entry = on_entry };
+        s3_list_first(i->repo->s3, &i->list);
+}
+
+static void on_pause(struct timer *t)
+{
+        list_on(CONTAINER(t, struct import, pause));
+}
+
+static struct import *import_begin(struct tier *t, const struct inode *dir)
+{
+        uint8_t record[RECORD_MAX];
+        struct import *i = calloc(1, sizeof(*i));
+        struct backing b;
+        struct repo *repo;
+
+        if (!i)
+                return NULL;
+        repo = tier_backing(t->mds, dir, record, &b) == 0 ? repo_by_number(t, b.repo) : NULL;
+        if (!repo) {
+                free(i);
+                return NULL;
+        }
+        i->tier = t;
+        i->repo = repo;
+        i->directory = dir->fileid;
+        slice_text(i->prefix, sizeof(i->prefix), b.key);
+        i->pause.fire = on_pause;
+        i->began_ns = env_now(t->mds->env);
+        list_init(&i->waiting);
+        list_push(&t->imports, &i->node);
+        list_on(i);
+        return i;
+}
+
+static struct import *import_of(const struct tier *t, uint64_t directory)
+{
+        LIST_FOR_EACH(node, &t->imports) {
+                struct import *i = CONTAINER(node, struct import, node);
+
+                if (i->directory == directory)
+                        return i;
+        }
+        return NULL;
+}
+
+static struct import *import_get(struct tier *t, const struct inode *dir)
+{
+        struct import *i = import_of(t, dir->fileid);
+
+        return i || t->stopping ? i : import_begin(t, dir);
+}
+
+bool import_names(struct tier *t, const struct inode *dir, struct import_wait *w)
+{
+        struct import *i = import_get(t, dir);
+
+        if (i)
+                list_push(&i->waiting, &w->node);
+        return i != NULL;
+}
+
+/* --- who waits */
+
+static void admission_done(struct import_wait *w, enum nfsstat4 status)
+{
+        struct admission *a = CONTAINER(w, struct admission, wait);
+
+        timer_stop(&a->patience);
+        a->status = status;
+        compound_wake(a->compound);
+}
+
+static void on_patience(struct timer *t)
+{
+        struct admission *a = CONTAINER(t, struct admission, patience);
+
+        list_remove(&a->wait.node);
+        admission_done(&a->wait, NFS4ERR_DELAY);
+}
+
+static enum nfsstat4 wait_for(struct compound *c, struct import *i)
+{
+        struct admission *a = OP_WAIT(c, struct admission);
+
+        *a = (struct admission){
+                .wait.done = admission_done, .compound = c, .patience.fire = on_patience, .status = NFS4_WAIT
+        };
+        list_push(&i->waiting, &a->wait.node);
+        timer_start(i->tier->mds->env, &a->patience, PATIENCE_NS);
+        metric_add(&i->tier->admission_waits, 1);
+        return NFS4_WAIT;
+}
+
+static enum nfsstat4 admit_to(struct compound *c, const struct fh *fh)
+{
+        struct mds *mds = mds_of(c);
+        const struct inode *dir;
+        struct import *i;
+
+        if (fh->flags & FH_PSEUDO || meta_inode(mds->meta, fh->fileid, &dir) < 0)
+                return NFS4_OK; /* the operation says it */
+        if (!(dir->flags & INODE_COLD) || dir->type != NF4DIR)
+                return NFS4_OK;
+        i = import_get(mds->tier, dir);
+        return i ? wait_for(c, i) : NFS4ERR_IO; /* of a repo that was left out: see the log */
+}
+
+enum nfsstat4 tier_admit(struct compound *c)
+{
+        enum nfsstat4 status = NFS4_OK;
+
+        if (c->waits > 0)
+                status = OP_WAIT(c, struct admission)->status;
+        if (status == NFS4_OK)
+                status = admit_to(c, &c->fh);
+        if (status == NFS4_OK && c->op->flags & OP_NEEDS_SAVED_FH)
+                status = admit_to(c, &c->saved_fh);
+        return status;
+}
+
+void imports_stop(struct tier *t, const struct repo *repo)
+{
+        struct list all = LIST_INIT(all);
+
+        list_splice(&all, &t->imports);
+        for (struct list *node; (node = list_pop(&all));) {
+                struct import *i = CONTAINER(node, struct import, node);
+
+                list_push(&t->imports, node);
+                if (repo && i->repo != repo)
+                        continue;
+                s3_cancel(&i->list.call);
+                import_end(i, NFS4ERR_DELAY);
+        }
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mds/tier/keys.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "mds/fleet/fleet.h"
+#include "mds/ns/orphan.h"
+
+/* --- where it is, or could be */
+
+/* Is the object that bears PLACE's name the one of KEY? */
+static bool is_there(struct tier *t, uint64_t directory, struct slice key, struct key_place *place,
+                     bool *ret_taken)
+{
+        uint8_t record[RECORD_MAX];
+        struct backing b;
+        uint64_t fileid;
+
+        *ret_taken = meta_lookup(t->mds->meta, directory, place->name, &fileid) == 0;
+        return *ret_taken && meta_inode(t->mds->meta, fileid, &place->inode) == 0 &&
+               tier_backing(t->mds, place->inode, record, &b) == 0 && slice_equal(b.key, key);
+}
+
+void key_find(struct tier *t, uint64_t directory, const char *prefix, const struct s3_entry *e,
+              struct key_place *ret)
+{
+        size_t skip = strlen(prefix), length = strlen(e->key);
+        struct slice part = slice_of(e->key + skip, (uint32_t)(length - skip - e->is_prefix));
+        bool taken = false;
+
+        for (int second = 0; second < 2; second++) {
+                ret->name = slice_of(ret->text, tier_name(part, second, ret->text));
+                ret->there = is_there(t, directory, slice_str(e->key), ret, &taken);
+                if (ret->there || !taken)
+                        return;
+        }
+}
+
+/* --- made */
+
+/* What a name in the directory DIR is made of, but its name. */
+static bool fill_in(struct tier *t, const struct repo_conf *conf, const struct inode *dir,
+                    struct inode *inode, const struct s3_entry *e)
+{
+        inode->uid = (uint32_t)conf->uid;
+        inode->gid = (uint32_t)conf->gid;
+        if (e->is_prefix) {
+                inode->mode = conf->directory_mode;
+                inode->flags |= INODE_COLD;
+                inode->parent = dir->fileid;
+                inode->nlink = 2;
+                if (dir->flags & INODE_LAYOUT_SET) {
+                        inode->flags |= INODE_LAYOUT_SET;
+                        inode->unit = dir->unit;
+                        inode->width = dir->width;
+                }
+                return true;
+        }
+        inode->mode = conf->file_mode;
+        inode->nlink = 1;
+        inode->size = e->size;
+        inode->atime = inode->mtime = inode->ctime = inode->btime = (int64_t)e->modified_ns;
+        if (e->size > 0)
+                inode->flags |= INODE_COLD | INODE_DATA;
+        return fleet_place(t->mds->fleet, dir, inode);
+}
+
+/* LIKE: whose owner and mode it has; NULL: the repo says. */
+static int put_name(struct tier *t, struct txn *txn, const struct repo *r, uint64_t directory,
+                    struct slice name, const struct s3_entry *e, const struct inode *like)
+{
+        struct inode *inode = txn_new_inode(txn, e->is_prefix ? NF4DIR : NF4REG),
+                     *dir = txn_edit(txn, directory);
+        struct backing b = { .repo = r->number,
+                             .size = e->size,
+                             .valid = e->size,
+                             .modified = (int64_t)e->modified_ns,
+                             .key = slice_str(e->key),
+                             .etag = slice_str(e->etag) };
+        int status;
+
+        if (!inode || !dir)
+                return inode ? -ENOENT : -ENOMEM;
+        if (!fill_in(t, &r->conf, dir, inode, e))
+                return -ENOSPC;
+        if (like) {
+                inode->mode = like->mode;
+                inode->uid = like->uid;
+                inode->gid = like->gid;
+        }
+        status = txn_link(txn, directory, name, inode->fileid, inode->type);
+        if (status < 0)
+                return status;
+        b.change = inode->change;
+        tier_put_backing(txn, inode, &b);
+        dir->nlink += e->is_prefix;
+        return 0;
+}
+
+/* The commit of TXN, or STATUS, an error that ends it. */
+static int end(struct txn *txn, int status)
+{
+        uint64_t seq;
+
+        if (status == 0)
+                return txn_commit(txn, &seq);
+        txn_abort(txn);
+        return status;
+}
+
+/* As end(), of a new name. */
+static int finish(struct tier *t, struct repo *r, struct txn *txn, int status)
+{
+        status = end(txn, status);
+        if (status == 0) {
+                r->names++;
+                metric_add(&t->imported, 1);
+        }
+        return status;
+}
+
+int key_make_name(struct tier *t, struct repo *r, uint64_t directory, const struct key_place *place,
+                  const struct s3_entry *e, bool touch)
+{
+        struct txn *txn = txn_begin(t->mds->meta);
+        int status = put_name(t, txn, r, directory, place->name, e, NULL);
+
+        if (status == 0 && touch)
+                txn_touch(txn, txn_edit(txn, directory), true);
+        return finish(t, r, txn, status);
+}
+
+void key_conflict_name(struct slice name, const struct s3_entry *e, struct key_place *ret)
+{
+        static const char mark[] = ".s3-conflict-";
+        enum { MARK_BYTES = sizeof(mark) - 1, ETAG_BYTES = 8 };
+        uint32_t length = name.length, etag = (uint32_t)strnlen(e->etag, ETAG_BYTES);
+
+        while (length + MARK_BYTES + etag > TIER_NAME_BYTES)
+                length--;
+        while (length > 0 && length < name.length && (name.data[length] & 0xc0) == 0x80)
+                length--; /* not in the middle of a character */
+        memmove(ret->text, name.data, length);
+        memcpy(ret->text + length, mark, MARK_BYTES);
+        memcpy(ret->text + length + MARK_BYTES, e->etag, etag);
+        ret->name = slice_of(ret->text, length + MARK_BYTES + etag);
+        ret->there = false;
+}
+
+/* --- taken away */
+
+/* NAME of FILE, inside TXN; after the commit orphan_finish(). */
+static int take_name(struct tier *t, struct txn *txn, uint64_t directory, struct slice name, uint64_t fileid,
+                     struct orphan *ret)
+{
+        struct inode *dir = txn_edit(txn, directory), *inode = txn_edit(txn, fileid);
+        int status;
+
+        *ret = (struct orphan){ .fileid = fileid };
+        if (!dir || !inode)
+                return -ENOENT;
+        status = txn_unlink(txn, directory, name);
+        if (status < 0)
+                return status;
+        txn_touch(txn, dir, true);
+        if (inode->type == NF4DIR) {
+                dir->nlink--;
+                ret->deleted = true;
+                txn_delete_inode(txn, fileid);
+                return 0;
+        }
+        if (inode->nlink > 0)
+                inode->nlink--;
+        if (inode->nlink == 0)
+                orphan_unlinked(t->mds, txn, inode, ret);
+        else
+                txn_touch(txn, inode, false);
+        return 0;
+}
+
+int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct key_place *place,
+                const struct s3_entry *e)
+{
+        struct txn *txn = txn_begin(t->mds->meta);
+        const struct inode old = *place->inode;
+        struct orphan orphan;
+        int status = take_name(t, txn, directory, place->name, old.fileid, &orphan);
+
+        if (status == 0)
+                status = put_name(t, txn, r, directory, place->name, e, &old);
+        status = finish(t, r, txn, status);
+        if (status == 0)
+                orphan_finish(t->mds, &orphan, NULL);
+        return status;
+}
+
+int key_remove(struct tier *t, uint64_t directory, struct slice name, uint64_t fileid)
+{
+        struct txn *txn = txn_begin(t->mds->meta);
+        struct orphan orphan;
+        int status = end(txn, take_name(t, txn, directory, name, fileid, &orphan));
+
+        if (status == 0)
+                orphan_finish(t->mds, &orphan, NULL);
+        return status;
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One attempt: see archive_private.h. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "mds/tier/archive_private.h"
+#include "mds/tier/restore.h"
+
+/* --- requests of our own */
+
+static void call_done(struct s3_call *call)
+{
+        struct send *s = CONTAINER(call, struct send, call);
+
+        if (!s->archiver->stopping)
+                s->then(s);
+}
+
+struct s3_call *send_call(struct send *s, void (*then)(struct send *))
+{
+        s->then = then;
+        s->call.priority = S3_EXPORT;
+        s->call.done = call_done;
+        return &s->call;
+}
+
+struct s3_put_args send_put_args(const struct send *s)
+{
+        return (struct s3_put_args){ .body = &s->body,
+                                     .body_count = s->body.iov_len > 0,
+                                     .metadata = &s->metadata,
+                                     .if_none_match = !s->unconditional && !s->expected[0],
+                                     .if_match = !s->unconditional && s->expected[0] ? s->expected : NULL };
+}
+
+void send_free(struct send *s)
+{
+        list_remove(&s->node);
+        s3_cancel(&s->call);
+        timer_stop(&s->turn);
+        list_remove(&s->durable.node);
+        list_remove(&s->size.node);
+        if (s->parts)
+                parts_free(s->parts);
+        free(s);
+}
+
+void send_refused(struct send *s, enum archive_error error, const char *message)
+{
+        if (error == (enum archive_error)S3_PRECONDITION_FAILED) {
+                conflict_look(s);
+        } else if (error == (enum archive_error)S3_NOT_IMPLEMENTED && !s->unconditional) {
+                s->repo->unconditional = true;
+                conflict_look(s);
+        } else {
+                send_ended(s, error, message);
+        }
+}
+
+/* --- durable before it is begun */
+
+static void marked(struct durable_wait *w)
+{
+        struct send *s = CONTAINER(w, struct send, durable);
+
+        if (!s->archiver->stopping)
+                s->then(s);
+}
+
+void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *))
+{
+        struct archiver *a = s->archiver;
+        uint8_t space[RECORD_MAX];
+        struct queue_record q;
+        struct txn *t;
+
+        if (queue_read(a->mds, s->fileid, space, &q) < 0) {
+                send_ended(s, ARCHIVE_AGAIN, "");
+                return;
+        }
+        t = txn_begin(a->mds->meta);
+        if (q.what & QUEUE_SENT && !slice_equal(q.sent_key, slice_str(s->key)) &&
+            strcmp(s->old_key, s->key) != 0) /* what an earlier attempt may have left elsewhere */
+                tomb_put(a, t, s->repo->number, q.sent_key, slice_str(""), s->fileid, 0);
+        q.what |= QUEUE_SENT;
+        q.sent_key = slice_str(s->key);
+        q.upload_id = slice_str(upload_id);
+        queue_put(t, s->fileid, &q);
+        s->then = then;
+        s->durable.done = marked;
+        if (txn_commit(t, &s->durable.seq) < 0)
+                send_ended(s, ARCHIVE_AGAIN, "");
+        else
+                mds_when_durable(a->mds, &s->durable);
+}
+
+/* --- the end */
+
+/* Is INODE what was sent? A directory's change attribute moves with each name in it. */
+static bool is_same(const struct send *s, const struct inode *inode)
+{
+        if (inode->type != NF4DIR)
+                return inode->change == s->change;
+        return inode->mode == s->mode && inode->uid == s->uid && inode->gid == s->gid;
+}
+
+/* In T, with the inode's and the queue's present state. True: nothing is left to be done. */
+static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, struct queue_record *q,
+                         struct backing *b)
+{
+        struct archiver *a = s->archiver;
+        bool renamed = strcmp(s->key, s->old_key) != 0;
+        uint8_t key[KEY_MAX];
+
+        if (renamed && s->etag[0])
+                tomb_put(a, t, s->repo->number, slice_str(s->old_key), slice_str(s->etag), s->fileid, 0);
+        if (inode->type != NF4DIR)
+                b->key = slice_str(s->key);
+        b->etag = slice_str(s->arrived);
+        b->size = b->valid = s->bytes;
+        b->modified = (int64_t)env_wall(a->mds->env);
+        b->change = s->change;
+        b->flags &= (uint8_t)~BACKING_LOST;
+        tier_put_backing(t, inode, b);
+        txn_delete(t, key_tomb(key, s->repo->number, slice_str(s->key)));
+        q->what &= (uint8_t)~QUEUE_SENT;
+        if (q->what & QUEUE_NAME &&
+            slice_equal(q->key, inode->type == NF4DIR ? slice_str(s->old_key) : b->key))
+                q->what &= (uint8_t)~QUEUE_NAME;
+        if (is_same(s, inode) && !(q->what & QUEUE_NAME)) {
+                queue_delete(t, s->fileid);
+                return true;
+        }
+        q->failed = 0;
+        q->sent_key = q->upload_id = slice_str("");
+        queue_put(t, s->fileid, q);
+        return false;
+}
+
+/* The file was removed while it was sent: the tombstone that is there knows the file, not the ETag. */
+static void arrived_too_late(struct send *s)
+{
+        struct archiver *a = s->archiver;
+        struct txn *t = txn_begin(a->mds->meta);
+        uint64_t seq;
+
+        queue_delete(t, s->fileid);
+        txn_commit(t, &seq);
+        send_ended(s, ARCHIVE_OK, "");
+}
+
+static void commit_arrival(struct send *s)
+{
+        struct archiver *a = s->archiver;
+        uint8_t space[RECORD_MAX], record[RECORD_MAX];
+        struct queue_record q = { 0 };
+        const struct inode *now;
+        struct inode *inode;
+        struct backing b;
+        struct txn *t;
+        uint64_t seq;
+        bool whole;
+
+        if (meta_inode(a->mds->meta, s->fileid, &now) < 0 || now->nlink == 0 ||
+            tier_backing(a->mds, now, record, &b) < 0) {
+                arrived_too_late(s);
+                return;
+        }
+        queue_read(a->mds, s->fileid, space, &q);
+        t = txn_begin(a->mds->meta);
+        inode = txn_edit(t, s->fileid);
+        CHECK(inode != NULL); /* it was read just now */
+        whole = note_arrival(s, t, inode, &q, &b);
+        if (txn_commit(t, &seq) < 0) {
+                send_ended(s, ARCHIVE_AGAIN, "");
+                return;
+        }
+        s->job->seen = 0;
+        s->job->attempts = 0;
+        s->job->first_ns = env_now(a->mds->env);
+        s->repo->problem[0] = '\0';
+        s->repo->arrivals++;
+        metric_add(&a->sent, 1);
+        metric_add(&a->sent_bytes, s->bytes);
+        if (whole)
+                histogram_add(&a->lag, s->job->first_ns - s->job->touched_ns);
+        log_debug("archived", "key=%s bytes=%llu etag=%s whole=%d", s->key, (unsigned long long)s->bytes,
+                  s->arrived, whole);
+        send_ended(s, ARCHIVE_OK, "");
+}
+
+static void heard_again(struct size_wait *w, enum nfsstat4 status)
+{
+        struct send *s = CONTAINER(w, struct send, size);
+
+        if (s->archiver->stopping)
+                return;
+        if (status == NFS4_OK || status == NFS4ERR_STALE)
+                commit_arrival(s);
+        else
+                send_ended(s, ARCHIVE_NO_SERVER,
+                           "a data server cannot be asked whether the file has changed");
+}
+
+void send_arrived(struct send *s, const char *etag)
+{
+        snprintf(s->arrived, sizeof(s->arrived), "%s", etag);
+        if (s->type != NF4REG) {
+                commit_arrival(s);
+                return;
+        }
+        s->size.done = heard_again;
+        size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
+}
+
+/* --- the content: by us, by one data server, or as a multipart upload */
+
+static void put_by_us(struct send *s)
+{
+        if (s->call.result.error == S3_OK)
+                send_arrived(s, s->call.object.etag);
+        else
+                send_refused(s, (enum archive_error)s->call.result.error, s->call.result.message);
+}
+
+bool send_answered(struct send *s)
+{
+        bool wanted = !s->abandoned;
+
+        s->under_way--;
+        if (!wanted && s->under_way == 0)
+                send_free(s);
+        return wanted && !s->archiver->stopping;
+}
+
+static void put_by_server(void *arg, struct server *server, void *result)
+{
+        struct send *s = arg;
+        const ctl_upload_res *r = result;
+        enum archive_error error;
+        char message[256];
+
+        (void)server;
+        if (!send_answered(s))
+                return;
+        error = upload_error(r, message);
+        if (error == ARCHIVE_OK)
+                send_arrived(s, r->etag);
+        else
+                send_refused(s, error, message);
+}
+
+/* The one data server that has all of the file; false: there are more. */
+static bool find_only(const struct inode *file, uint32_t *ret)
+{
+        const struct stripe stripe = inode_stripe(file);
+
+        *ret = stripe_index(stripe, 0);
+        return file->size <= file->unit || file->width == 1;
+}
+
+void send_content(struct send *s)
+{
+        const struct inode *file;
+        struct s3_put_args args = send_put_args(s);
+        struct upload u = { 0 };
+        int r;
+
+        if (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0) {
+                send_ended(s, ARCHIVE_AGAIN, "");
+                return;
+        }
+        if (s->bytes == 0 || s->type != NF4REG) {
+                s3_put(s->repo->s3, send_call(s, put_by_us), s->key, &args);
+                return;
+        }
+        if (!find_only(file, &u.index)) {
+                parts_begin(s);
+                return;
+        }
+        u.file = file;
+        u.length = s->bytes;
+        r = upload_call(s, &u, put_by_server, s);
+        if (r < 0)
+                send_ended(s, ARCHIVE_NO_SERVER, "the data server that has it is away");
+        else
+                s->under_way++;
+}
+
+/* --- what is to be done */
+
+static void go(struct send *s)
+{
+        bool moves = strcmp(s->key, s->old_key) != 0;
+
+        /* A copy knows no condition for its target, and not every store one of a write. */
+        if (!s->unconditional &&
+            ((s->go == send_copy && moves) || (s->go == send_content && s->repo->unconditional)))
+                conflict_look(s);
+        else
+                s->go(s);
+}
+
+/* Is the object at KEY still that of FILEID, which was renamed? Then it is not to be written over before it
+ * was copied from there; if all of it is here, it goes to its new place as a whole instead. */
+static bool needs_key(struct archiver *a, uint64_t fileid, const char *key)
+{
+        const struct job *job = queue_find(a, fileid);
+        uint8_t record[RECORD_MAX];
+        const struct inode *inode;
+        struct backing b;
+        struct txn *t;
+        uint64_t seq;
+
+        if (meta_inode(a->mds->meta, fileid, &inode) < 0 || inode->nlink == 0 ||
+            tier_backing(a->mds, inode, record, &b) < 0 || !slice_equal(b.key, slice_str(key)))
+                return false;
+        if (inode->flags & INODE_COLD || inode->type != NF4REG || (job && job->send))
+                return true;
+        t = txn_begin(a->mds->meta);
+        queue_note(a, t, fileid, QUEUE_CONTENT, NULL);
+        return txn_commit(t, &seq) < 0;
+}
+
+/* False: somebody else needs what is there. */
+static bool find_expected(struct send *s)
+{
+        struct mds *mds = s->archiver->mds;
+        uint8_t space[RECORD_MAX];
+        struct tomb_record z;
+
+        if (s->type == NF4DIR) {
+                s->unconditional = true; /* it says nothing that could be lost */
+                return true;
+        }
+        if (s->etag[0] && strcmp(s->key, s->old_key) == 0) {
+                memcpy(s->expected, s->etag, sizeof(s->expected));
+                return true;
+        }
+        if (tomb_read(mds, s->repo->number, slice_str(s->key), space, &z) < 0)
+                return true;
+        if (z.fileid != s->fileid && needs_key(s->archiver, z.fileid, s->key))
+                return false;
+        slice_text(s->expected, sizeof(s->expected), z.etag);
+        s->replaces = z.fileid;
+        return true;
+}
+
+/* Only the change attribute has moved. */
+static void stamp(struct send *s)
+{
+        memcpy(s->arrived, s->etag, sizeof(s->arrived));
+        commit_arrival(s);
+}
+
+static bool read_target(struct send *s)
+{
+        int length = meta_symlink(s->archiver->mds->meta, s->fileid, s->target);
+
+        if (length < 0)
+                return false;
+        s->body = (struct iovec){ s->target, (size_t)length };
+        s->bytes = (uint64_t)length;
+        return true;
+}
+
+/* The data servers know which units are here by the ETag of the object that the others are in: as long as
+ * some are not here that must not become another. */
+static void wait_until_here(struct send *s)
+{
+        restore_file(s->archiver->mds, s->fileid);
+        send_ended(s, ARCHIVE_AGAIN, "");
+}
+
+static void plan(struct send *s)
+{
+        struct archiver *a = s->archiver;
+        uint8_t space[RECORD_MAX], record[RECORD_MAX];
+        const struct inode *inode;
+        struct queue_record q;
+        struct backing b;
+
+        if (queue_read(a->mds, s->fileid, space, &q) < 0 || meta_inode(a->mds->meta, s->fileid, &inode) < 0 ||
+            inode->nlink == 0 || tier_backing(a->mds, inode, record, &b) < 0) {
+                send_ended(s, ARCHIVE_AGAIN, "");
+                return;
+        }
+        s->type = inode->type;
+        s->change = inode->change;
+        s->mode = inode->mode;
+        s->uid = inode->uid;
+        s->gid = inode->gid;
+        s->bytes = inode->type == NF4REG ? inode->size : 0;
+        slice_text(s->etag, sizeof(s->etag), b.etag);
+        slice_text(s->old_key, sizeof(s->old_key), q.what & QUEUE_NAME && s->type == NF4DIR ? q.key : b.key);
+        slice_text(s->key, sizeof(s->key), q.what & QUEUE_NAME && s->type != NF4DIR ? q.key : b.key);
+        describe(a->mds, inode, inode->change, &s->metadata);
+        if (tomb_is_being_deleted(a, s->repo->number, s->key) || (s->type == NF4LNK && !read_target(s)) ||
+            !find_expected(s)) {
+                send_ended(s, ARCHIVE_AGAIN, "");
+                return;
+        }
+        s->go = q.what & QUEUE_CONTENT || !s->etag[0] || s->type != NF4REG ? send_content : send_copy;
+        if (s->etag[0] && !(q.what & (QUEUE_CONTENT | QUEUE_METADATA | QUEUE_NAME)))
+                stamp(s);
+        else if (s->etag[0] && inode->type == NF4REG && inode->flags & INODE_COLD)
+                wait_until_here(s);
+        else
+                send_mark(s, "", go);
+}
+
+static void heard(struct size_wait *w, enum nfsstat4 status)
+{
+        struct send *s = CONTAINER(w, struct send, size);
+
+        if (s->archiver->stopping)
+                return;
+        if (status == NFS4_OK)
+                plan(s);
+        else
+                send_ended(s, status == NFS4ERR_STALE ? ARCHIVE_AGAIN : ARCHIVE_NO_SERVER,
+                           "a data server that knows of it is away");
+}
+
+/* Of a directory that was renamed, what is in it goes first: some of it in each turn of the loop. */
+static void follow(struct timer *turn)
+{
+        struct send *s = CONTAINER(turn, struct send, turn);
+        int r = s->archiver->stopping ? -ECANCELED : members_follow(s->archiver, s->fileid, &s->followed);
+
+        if (r < 0)
+                send_ended(s, ARCHIVE_AGAIN, "");
+        else if (r > 0)
+                timer_start(s->archiver->mds->env, turn, 1);
+        else
+                plan(s);
+}
+
+static void begin(struct send *s)
+{
+        const struct inode *inode;
+
+        s->size.done = heard;
+        s->turn.fire = follow;
+        if (meta_inode(s->archiver->mds->meta, s->fileid, &inode) < 0)
+                send_ended(s, ARCHIVE_AGAIN, "");
+        else if (inode->type == NF4REG)
+                size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
+        else if (inode->type == NF4DIR && s->renamed)
+                follow(&s->turn);
+        else
+                plan(s);
+}
+
+void send_begin(struct send *s, const struct queue_record *q)
+{
+        char upload_id[UPLOAD_ID_BYTES + 1];
+
+        list_init(&s->durable.node);
+        list_init(&s->size.node);
+        s->renamed = (q->what & QUEUE_NAME) != 0;
+        if (q->upload_id.length == 0) {
+                begin(s);
+                return;
+        }
+        slice_text(upload_id, sizeof(upload_id), q->upload_id);
+        slice_text(s->key, sizeof(s->key), q->sent_key);                      /* until begin() */
+        s3_upload_abort(s->repo->s3, send_call(s, begin), s->key, upload_id); /* of before a crash */
+}

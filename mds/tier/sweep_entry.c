@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "base/siphash.h"
+#include "mds/state/delegation.h"
+#include "mds/state/open.h"
+#include "mds/state/recovery.h"
+#include "mds/tier/archive.h"
+#include "mds/tier/sweep_private.h"
+
+/* --- which keys were listed */
+
+static void mark(struct sweep *s, struct slice key)
+{
+        uint64_t hash = siphash(key.data, key.length, s->salt);
+
+        for (int i = 0; i < 2; i++, hash >>= 32)
+                s->seen[hash % SWEEP_FILTER_BYTES] |= (uint8_t)(1u << (hash >> 24) % 8);
+}
+
+static bool was_seen(const struct sweep *s, struct slice key)
+{
+        uint64_t hash = siphash(key.data, key.length, s->salt);
+        bool seen = true;
+
+        for (int i = 0; i < 2; i++, hash >>= 32)
+                seen = seen && s->seen[hash % SWEEP_FILTER_BYTES] >> (hash >> 24) % 8 & 1;
+        return seen;
+}
+
+/* --- what is in the listing */
+
+/* May it be taken from under whoever uses it? After a restart clients may come back to what they wrote. */
+static bool is_busy(const struct sweep *s, uint64_t fileid)
+{
+        const struct mds *mds = s->tier->mds;
+
+        return recovery_in_grace(mds->recovery) || archive_is_pending(s->tier->mds, fileid) ||
+               delegations_has_file(mds->delegations, fileid) ||
+               open_conflicts(mds->opens, fileid, NULL, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_WRITE);
+}
+
+/* Is the bucket perhaps not what the listing says, because of what we do to it ourselves? What is under way
+ * to S3 may be there already or not yet, and what has arrived since the listing was asked for may be in it or
+ * not. */
+static bool is_in_motion(struct sweep *s)
+{
+        struct mds *mds = s->tier->mds;
+        struct archive_status status;
+
+        if (s->repo->conf.export == 0)
+                return false;
+        if (s->exports == EXPORTS_UNASKED) {
+                archive_status(mds, s->repo, &status);
+                s->exports = status.pending > 0 ? EXPORTS_WAIT : EXPORTS_NONE;
+        }
+        return s->exports == EXPORTS_WAIT || s->repo->arrivals != s->arrivals;
+}
+
+/* Is the object at KEY, which has no name here, one that S3 has still to hear of? It was removed; or renamed:
+ * the old key stays until S3 has the new one, and nothing tells whose it is. */
+static bool is_of_the_queue(struct sweep *s, const struct s3_entry *e)
+{
+        struct mds *mds = s->tier->mds;
+
+        return is_in_motion(s) ||
+               archive_is_deleted(mds, s->repo->number, slice_str(e->key), slice_str(e->etag));
+}
+
+/* E is WHAT; false: that is all that is asked for. */
+static bool note(struct sweep *s, uint64_t *count, const char *what, const struct s3_entry *e)
+{
+        ++*count;
+        sweep_report(s, what, e->key);
+        return !s->dry;
+}
+
+static int take_new(struct sweep *s, const struct s3_entry *e, const struct key_place *place)
+{
+        if (!note(s, &s->counts.new_names, "new", e))
+                return 0;
+        if (s->repo->conf.import & REPO_NEW && !is_of_the_queue(s, e))
+                return key_make_name(s->tier, s->repo, s->directory, place, e, true);
+        s->counts.left++;
+        return 0;
+}
+
+/* The object and the file at PLACE have both changed. */
+static int settle(struct sweep *s, const struct s3_entry *e, const struct key_place *place)
+{
+        struct key_place both;
+        uint64_t fileid;
+
+        if (!note(s, &s->counts.conflicts, "conflict", e))
+                return 0;
+        if (s->repo->conf.conflict == REPO_S3_WINS)
+                return key_replace(s->tier, s->repo, s->directory, place, e);
+        if (s->repo->conf.conflict == REPO_KEEP_BOTH) {
+                key_conflict_name(place->name, e, &both);
+                if (meta_lookup(s->tier->mds->meta, s->directory, both.name, &fileid) == -ENOENT)
+                        return key_make_name(s->tier, s->repo, s->directory, &both, e, true);
+        }
+        s->counts.left++;
+        return 0;
+}
+
+static int compare(struct sweep *s, const struct s3_entry *e, const struct key_place *place)
+{
+        uint8_t record[RECORD_MAX];
+        struct backing b;
+
+        if (tier_backing(s->tier->mds, place->inode, record, &b) < 0)
+                return -EIO;
+        if (slice_equal(b.etag, slice_str(e->etag)))
+                return 0;
+        if (place->inode->change != b.change && s->repo->conf.export == 0)
+                return settle(s, e, place);
+        if (!note(s, &s->counts.changed, "changed", e))
+                return 0;
+        /* What goes out to S3 meets the other object there, and settles it. */
+        if (place->inode->change == b.change && s->repo->conf.import & REPO_CHANGED && !is_in_motion(s) &&
+            !is_busy(s, place->inode->fileid))
+                return key_replace(s->tier, s->repo, s->directory, place, e);
+        s->counts.left++;
+        return 0;
+}
+
+int sweep_entry(struct sweep *s, const struct s3_entry *e)
+{
+        struct key_place place;
+
+        if (!e->is_prefix && strcmp(e->key, s->prefix) == 0)
+                return 0; /* the directory's own object */
+        mark(s, slice_str(e->key));
+        if (s->removing)
+                return 0;
+        s->counts.names++;
+        key_find(s->tier, s->directory, s->prefix, e, &place);
+        if (tier_name_is_escaped(place.name))
+                note(s, &s->counts.odd, "odd", e);
+        if (!place.there)
+                return take_new(s, e, &place);
+        return e->is_prefix ? 0 : compare(s, e, &place);
+}
+
+/* --- what is not */
+
+static bool take_page(void *arg, uint64_t cookie, const struct dirent_record *entry)
+{
+        struct sweep *s = arg;
+        struct sweep_name *n = &s->page[s->page_count++];
+
+        *n = (struct sweep_name){ .fileid = entry->fileid, .cookie = cookie };
+        memcpy(n->text, entry->name, entry->name_length);
+        n->name = slice_of(n->text, entry->name_length);
+        return s->page_count < SWEEP_PAGE;
+}
+
+/* Is KEY one that the listing would have shown? */
+static bool is_of_directory(const struct sweep *s, struct slice key)
+{
+        size_t skip = strlen(s->prefix);
+        const uint8_t *slash;
+
+        if (key.length <= skip || memcmp(key.data, s->prefix, skip) != 0)
+                return false;
+        slash = memchr(key.data + skip, '/', key.length - skip);
+        return !slash || slash == key.data + key.length - 1;
+}
+
+/* Is what N names gone from the bucket, and may it go here? Then its key is s->key. */
+static bool is_gone(struct sweep *s, const struct sweep_name *n)
+{
+        struct mds *mds = s->tier->mds;
+        uint8_t record[RECORD_MAX];
+        const struct inode *inode;
+        struct backing b;
+        uint64_t fileid;
+
+        if (meta_lookup(mds->meta, s->directory, n->name, &fileid) < 0 || fileid != n->fileid)
+                return false; /* renamed or removed meanwhile */
+        if (meta_inode(mds->meta, fileid, &inode) < 0 || tier_backing(mds, inode, record, &b) < 0 ||
+            b.repo != s->repo->number || !is_of_directory(s, b.key) || was_seen(s, b.key))
+                return false;
+        slice_text(s->key, sizeof(s->key), b.key);
+        if (inode->type == NF4DIR)
+                return inode->size == 0 && b.change != 0 && !archive_is_pending(mds, n->fileid);
+        if (b.change == 0)
+                return false; /* S3 has never had it */
+        if (inode->change == b.change && !is_in_motion(s) && !is_busy(s, n->fileid))
+                return true;
+        if (!s->removing) {
+                s->counts.left++;
+                sweep_report(s, "deleted, but changed or in use here", s->key);
+        }
+        return false;
+}
+
+static void on_head(struct s3_call *call)
+{
+        struct sweep *s = CONTAINER(call, struct sweep, head);
+        const struct sweep_name *n = &s->page[s->page_at - 1];
+
+        /* What was done here while S3 was asked counts. */
+        if (call->result.error == S3_OBJECT_NOT_FOUND && is_gone(s, n))
+                key_remove(s->tier, s->directory, n->name, n->fileid);
+        sweep_look_on(s);
+}
+
+void sweep_look_for_gone(struct sweep *s)
+{
+        if (s->page_at == s->page_count) {
+                s->page_at = s->page_count = 0;
+                if (meta_readdir(s->tier->mds->meta, s->directory, s->cookie, take_page, s) < 0 ||
+                    s->page_count == 0) {
+                        sweep_next_directory(s);
+                        return;
+                }
+                s->cookie = s->page[s->page_count - 1].cookie;
+        }
+        while (s->page_at < s->page_count) {
+                if (!is_gone(s, &s->page[s->page_at++]))
+                        continue;
+                if (s->removing) {
+                        s->head.priority = S3_SCAN;
+                        s->head.done = on_head;
+                        s3_head(s->repo->s3, &s->head, s->key);
+                        return;
+                }
+                s->counts.deleted++;
+                sweep_report(s, "deleted", s->key);
+        }
+        sweep_look_on(s);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to sweep.c (the way) and sweep_entry.c (what is made of each entry). */
+#pragma once
+
+#include "mds/tier/keys.h"
+#include "mds/tier/sweep.h"
+#include "mds/tier/walk.h"
+
+enum { SWEEP_REPORT_BYTES = 1 << 20, SWEEP_FILTER_BYTES = 1 << 19, SWEEP_PAGE = 32 };
+
+struct sweep_counts {
+        uint64_t directories, names; /* looked at */
+        uint64_t new_names, changed, deleted, conflicts, odd;
+        uint64_t left; /* of these: not taken over, since the repo does not want it or somebody is busy */
+};
+
+struct sweep_name { /* of an entry of the directory */
+        uint64_t fileid, cookie;
+        struct slice name;
+        char text[NFS4_MAXNAME];
+};
+
+struct sweep {
+        struct tier *tier;
+        struct repo *repo;
+        struct timer due, turn;
+        bool running, dry;
+        bool removing;                                                /* the second pass */
+        enum { EXPORTS_UNASKED, EXPORTS_NONE, EXPORTS_WAIT } exports; /* at this page */
+        bool look;   /* the listing of the directory is over: what of it was not there? */
+        bool relist; /* from behind REACHED */
+        int error;   /* of the store, in this page */
+        struct walk walk;
+        struct s3_list list;
+        uint64_t arrivals; /* of the repo, when the listing of the directory began */
+        struct s3_call head;
+
+        /* the directory under way */
+        uint64_t directory, cookie; /* of the last entry that was looked at */
+        char prefix[BACKING_KEY_BYTES + 1], reached[BACKING_KEY_BYTES + 1];
+        uint8_t *seen; /* SWEEP_FILTER_BYTES */
+        uint8_t salt[16];
+        struct sweep_name page[SWEEP_PAGE];
+        unsigned page_at, page_count;
+        char key[BACKING_KEY_BYTES + 1]; /* HEAD asks for it */
+
+        struct sweep_counts counts;
+        char problem[256];
+        char *report;
+        size_t report_length;
+        bool report_cut;
+};
+
+/* An entry of the listing. 0; -ENOMEM: again from here, later; -ENOENT: the directory is gone; -ENOSPC, -EIO
+ */
+int sweep_entry(struct sweep *s, const struct s3_entry *e);
+/* Entries of the directory that the listing did not have, from COOKIE on; ends in one of the following. */
+void sweep_look_for_gone(struct sweep *s);
+
+void sweep_look_on(struct sweep *s); /* in the next turn */
+void sweep_next_directory(struct sweep *s);
+void sweep_end(struct sweep *s, const char *problem); /* "": there is none */
+void sweep_report(struct sweep *s, const char *what, const char *key);

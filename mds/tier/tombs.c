@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects whose files were removed: the 'z' records are the queue, in no order of time, so there is a pass
+ * through all of them when the first is due; it halts while DELETIONS_MAX are under way. An object goes only
+ * if it is the one that the file had, or one that we made of it: S3 has no DELETE with a condition that every
+ * store heeds, so a HEAD comes before. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mds/tier/archive_private.h"
+
+enum { DELETIONS_MAX = 64 /* at once */ };
+#define PASS_NS 1000000000ull   /* a pass begins at most so often */
+#define LATER_NS 60000000000ull /* of a repo that is not there, or after an error */
+
+struct deletion {
+        struct list node; /* in archiver->deletions */
+        struct archiver *archiver;
+        struct repo *repo;
+        struct s3_call call;
+        uint64_t fileid;
+        char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
+};
+
+int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret)
+{
+        uint8_t text[KEY_MAX];
+        uint32_t length;
+        int r = meta_get(mds->meta, key_tomb(text, repo, key), space, RECORD_MAX, &length);
+
+        if (r < 0)
+                return r == -ENOENT ? r : -EIO;
+        return tomb_decode(slice_of(space, length), ret) ? 0 : -EIO;
+}
+
+bool archive_is_deleted(struct mds *mds, uint32_t repo, struct slice key, struct slice etag)
+{
+        uint8_t space[RECORD_MAX];
+        struct tomb_record z;
+
+        return tomb_read(mds, repo, key, space, &z) == 0 && (z.etag.length == 0 || slice_equal(z.etag, etag));
+}
+
+static void look_in(struct archiver *a, uint64_t ns)
+{
+        uint64_t now = env_now(a->mds->env);
+
+        if (a->stopping || (timer_running(&a->tomb_timer) && a->tomb_timer.due_ns <= now + ns))
+                return;
+        timer_start(a->mds->env, &a->tomb_timer, ns + 1);
+}
+
+static bool is_halted(const struct archiver *a)
+{
+        return a->tomb_from_length > 0;
+}
+
+/* The next pass is to begin at DUE, wall time, or with what is asked for before it. */
+static void ask_for(struct archiver *a, int64_t due)
+{
+        int64_t now = (int64_t)env_wall(a->mds->env);
+        uint64_t ns = due > now ? (uint64_t)(due - now) : 0;
+        uint64_t earliest = a->tomb_pass_ns + PASS_NS, monotonic = env_now(a->mds->env);
+
+        if (due < a->tomb_next)
+                a->tomb_next = due;
+        if (due != INT64_MAX && !is_halted(a))
+                look_in(a, monotonic + ns < earliest ? earliest - monotonic : ns);
+}
+
+void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, struct slice etag,
+              uint64_t fileid, int64_t due)
+{
+        struct tomb_record z = { .due = due, .etag = etag, .fileid = fileid }, there;
+        uint8_t text[KEY_MAX], value[RECORD_MAX], space[RECORD_MAX];
+
+        if (etag.length == 0 && tomb_read(a->mds, repo, key, space, &there) == 0)
+                z.etag = there.etag; /* of the file before this one, which was not replaced for sure */
+        txn_put(t, key_tomb(text, repo, key), tomb_encode(value, &z));
+        ask_for(a, due);
+}
+
+bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key)
+{
+        LIST_FOR_EACH(node, &a->deletions) {
+                const struct deletion *d = CONTAINER(node, struct deletion, node);
+
+                if (d->repo->number == repo && strcmp(d->key, key) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* --- one deletion */
+
+static void end(struct deletion *d, bool over)
+{
+        struct archiver *a = d->archiver;
+        uint8_t key[KEY_MAX];
+        uint64_t seq;
+
+        if (over) {
+                struct txn *t = txn_begin(a->mds->meta);
+
+                txn_delete(t, key_tomb(key, d->repo->number, slice_str(d->key)));
+                over = txn_commit(t, &seq) == 0;
+        } else {
+                log_warn("archive-not-deleted", "repo=%s key=%s error=%s message=%s", d->repo->name, d->key,
+                         s3_error_name(d->call.result.error), d->call.result.message);
+        }
+        d->repo->arrivals++;
+        list_remove(&d->node);
+        free(d);
+        a->deleting--;
+        if (!over)
+                ask_for(a, (int64_t)(env_wall(a->mds->env) + LATER_NS));
+        if (is_halted(a) && a->deleting <= DELETIONS_MAX / 2)
+                look_in(a, over ? 0 : LATER_NS);
+}
+
+static void deleted(struct s3_call *call)
+{
+        struct deletion *d = CONTAINER(call, struct deletion, call);
+
+        if (call->result.error == S3_OK)
+                metric_add(&d->archiver->deleted, 1);
+        end(d, call->result.error == S3_OK);
+}
+
+bool tomb_is_of_nobody(struct mds *mds, const struct describe_id *id)
+{
+        const struct inode *inode;
+        int r = meta_inode(mds->meta, id->fileid, &inode);
+
+        return r == -ENOENT || (r == 0 && (inode->generation != id->generation || inode->nlink == 0));
+}
+
+static bool is_ours(const struct deletion *d)
+{
+        const struct s3_object *object = &d->call.object;
+        struct mds *mds = d->archiver->mds;
+        size_t length = strlen(d->key);
+        struct describe_id id;
+
+        if (d->etag[0] && strcmp(object->etag, d->etag) == 0)
+                return true;
+        if (describe_read_id(&object->metadata, &id))
+                return describe_is_ours(mds, &id) && (id.fileid == d->fileid || tomb_is_of_nobody(mds, &id));
+        return length > 0 && d->key[length - 1] == '/' && object->size == 0; /* a directory's */
+}
+
+static void looked(struct s3_call *call)
+{
+        struct deletion *d = CONTAINER(call, struct deletion, call);
+
+        if (call->result.error == S3_OBJECT_NOT_FOUND) {
+                end(d, true);
+        } else if (call->result.error != S3_OK) {
+                end(d, false);
+        } else if (!is_ours(d)) {
+                log_info("archive-kept",
+                         "repo=%s key=%s reason=it was changed in S3 after its file was removed",
+                         d->repo->name, d->key);
+                end(d, true);
+        } else {
+                call->done = deleted;
+                s3_delete(d->repo->s3, call, d->key);
+        }
+}
+
+/* --- who is due */
+
+static struct deletion *new_deletion(struct archiver *a, struct repo *repo, struct slice key,
+                                     const struct tomb_record *z)
+{
+        struct deletion *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return NULL;
+        d->archiver = a;
+        d->repo = repo;
+        d->fileid = z->fileid;
+        slice_text(d->key, sizeof(d->key), key);
+        slice_text(d->etag, sizeof(d->etag), z->etag);
+        d->call.priority = S3_EXPORT;
+        d->call.done = looked;
+        return d;
+}
+
+static void halt(struct archiver *a, struct slice key)
+{
+        memcpy(a->tomb_from, key.data, key.length);
+        a->tomb_from_length = key.length;
+}
+
+static bool each(void *arg, struct slice key, struct slice value)
+{
+        struct archiver *a = arg;
+        struct tomb_record z;
+        struct deletion *d;
+        struct slice name;
+        struct repo *repo;
+        uint32_t number;
+        int64_t now = (int64_t)env_wall(a->mds->env);
+
+        if (!key_parse_tomb(key, &number, &name) || !tomb_decode(value, &z))
+                return true; /* fsck tells */
+        if (z.due > now) {
+                ask_for(a, z.due);
+                return true;
+        }
+        repo = repo_by_number(a->tier, number);
+        if (!repo || repo->conf.paused) {
+                ask_for(a, now + (int64_t)LATER_NS);
+                return true;
+        }
+        if (a->deleting >= DELETIONS_MAX || !(d = new_deletion(a, repo, name, &z))) {
+                halt(a, key);
+                return false;
+        }
+        if (tomb_is_being_deleted(a, number, d->key)) {
+                free(d);
+                return true;
+        }
+        a->deleting++;
+        list_push(&a->deletions, &d->node);
+        s3_head(repo->s3, &d->call, d->key);
+        return true;
+}
+
+/* A pass begins, or goes on where it halted. */
+static void look(struct timer *timer)
+{
+        struct archiver *a = CONTAINER(timer, struct archiver, tomb_timer);
+        uint8_t key[KEY_MAX], at[KEY_MAX];
+        struct slice prefix = key_kind(key, 'z'), from = prefix;
+
+        if (is_halted(a)) {
+                memcpy(at, a->tomb_from, a->tomb_from_length);
+                from = slice_of(at, a->tomb_from_length);
+                a->tomb_from_length = 0;
+        } else {
+                a->tomb_next = INT64_MAX;
+                a->tomb_pass_ns = env_now(a->mds->env);
+        }
+        if (meta_scan_from(a->mds->meta, prefix, from, each, a) < 0)
+                ask_for(a, (int64_t)(env_wall(a->mds->env) + LATER_NS));
+        if (is_halted(a) && a->deleting == 0)
+                look_in(a, PASS_NS); /* no memory */
+        ask_for(a, a->tomb_next);
+}
+
+void tombs_start(struct archiver *a)
+{
+        list_init(&a->deletions);
+        a->tomb_timer.fire = look;
+        a->tomb_next = INT64_MAX;
+        look_in(a, PASS_NS);
+}
+
+void tombs_quieten(struct archiver *a, const struct repo *r)
+{
+        LIST_FOR_EACH_SAFE(node, &a->deletions) {
+                struct deletion *d = CONTAINER(node, struct deletion, node);
+
+                if (r && d->repo != r)
+                        continue;
+                s3_cancel(&d->call);
+                list_remove(&d->node);
+                a->deleting--;
+                free(d);
+        }
+        look_in(a, PASS_NS);
+}
+
+void tombs_stop(struct archiver *a)
+{
+        timer_stop(&a->tomb_timer);
+        tombs_quieten(a, NULL);
+}
