@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "mds/tier/repo_conf.h"
 
 static const struct option {
         const char *name;
@@ -23,6 +24,20 @@ static const struct option {
         { "--socket", "PATH", offsetof(struct cli_args, socket),
           "the server's admin socket (default $NACRE_SOCKET)" },
         { "--json", NULL, offsetof(struct cli_args, json), "print JSON" },
+        { "--name", "NAME", offsetof(struct cli_args, name),
+          "the repo's name (default the path's last part)" },
+        { "--force", NULL, offsetof(struct cli_args, force), "also when not all of it is here" },
+        { "--KEY", "VALUE", 0, "a key of a repo's file, with '-' for '_': --import, --export, …" },
+        { "--recursive", NULL, offsetof(struct cli_args, recursive), "the files below a directory" },
+        { "--older", "AGE", offsetof(struct cli_args, older),
+          "those that nobody has opened or changed for 30d, 12h, 45m or 90s" },
+        { "--min-size", "SIZE", offsetof(struct cli_args, min_size), "those of at least 64K, 1M, …" },
+        { "--match", "PATTERN", offsetof(struct cli_args, match),
+          "those of such a name (*.nc) or, with a '/', path" },
+        { "--dry-run", NULL, offsetof(struct cli_args, dry_run), "only count them" },
+        { "--no-wait", NULL, offsetof(struct cli_args, no_wait), "do not wait for the end" },
+        { "--failed", NULL, offsetof(struct cli_args, failed),
+          "what has failed, which is what it does anyway" },
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -53,7 +68,7 @@ static int find_option(const struct cli_command *c, const char *word)
         size_t length = strcspn(word, "=");
 
         for (unsigned i = 0; i < OPTIONS; i++)
-                if (is_taken(c, i) && strlen(options[i].name) == length &&
+                if (is_taken(c, i) && 1u << i != OPT_KEY && strlen(options[i].name) == length &&
                     memcmp(options[i].name, word, length) == 0)
                         return (int)i;
         return -1;
@@ -77,11 +92,43 @@ static bool set_option(const struct option *o, const char *value, struct cli_arg
         return true;
 }
 
+/* The key of a repo's file that WORD means, "--delete-grace" or "--delete-grace=60"; NULL. */
+static const char *find_key(const struct cli_command *c, const char *word)
+{
+        size_t length = strcspn(word, "=");
+
+        if (!(c->takes & OPT_KEY) || length < 3 || strncmp(word, "--", 2) != 0)
+                return NULL;
+        for (const struct conf_field *f = repo_conf_fields; f->key; f++) {
+                size_t i = 0;
+
+                while (f->key[i] && (word[2 + i] == f->key[i] || (word[2 + i] == '-' && f->key[i] == '_')))
+                        i++;
+                if (!f->key[i] && length == 2 + i)
+                        return f->key;
+        }
+        return NULL;
+}
+
+static bool set_key(const char *word, const char *key, const char *value, struct cli_args *ret)
+{
+        for (unsigned i = 0; i < ret->setting_count; i++)
+                if (strcmp(ret->settings[i].key, key) == 0)
+                        return cli_usage_error("--%s stands twice; allowed: once", key), false;
+        if (!value || ret->setting_count == CLI_MAX_SETTINGS)
+                return cli_usage_error("%s needs a value", word), false;
+        ret->settings[ret->setting_count++] = (struct cli_setting){ key, value };
+        return true;
+}
+
 /* argv[*at] is an option; *at moves to its last word. */
 static bool take_option(const struct cli_command *c, int argc, char **argv, int *at, struct cli_args *ret)
 {
-        const char *word = argv[*at], *equals = strchr(word, '=');
+        const char *word = argv[*at], *equals = strchr(word, '='), *key = find_key(c, word);
         int i = find_option(c, word);
+
+        if (key)
+                return set_key(word, key, equals ? equals + 1 : ++*at < argc ? argv[*at] : NULL, ret);
 
         if (i < 0) {
                 fprintf(stderr, "nacre %s: unknown option '%s'", c->name, word);
@@ -108,10 +155,10 @@ static bool take_operand(const struct cli_command *c, const char *word, struct c
                 print_allowed(c);
                 return false;
         }
-        if (ret->operand)
+        if (ret->operand && (ret->second || !strchr(c->operand, ' ')))
                 return cli_usage_error("%s: unexpected '%s'; allowed: one %s", c->name, word, c->operand),
                        false;
-        ret->operand = word;
+        *(ret->operand ? &ret->second : &ret->operand) = word;
         return true;
 }
 
@@ -123,7 +170,7 @@ static bool has_needed(const struct cli_command *c, const struct cli_args *args)
                         return cli_usage_error("%s: %s %s is missing", c->name, options[i].name,
                                                options[i].value),
                                false;
-        if (c->operand && !args->operand)
+        if (c->operand && (!args->operand || (strchr(c->operand, ' ') && !args->second)))
                 return cli_usage_error("%s: %s is missing", c->name, c->operand), false;
         return true;
 }

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "cli/http.h"
-#include "cli/json.h"
 
 void cli_socket_path(const struct cli_args *args, char *out, size_t out_bytes)
 {
@@ -56,4 +56,31 @@ char *cli_ask(const struct cli_args *args, const char *command, const char *body
                 cli_error("%s answers %d, which %s does not understand", path, answer.status, command);
         free(answer.body);
         return NULL;
+}
+
+void cli_print_json(struct json value)
+{
+        printf("%.*s\n", (int)json_length(value), value.at);
+}
+
+int cli_print_list(const struct cli_args *args, const char *command, const char *body, const char *member,
+                   const char *header, void (*each)(struct json))
+{
+        CLEANUP_FREE char *answer = cli_ask(args, command, body);
+        struct json root, list, one;
+
+        if (!answer || !json_parse(answer, &root) || !json_member(root, member, &list))
+                return CLI_FAILED;
+        if (args->json) {
+                cli_print_json(list);
+                return CLI_OK;
+        }
+        if (!json_first(list, &one)) {
+                printf("no %s\n", member);
+                return CLI_OK;
+        }
+        fputs(header, stdout);
+        for (bool more = true; more; more = json_next(&one))
+                each(one);
+        return CLI_OK;
 }

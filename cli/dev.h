@@ -62,6 +62,7 @@ void dev_stop(const int *pidfds, unsigned count);
 void dev_forget(const struct dev_cluster *c, const char *name); /* remove the pid file */
 void dev_print_log_tail(const struct dev_cluster *c, const char *name);
 
-/* dev_wait.c: wait until the MDS answers and says that all data servers are up. PIDFDS[0] is the MDS's, then
- * each data server's in order, -1 for one that we did not start; if one of them ends the wait is over. */
+/* dev_wait.c: wait until the MDS answers and says that all data servers that run are up. PIDFDS[0] is the
+ * MDS's, then each data server's in order, -1 for one that does not run; if one of them ends the wait is
+ * over. */
 int dev_wait_until_ready(const struct dev_cluster *c, const int *pidfds);

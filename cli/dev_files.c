@@ -113,6 +113,7 @@ static void put_mds(FILE *out, const struct dev_cluster *c, const void *server)
         put_common(out, c, server);
         put_addr(out, "control:", &c->control);
         put_text(out, "exports:", c->exports);
+        put_path(out, "repos:", c, "", "repos", ".d");
         put_text(out, "stripe_unit:", c->stripe_unit);
         put_text(out, "stripe_count:", c->stripe_count);
 }
@@ -197,7 +198,8 @@ static int write_directories(const struct dev_cluster *c)
         char path[DEV_PATH];
 
         if (dev_make_directory(dev_path(c, "", "log", "", path)) < 0 ||
-            dev_make_directory(dev_path(c, "", "mds", "", path)) < 0)
+            dev_make_directory(dev_path(c, "", "mds", "", path)) < 0 ||
+            dev_make_directory(dev_path(c, "", "repos", ".d", path)) < 0)
                 return -1;
         for (unsigned i = 0; i < c->ds_count; i++)
                 if (dev_make_directory(dev_path(c, "", c->ds[i].name, "", path)) < 0)

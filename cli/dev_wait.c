@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "cli/dev.h"
 #include "cli/http.h"
-#include "cli/json.h"
 
 enum { READY_SECONDS = 60, ASK_AGAIN_MS = 50 };
 
@@ -37,8 +37,9 @@ static bool is_well(const struct dev_cluster *c, const char *name)
         return answer.status == 200;
 }
 
-/* The first server that is not there yet; NULL: all are. */
-static const char *missing_server(const struct dev_cluster *c)
+/* The first server that is not there yet; NULL: all are. A data server that does not run is not waited for.
+ */
+static const char *missing_server(const struct dev_cluster *c, const int *pidfds)
 {
         struct http_answer answer = { 0 };
         CLEANUP_FREE char *body = NULL;
@@ -51,7 +52,7 @@ static const char *missing_server(const struct dev_cluster *c)
         if (answer.status != 200 || !json_parse(body, &root) || !json_member(root, "data_servers", &servers))
                 return c->mds.name;
         for (unsigned i = 0; i < c->ds_count; i++)
-                if (!is_up(servers, c->ds[i].name) || !is_well(c, c->ds[i].name))
+                if (pidfds[i + 1] >= 0 && (!is_up(servers, c->ds[i].name) || !is_well(c, c->ds[i].name)))
                         return c->ds[i].name;
         return NULL;
 }
@@ -81,7 +82,7 @@ int dev_wait_until_ready(const struct dev_cluster *c, const int *pidfds)
         time_t deadline = time(NULL) + READY_SECONDS;
         const char *missing, *ended;
 
-        while ((missing = missing_server(c))) {
+        while ((missing = missing_server(c, pidfds))) {
                 ended = wait_for_end(c, pidfds);
                 if (ended) {
                         cli_error("%s has ended", ended);

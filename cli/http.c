@@ -13,7 +13,8 @@
 #include "base/check.h"
 #include "base/cleanup.h"
 
-enum { ANSWER_LIMIT = 16 * 1024 * 1024, ANSWER_STEP = 64 * 1024, SILENT_SECONDS = 10 };
+/* A server that tries out a bucket which does not answer says so after half of the silence. */
+enum { ANSWER_LIMIT = 16 * 1024 * 1024, ANSWER_STEP = 64 * 1024, SILENT_SECONDS = 60 };
 
 static int dial(const char *path)
 {

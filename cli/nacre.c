@@ -5,7 +5,15 @@
 
 #include "cli/cli.h"
 
-enum { OPTS_SERVER = OPT_SOCKET | OPT_DIR };
+enum {
+        OPTS_SERVER = OPT_SOCKET | OPT_DIR,
+        OPTS_VERB =
+                OPTS_SERVER | OPT_JSON | OPT_RECURSIVE | OPT_OLDER | OPT_MIN_SIZE | OPT_MATCH | OPT_DRY_RUN
+};
+
+#define JOB_DETAILS \
+        "With --recursive PATH is a directory. This is a job of the server (nacre job), which goes on when the command is\n" \
+        "interrupted or the server restarted. Ends with status 1 when a file failed; `nacre job report` names each.\n\n"
 
 const struct cli_command cli_commands[] = {
         { "dev up",
@@ -67,6 +75,105 @@ const struct cli_command cli_commands[] = {
           "to it. What is not given is as configured. A count beyond the data servers there are means all of them.\n"
           "The same as: setfattr -n user.nacre.layout -v unit=4M,width=2 PATH; setfattr -x takes it from a directory again.",
           cmd_layout_set },
+        { "repo list", OPTS_SERVER | OPT_JSON, 0, NULL, "the buckets that are linked to directories",
+          "NAMES is how many files and directories were made from keys since the server started. Below a repo stands what its\n"
+          "S3 service said last, if that was no. Repos are files of the directory `repos` in the server's configuration.",
+          cmd_repo_list },
+        { "repo show", OPTS_SERVER | OPT_JSON, 0, "NAME", "one repo: its settings, and how it fares", NULL,
+          cmd_repo_show },
+        { "repo status", OPTS_SERVER | OPT_JSON, 0, NULL,
+          "what S3 does not have yet, and whether it is safe to destroy",
+          "A line for each repo: how much of what was made, changed or removed here is not in its bucket yet, how old the oldest of\n"
+          "it is, and what has failed, with the reason in FSx's words. Files that are open for writing are sent when they are closed.",
+          cmd_repo_status },
+        { "repo add", OPTS_SERVER | OPT_NAME | OPT_KEY, 0, "PATH s3://BUCKET[/PREFIX]",
+          "make a directory the directory of a bucket",
+          "PATH is from the root of the name space; it must be empty or not there yet, and shows the bucket at once. The server\n"
+          "tries the bucket out with its own keys first, and what it can do is printed; nothing is linked if that fails. Then\n"
+          "NAME.yaml is written into the server's directory `repos`: run this on its machine, as who may write there.\n"
+          "Each key of docs/examples/repos.d/train.yaml may be given. Without --credentials-file or --credential-process keys\n"
+          "are found as AWS's tools find them, by the server.\n"
+          "\n"
+          "    nacre repo add /data/train s3://bucket/prefix --endpoint https://s3.eu-central-1.amazonaws.com --region eu-central-1",
+          cmd_repo_add },
+        { "repo set", OPTS_SERVER | OPT_KEY, 0, "NAME", "change settings of a repo, at once and in its file",
+          "Comments in the file stay. A path and a url cannot change. Data servers go on with the endpoint, keys and limits that\n"
+          "they have until S3 refuses them or they are restarted.\n"
+          "\n"
+          "    nacre repo set train --import new,changed --sweep-interval 600",
+          cmd_repo_set },
+        { "repo pause", OPTS_SERVER, 0, "NAME", "take nothing over from now on",
+          "No sweeps and no exports. What is read and not here is still fetched, and directories are still listed when somebody\n"
+          "looks into them first.",
+          cmd_repo_pause },
+        { "repo resume", OPTS_SERVER, 0, "NAME", "go on where pause has stopped", NULL, cmd_repo_resume },
+        { "repo reload", OPTS_SERVER, 0, "NAME", "have the server read a repo's file again, or a new one",
+          "For files that were written by hand. A broken one is refused with its line, and what was in force stays.",
+          cmd_repo_reload },
+        { "repo sweep", OPTS_SERVER | OPT_JSON, 0, "NAME", "take over what has changed in the bucket, now",
+          "As the server does by itself every sweep_interval seconds: of the directories that somebody has looked into, what is\n"
+          "new, changed or deleted in the bucket, as far as `import` says. Ends with the sweep, and prints each key. Deletions\n"
+          "beyond delete_brake percent are refused. Counted as left: what is in use, and what `import` or `conflict` leaves.",
+          cmd_repo_sweep },
+        { "repo verify", OPTS_SERVER | OPT_JSON, 0, "NAME",
+          "tell what a sweep would do, and which keys are no names",
+          "Lines of new, changed, deleted, conflict (changed here as well) or odd (shown under an escaped name) and the key.\n"
+          "Exit status 1 when something differs.",
+          cmd_repo_verify },
+        { "repo remove", OPTS_SERVER | OPT_FORCE, 0, "NAME",
+          "unlink a repo; its files stay, as does the bucket",
+          "Refused while something is in the bucket only; --force leaves it unreadable. Adding the same bucket to the same PATH\n"
+          "again makes all of it the repo's as before.",
+          cmd_repo_remove },
+        { "repo probe", OPT_KEY, 0, "s3://BUCKET[/PREFIX]", "what an S3 store can do, by trying it",
+          "Writes, reads and deletes a few small objects under PREFIX.nacre-probe-…/ and prints a line for each ability. Options\n"
+          "are those of `nacre repo add`; files are of this machine, and whoever runs it. Without --credentials-file keys are\n"
+          "found as AWS's tools find them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the file of credentials with AWS_PROFILE,\n"
+          "a container's agent, an instance's metadata service. Fails when the bucket cannot be read or written.\n"
+          "\n"
+          "    nacre repo probe s3://bucket/train --endpoint https://s3.eu-central-1.amazonaws.com --region eu-central-1",
+          cmd_repo_probe },
+        { "archive", OPTS_VERB | OPT_NO_WAIT, 0, "PATH", "bring S3 what it does not have of files in a repo",
+          "PATH is from the root of the name space. Files are sent without the repo's export_delay, and those that had failed are\n"
+          "tried anew; what somebody has open for writing is not sent. Directories and symlinks go by themselves.\n" JOB_DETAILS
+          "    nacre archive /data/train --recursive --match '*.nc'",
+          cmd_archive },
+        { "restore", OPTS_VERB | OPT_NO_WAIT, 0, "PATH", "bring all bytes of files here that are in S3 only",
+          "PATH is from the root of the name space. Directories that nobody has looked into yet are listed first.\n" JOB_DETAILS
+          "    nacre restore /data/train/2024 --recursive",
+          cmd_restore },
+        { "release", OPTS_VERB | OPT_NO_WAIT, 0, "PATH", "make room: the bytes of files stay in S3 only",
+          "PATH is from the root of the name space. A file is released when S3 has all of it, nobody has it open, and it is not\n"
+          "pinned; when it is read again, what is read comes back.\n" JOB_DETAILS
+          "    nacre release /data/train --recursive --older 30d --min-size 1M",
+          cmd_release },
+        { "prefetch", OPTS_VERB, 0, "PATH", "as restore, without waiting for it",
+          "Prints the number of the job and ends; it brings fewer files at a time than restore does.",
+          cmd_prefetch },
+        { "pin", OPTS_VERB | OPT_NO_WAIT, 0, "PATH", "never release these files",
+          "PATH is from the root of the name space. What is in S3 only is not brought here by this.\n" JOB_DETAILS
+          "    nacre pin /data/train/index --recursive",
+          cmd_pin },
+        { "unpin", OPTS_VERB | OPT_NO_WAIT, 0, "PATH", "these files may be released again", NULL, cmd_unpin },
+        { "job list", OPTS_SERVER | OPT_JSON, 0, NULL,
+          "what archive, restore and the others are doing and did",
+          "STATE is waiting (two of a verb run at a time), running, stopping, cancelled or ended. DONE is files, SAME those of which\n"
+          "nothing was to be done. The last hundred that have ended are remembered. With --json an array of objects.",
+          cmd_job_list },
+        { "job show", OPTS_SERVER | OPT_JSON, 0, "NUMBER", "one job: its progress, rate and time left",
+          "The time left is not told while files are being counted, nor when directories are listed on the way.",
+          cmd_job_show },
+        { "job cancel", OPTS_SERVER, 0, "NUMBER", "have a job end where it is",
+          "What it has done stays done, and what is queued for S3 is sent as if nobody had asked.",
+          cmd_job_cancel },
+        { "job retry", OPTS_SERVER | OPT_FAILED, 0, "NUMBER",
+          "have an ended job try again what it has failed with",
+          "The files that then succeed leave its report.", cmd_job_retry },
+        { "job report", OPTS_SERVER | OPT_JSON, 0, "NUMBER", "the files that a job has failed with, as CSV",
+          "Lines of FilePath,FileStatus,ErrorCode as the task reports of FSx for Lustre have, with its names of errors where it has\n"
+          "one: S3AccessDenied, S3Error, S3ObjectNotFound, PathSizeTooLong, ResourceBusy, InternalError … and NotArchived, Pinned,\n"
+          "NotExported, NotInRepository. With --json a JSON object a line.",
+          cmd_job_report },
         { .name = NULL },
 };
 

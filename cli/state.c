@@ -5,15 +5,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 
 enum { CELL = 264 };
-
-static void print_json(struct json root)
-{
-        printf("%.*s\n", (int)json_length(root), root.at);
-}
 
 static void print_client(struct json c)
 {
@@ -33,24 +28,11 @@ static void print_client(struct json c)
 
 int cmd_client_list(const struct cli_args *args)
 {
-        CLEANUP_FREE char *body = cli_ask(args, "client-list", "");
-        struct json root, clients, c;
+        char header[160];
 
-        if (!body || !json_parse(body, &root) || !json_member(root, "clients", &clients))
-                return CLI_FAILED;
-        if (args->json) {
-                print_json(clients);
-                return CLI_OK;
-        }
-        if (!json_first(clients, &c)) {
-                puts("no clients");
-                return CLI_OK;
-        }
-        printf("%-16s  %-21s  %-3s  %6s  %-9s  %6s  %6s  %7s  %11s  %s\n", "ID", "ADDRESS", "NFS", "HEARD",
-               "LEASE", "OPENS", "LOCKS", "LAYOUTS", "DELEGATIONS", "OWNER");
-        for (bool more = json_first(clients, &c); more; more = json_next(&c))
-                print_client(c);
-        return CLI_OK;
+        snprintf(header, sizeof header, "%-16s  %-21s  %-3s  %6s  %-9s  %6s  %6s  %7s  %11s  %s\n", "ID",
+                 "ADDRESS", "NFS", "HEARD", "LEASE", "OPENS", "LOCKS", "LAYOUTS", "DELEGATIONS", "OWNER");
+        return cli_print_list(args, "client-list", "", "clients", header, print_client);
 }
 
 int cmd_client_revoke(const struct cli_args *args)
@@ -61,7 +43,7 @@ int cmd_client_revoke(const struct cli_args *args)
         if (!body || !json_parse(body, &root))
                 return CLI_FAILED;
         if (args->json)
-                print_json(root);
+                cli_print_json(root);
         else
                 printf("client %s has lost %" PRIu64 " open files with their locks, %" PRIu64
                        " layouts, %" PRIu64 " delegations\n",
@@ -137,7 +119,7 @@ int cmd_file_show(const struct cli_args *args)
         if (!body || !json_parse(body, &root))
                 return CLI_FAILED;
         if (args->json)
-                print_json(root);
+                cli_print_json(root);
         else
                 print_file(root);
         return CLI_OK;

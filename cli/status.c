@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 
 enum { CELL = 80 };
 
@@ -128,7 +128,7 @@ int cmd_status(const struct cli_args *args)
         if (!body || !json_parse(body, &root))
                 return CLI_FAILED;
         if (args->json) {
-                printf("%.*s\n", (int)json_length(root), root.at);
+                cli_print_json(root);
                 return CLI_OK;
         }
         print_summary(root);
@@ -146,7 +146,7 @@ int cmd_ds_list(const struct cli_args *args)
         if (!args->json)
                 print_servers(root);
         else if (json_member(root, "data_servers", &servers))
-                printf("%.*s\n", (int)json_length(servers), servers.at);
+                cli_print_json(servers);
         else
                 puts("[]");
         return CLI_OK;

@@ -30,7 +30,9 @@ static void test_unknown_commands(void **state)
         expect_usage(
                 "frob",
                 "nacre: unknown command 'frob'; allowed: dev up, dev down, dev restart, status, ds list, client list, "
-                "client revoke, file show, export check, export reload, layout get, layout set\n");
+                "client revoke, file show, export check, export reload, layout get, layout set, "
+                "repo list, repo show, repo status, repo add, repo set, repo pause, repo resume, repo reload, repo sweep, repo verify, repo remove, repo probe, "
+                "archive, restore, release, prefetch, pin, unpin, job list, job show, job cancel, job retry, job report\n");
         expect_usage("dev", "nacre: unknown command 'dev'; allowed: dev up, dev down, dev restart\n");
         expect_usage("dev upp", "nacre: unknown command 'dev upp'; allowed: dev up, dev down, dev restart\n");
         expect_usage("help export chek",
@@ -38,7 +40,9 @@ static void test_unknown_commands(void **state)
         expect_usage(
                 "stat",
                 "nacre: unknown command 'stat'; allowed: dev up, dev down, dev restart, status, ds list, client list, "
-                "client revoke, file show, export check, export reload, layout get, layout set\n");
+                "client revoke, file show, export check, export reload, layout get, layout set, "
+                "repo list, repo show, repo status, repo add, repo set, repo pause, repo resume, repo reload, repo sweep, repo verify, repo remove, repo probe, "
+                "archive, restore, release, prefetch, pin, unpin, job list, job show, job cancel, job retry, job report\n");
 }
 
 static void test_options(void **state)
@@ -56,6 +60,51 @@ static void test_options(void **state)
                      "nacre status: unexpected 'now'; allowed: --dir DIR, --socket PATH, --json\n");
         expect_usage("export check", "nacre: export check: FILE is missing\n");
         expect_usage("layout set --stripe-unit 1M", "nacre: layout set: PATH is missing\n");
+        expect_usage("repo add /d", "nacre: repo add: PATH s3://BUCKET[/PREFIX] is missing\n");
+        expect_usage("repo add /d s3://b c",
+                     "nacre: repo add: unexpected 'c'; allowed: one PATH s3://BUCKET[/PREFIX]\n");
+        expect_usage(
+                "repo add /d s3://b --impart new",
+                "nacre repo add: unknown option '--impart'; allowed: --dir DIR, --socket PATH, --name NAME, "
+                "--KEY VALUE\n");
+        expect_usage("repo add /d s3://bucket --delete-grace 1 --delete-grace=2",
+                     "nacre: --delete_grace stands twice; allowed: once\n");
+        expect_usage("repo set d --import", "nacre: --import needs a value\n");
+        expect_usage(
+                "repo add /d s3://bucket --endpoint http://h --import all",
+                "nacre: d.yaml:5: import: 'all' is not valid; allowed: none, or some of new, changed, deleted\n");
+        expect_usage(
+                "repo add /d s3://bucket --import none",
+                "nacre: d.yaml:2: 'endpoint' is missing; allowed: "
+                "http:// or https://, a host and perhaps a port: https://s3.eu-central-1.amazonaws.com\n");
+        expect_usage("repo set d",
+                     "nacre: repo set: nothing is to be set; allowed: --import, --export, … as `nacre "
+                     "repo show d` lists them\n");
+        expect_usage("repo set ../d --import new",
+                     "nacre: '../d' is no name of a repo; allowed: one that `nacre repo list` shows\n");
+        expect_usage("release", "nacre: release: PATH is missing\n");
+        expect_usage(
+                "release data",
+                "nacre: release: 'data' is not absolute; allowed: a path from the root of the name space\n");
+        for (const char *const *age = (const char *const[]){ "30", "d", "-1d", "1y", "1dd", NULL }; *age;
+             age++) {
+                char line[64], said[200];
+
+                snprintf(line, sizeof line, "release /d --older=%s", *age);
+                snprintf(
+                        said, sizeof said,
+                        "nacre: --older: '%s' is no time; allowed: a number with s, m, h, d or w behind it\n",
+                        *age);
+                expect_usage(line, said);
+        }
+        expect_usage(
+                "archive /d --min-size much",
+                "nacre: --min-size: 'much' is no size; allowed: a number, perhaps with K, M, G or T behind it\n");
+        expect_usage("prefetch /d --no-wait",
+                     "nacre prefetch: unknown option '--no-wait'; allowed: --dir DIR, --socket PATH, --json, "
+                     "--recursive, --older AGE, --min-size SIZE, --match PATTERN, --dry-run\n");
+        expect_usage("job show seven",
+                     "nacre: 'seven' is no number; allowed: one that `nacre job list` shows\n");
         expect_usage("layout set /",
                      "nacre: layout set: --stripe-unit SIZE or --stripe-count N is missing\n");
         expect_usage("export check a b", "nacre: export check: unexpected 'b'; allowed: one FILE\n");
