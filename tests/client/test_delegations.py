@@ -12,7 +12,7 @@ from lab import Lab  # noqa: E402
 from tap import main  # noqa: E402
 
 LIMIT_SECONDS = 500
-LEASE = 45
+LEASE = 15  # seconds, where it has to run out
 
 READ_AGAIN = "for i in 1 2 3; do cat {0} >/dev/null; done"
 
@@ -69,7 +69,7 @@ def test_given_where_it_pays():
         ok(held(lab) > 950, "a thousand files that are opened again and again are delegated, but for a few", held(lab))
         note("opened and closed a second: " + ", ".join(f"{int(r[1]) / float(r[3]):.0f}" for r in rates))
         note(f"deleted in {timed(one, 'rm -r n/many'):.1f} s")
-        equal(held(lab), 1, "deleted, they are not delegated any more")
+        ok(held(lab) <= 1, "deleted, they are not delegated any more (the first file still, but clients return what they do not use)", held(lab))
         before = given(lab)
         write_pattern(one, 1, 4 * MIB, "n/large", "--fsync")
         two.run(READ_AGAIN.format("n/large"))
@@ -114,6 +114,31 @@ def test_held_for_writing():
         equal(called_back(lab), (1, 0), "one recall")
 
 
+def test_one_or_the_other():
+    """6.12 asks for a delegation instead of an open, and for the file's times with one for writing (RFC 9754); 6.1 does not know that. What
+    others see is the same."""
+    with cluster() as (lab, one, two):
+        new = lab.kernel != "6.1"
+        one.run("echo text >n/f; : >n/log; chmod 666 n/f n/log")
+        closes = lab.server.operations("close")
+        delegate(lab, one, "f")
+        equal(lab.server.operations("close") - closes, 1 if new else 2, "CLOSE of two opens, the second with a delegation")
+        equal(counted(lab, "nacre_opens"), 0, "nothing is open")
+        delegate_for_writing(lab, one, "log")
+        sets = lab.server.operations("setattr")
+        one.run("touch -d '2001-02-03 04:05:06 UTC' n/log")
+        equal(lab.server.operations("setattr") - sets, 0 if new else 1, "SETATTR when a program sets the times")
+        equal(two.run("cat n/log; stat -c %Y n/log").split(), ["1", "2", "3", "981173106"], "another client reads it, and sees what was set")
+        equal(one.run("stat -c %Y n/log").split(), ["981173106"], "so does the one that set it")
+        equal(lab.server.operations("setattr") - sets, 1, "told once")
+        holding = one.spawn("exec 5<n/f; echo E open >$EVENTS; rm n/f; until [ -e out/go ]; do sleep 0.1; done; cat <&5")
+        one.wait_event(lambda e: e == "open")
+        two.run("until [ -z \"$(ls n | grep -x f)\" ]; do sleep 0.2; done", 20)
+        one.write("go", "")
+        holding.wait(30)
+        equal(holding.output().split(), ["text"], "who has it open by a delegation alone reads what it has deleted")
+
+
 CONFLICTS = (
     ("opened for writing", "echo {0} >>n/{0}", "tail -n 1 n/{0}", "{0}"),
     ("cut", "truncate -s 3 n/{0}", "exec 6<n/{0}; stat -L -c %s /proc/self/fd/6", "3"),
@@ -140,7 +165,7 @@ def test_what_others_do():
             seconds = timed(two, action.format(name))
             one.write(go, "")
             holding.wait(30, check=False)
-            ok(seconds < 1, f"{what}: another client is not held up", f"{seconds:.2f} s")
+            ok(seconds < 5, f"{what}: another client is not held up", f"{seconds:.2f} s")
             equal(holding.output().split(), expected.format(name).split(), f"{what}: the holder sees it with its next open")
             note(holding.errors())
         equal(called_back(lab), (len(CONFLICTS), 0), "one recall each, nothing revoked")
@@ -186,13 +211,13 @@ def test_locks_under_a_delegation():
 
 
 def test_holder_that_is_gone():
-    with cluster() as (lab, one, two):
+    with cluster(lease_seconds=LEASE) as (lab, one, two):
         one.run("echo old >n/f; chmod 666 n/f; echo old >n/g; chmod 666 n/g")
         delegate(lab, one, "f")
         delegate(lab, one, "g")
         lab.network.cut_off(one.address)
         seconds = timed(two, "echo new >n/f", LEASE * 3)
-        ok(LEASE - 10 < seconds < LEASE + 20, "a holder that does not answer is waited for as long as its lease", f"{seconds:.1f} s")
+        ok(LEASE / 2 < seconds < LEASE + 20, "a holder that does not answer is waited for as long as its lease", f"{seconds:.1f} s")
         seconds = timed(two, "echo new >n/g", 30)
         ok(seconds < 5, "and then for nothing more", f"{seconds:.1f} s")
         lab.network.join(one.address)
@@ -227,4 +252,4 @@ def test_restart_of_the_server():
         ok(True, "the store is clean")
 
 
-main(test_given_where_it_pays, test_held_for_writing, test_what_others_do, test_written_while_read, test_locks_under_a_delegation, test_holder_that_is_gone, test_restart_of_the_server)
+main(test_given_where_it_pays, test_held_for_writing, test_one_or_the_other, test_what_others_do, test_written_while_read, test_locks_under_a_delegation, test_holder_that_is_gone, test_restart_of_the_server)

@@ -26,6 +26,8 @@ def test_holes_and_room():
         punch = f"fallocate -p -o {MIB + 1000} -l {2 * MIB} %s"
         one.run("cp n/f /tmp/f && " + punch % "n/f" + " && " + punch % "/tmp/f")
         ok(one.status("cmp n/f /tmp/f") == 0, "a hole punched into a striped file reads as in a local one")
+        mine = int(one.run("stat -c %b n/f")) * 512
+        ok(2 * MIB - 65536 < mine < 2 * MIB + 262144, "who punched it sees the space used fall at once", mine)
         two.run("cp n/f /tmp/f2")
         equal(two.run("openssl dgst -sha256 -r /tmp/f2").split()[0], one.run("openssl dgst -sha256 -r /tmp/f").split()[0], "and for another client")
         equal(two.run("stat -c %s n/f").strip(), str(4 * MIB), "the size stays")
@@ -43,6 +45,9 @@ def test_holes_and_room():
         ok(two.status(f"cmp -n {8 * MIB} n/g /dev/zero") == 0, "and reads as zeros")
         ok(one.status("fallocate -l 1P n/h") != 0 and two.run("stat -c %s n/h").strip() == "0", "more than there is is refused, and changes nothing")
         write_pattern(one, 2, 5 * MIB + 77, "n/d")
+        one.run("dd if=/dev/zero of=n/s bs=64K count=48 oflag=sync status=none")
+        blocks = int(two.run("stat -c %b n/s")) * 512
+        ok(3 * MIB <= blocks < 3 * MIB + 262144, "synchronous writes take the space they take", blocks)
         before = one.mountstats()
         one.run("cp n/d n/copy")
         after = one.mountstats()

@@ -80,8 +80,8 @@ static void start(void)
                 fileids[i] = attrs.fileid;
         }
         CHECK(meta_inode(lab.mds.meta, fileids[1], &inode) == 0);
-        CHECK(size_extend(lab.mds.sizes, fileids[1], inode->generation, lab.ds[0].server->id, 1000, &seq) ==
-              0);
+        CHECK(size_extend(lab.mds.sizes, fileids[1], inode->generation, lab.ds[0].server->id, 1000, 4096,
+                          &seq) == 0);
 }
 
 static void cut(struct user *u, const struct user_fh *fh, uint64_t size)

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lab/cluster_lab.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mds/fleet/fleet.h"
+#include "tests/lab/own_address.h"
 
 enum { WAIT_MS = 20000, CALL_SECONDS = 30 };
 
@@ -52,20 +50,6 @@ bool cluster_lab_wait(struct cluster_lab *lab, bool (*condition)(void *arg), voi
 }
 
 /* --- servers */
-
-static struct netaddr free_address(void)
-{
-        struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t length = sizeof(sin);
-        struct netaddr addr = { .family = 4, .bytes = { 127, 0, 0, 1 } };
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-        CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
-        CHECK(getsockname(fd, (struct sockaddr *)&sin, &length) == 0);
-        addr.port = ntohs(sin.sin_port);
-        close(fd);
-        return addr;
-}
 
 static void start_mds(struct cluster_lab *lab)
 {
@@ -139,7 +123,7 @@ void cluster_lab_start(struct cluster_lab *lab, uint32_t ds_count)
                                            .max_reply_bytes = 1 << 24 };
 
         CHECK(ds_count <= CLUSTER_MAX_DS);
-        memset(lab, 0, sizeof(*lab));
+        *lab = (struct cluster_lab){ .callbacks = { lab->callbacks[0] } };
         log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
         lab->loop = loop_new();
         lab->env = loop_env(lab->loop);
@@ -147,17 +131,17 @@ void cluster_lab_start(struct cluster_lab *lab, uint32_t ds_count)
         loop_at_turn_end(lab->loop, &lab->watch);
         strcpy(lab->dir, "/tmp/cluster_lab.XXXXXX");
         CHECK(mkdtemp(lab->dir) != NULL);
-        lab->mds_addr = free_address();
-        lab->control_addr = free_address();
+        lab->mds_addr = own_address();
+        lab->control_addr = own_address();
         start_mds(lab);
         lab->ds_count = ds_count;
         for (uint32_t i = 0; i < ds_count; i++) {
-                lab->ds_addr[i] = free_address();
+                lab->ds_addr[i] = own_address();
                 start_ds(lab, i);
         }
         CHECK(cluster_lab_wait(lab, all_joined, lab, WAIT_MS));
         lab->pool = bufpool_new(512ul * BUF_LARGE);
-        lab->rpc = rpc_server_new(lab->env, lab->pool, lab->nothing, &limits);
+        lab->rpc = rpc_server_new(lab->env, lab->pool, lab->callbacks, &limits);
         CHECK(lab->pool && lab->rpc);
 }
 
@@ -212,6 +196,7 @@ struct peer *cluster_lab_connect(struct cluster_lab *lab, const char *owner, int
                                   .exchange_flags =
                                           ds < 0 ? EXCHGID4_FLAG_USE_PNFS_MDS : EXCHGID4_FLAG_USE_PNFS_DS,
                                   .slots = 64,
+                                  .back_channel = lab->callbacks[0].dispatch != NULL,
                                   .timeout_ns = CALL_SECONDS * 1000000000ull,
                                   .cred = { .flavor = RPC_AUTH_SYS } };
         struct peer *peer = peer_new(lab->rpc, lab->env, &conf, NULL, NULL);

@@ -20,8 +20,8 @@ struct cluster_lab {
         struct mds *mds;
         struct ds *ds[CLUSTER_MAX_DS];
         uint32_t ds_count, ds_ended;
-        struct bufpool *pool; /* the client's */
-        struct rpc_program nothing[1];
+        struct bufpool *pool;            /* the client's */
+        struct rpc_program callbacks[2]; /* none, unless the test sets the first before the start */
         struct rpc_server *rpc;
         struct turn_hook watch;
         bool (*until)(void *arg);
@@ -35,7 +35,8 @@ void cluster_lab_start(struct cluster_lab *lab, uint32_t ds_count);
 void cluster_lab_stop(struct cluster_lab *lab);
 /* Run until CONDITION; false when it does not come in MS. */
 bool cluster_lab_wait(struct cluster_lab *lab, bool (*condition)(void *arg), void *arg, uint32_t ms);
-/* A session of the client OWNER (one for all servers) with the MDS, or with data server DS >= 0. */
+/* A session of the client OWNER (one for all servers) with the MDS, or with data server DS >= 0. It has a
+ * back channel when there are lab->callbacks. */
 struct peer *cluster_lab_connect(struct cluster_lab *lab, const char *owner, int ds);
 
 /* One compound: cluster_begin(), put the operations into it, cluster_run(): its status. May be run again as

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lab/ctl_lab.h"
 
-enum { CALL_SECONDS = 20 };
+enum { CALL_SECONDS = 300 };
 
 void ctl_lab_args(struct call *call, xdrproc_t proc, void *args)
 {
@@ -37,10 +37,11 @@ static void called(struct rpc_req *rpc, enum rpc_result result, struct xdr_in *x
 void ctl_lab_call(struct conn *conn, struct fake_call *call, uint32_t prog, uint32_t proc, xdrproc_t args_xdr,
                   void *args, xdrproc_t result_xdr, void *result)
 {
+        bool large = xdr_sizeof(args_xdr, args) > 32768;
         XDR xdr;
 
         *call = (struct fake_call){ .rpc.done = called, .result_xdr = result_xdr, .result = result };
-        CHECK(rpc_req_begin(&call->rpc, conn, prog, 1, proc, NULL, true) == 0);
+        CHECK(rpc_req_begin(&call->rpc, conn, prog, 1, proc, NULL, large) == 0);
         xdrmem_create(&xdr, (char *)call->rpc.out.p, xdr_room(&call->rpc.out), XDR_ENCODE);
         CHECK(args_xdr(&xdr, args));
         call->rpc.out.p += xdr_getpos(&xdr);

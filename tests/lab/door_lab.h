@@ -45,7 +45,7 @@ struct raw_peer *door_dial(void);
 
 extern const struct rpc_cred door_nobody; /* AUTH_NONE */
 /* The head of a call in door_record: append arguments, then raw_send_record(). */
-enum { DOOR_RECORD = 2048 };
+enum { DOOR_RECORD = 8192 };
 extern uint8_t door_record[DOOR_RECORD];
 struct xdr_out door_begin(uint32_t xid, uint32_t prog, uint32_t vers, uint32_t proc,
                           const struct rpc_cred *cred);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lab/ds_lab.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -14,6 +13,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/siphash.h"
+#include "tests/lab/own_address.h"
 
 enum { WAIT_MS = 20000, CALL_SECONDS = 60 };
 
@@ -93,20 +93,6 @@ bool ds_lab_joined(void *arg)
 
 /* --- servers */
 
-static struct netaddr free_address(void)
-{
-        struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t length = sizeof(sin);
-        struct netaddr addr = { .family = 4, .bytes = { 127, 0, 0, 1 } };
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-        CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
-        CHECK(getsockname(fd, (struct sockaddr *)&sin, &length) == 0);
-        addr.port = ntohs(sin.sin_port);
-        close(fd);
-        return addr;
-}
-
 static bool has_ipv6(void)
 {
         struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
@@ -121,7 +107,9 @@ static bool has_ipv6(void)
 bool ds_lab_has_two_doors(struct ds_lab *lab)
 {
         static const uint8_t key[16] = "nacre-ds workers";
-        uint64_t a = siphash(lab->ds_addr.bytes, 16, key), b = siphash(lab->ds_addr6.bytes, 16, key);
+        static const uint8_t client[16] = { 127, 0, 0,
+                                            1 }; /* also of who connects to another of 127.0.0.0/8 */
+        uint64_t a = siphash(client, 16, key), b = siphash(lab->ds_addr6.bytes, 16, key);
 
         return lab->ds_addr6.family != 0 && a % lab->ds->worker_count != b % lab->ds->worker_count;
 }
@@ -182,6 +170,8 @@ void ds_lab_start_ds(struct ds_lab *lab)
         lab->ds = ds_new(&lab->conf, lab->env, lab->loop, lab->fault ? fault_disk_disk(lab->fault) : disk,
                          ended, lab);
         CHECK(lab->ds != NULL);
+        lab->ds->make_http = s3_model_http;
+        lab->ds->make_http_arg = &lab->s3;
         if (!lab->how.no_mds)
                 CHECK(ds_lab_wait(lab, ds_lab_joined, lab, WAIT_MS));
 }
@@ -226,8 +216,8 @@ static void start_real(struct ds_lab *lab)
         loop_at_turn_end(lab->loop, &lab->watch);
         strcpy(lab->dir, "/tmp/ds_lab.XXXXXX");
         CHECK(mkdtemp(lab->dir) != NULL && asprintf(&lab->store, "%s/store", lab->dir) > 0);
-        lab->mds_addr = free_address();
-        lab->ds_addr = free_address();
+        lab->mds_addr = own_address();
+        lab->ds_addr = own_address();
 }
 
 void ds_lab_start(struct ds_lab *lab, const struct ds_lab_conf *how)
@@ -270,6 +260,7 @@ void ds_lab_stop(struct ds_lab *lab)
         if (lab->mds.rpc)
                 fake_mds_stop(&lab->mds);
         bufpool_free(lab->pool);
+        s3_model_free(&lab->s3);
         ds_conf_free(&lab->conf);
         free(lab->store);
         if (lab->loop) {

@@ -11,6 +11,7 @@
 #include "tests/lab/fake_mds.h"
 #include "tests/lab/fault_disk.h"
 #include "tests/lab/memory_disk.h"
+#include "tests/lab/s3_model.h"
 #include "tests/lab/virtual_env.h"
 
 enum { LAB_UNIT = 65536, LAB_FILE = 77, LAB_GENERATION = 3 };
@@ -40,6 +41,7 @@ struct ds_lab {
         uint8_t handle_key[16]; /* the clients' handles are signed with it */
         struct fake_mds mds;
         struct ds *ds;
+        struct s3_model s3;       /* the data server's */
         struct fault_disk *fault; /* the data server's, when asked for */
         bool ds_ended;
         char problem[256];
@@ -118,6 +120,8 @@ enum nfsstat4 lab_commit(struct lab_client *c, const struct fh *fh, uint64_t *re
 ctl_status lab_fence(struct ds_lab *lab, uint64_t fileid, uint32_t client, uint32_t below, bool final);
 ctl_size lab_getsize(struct ds_lab *lab, const struct fh *fh);
 ctl_status lab_truncate(struct ds_lab *lab, const struct fh *fh, uint64_t size);
+/* *RET_FREED (may be NULL) when OK. */
+ctl_status lab_tier_release(struct ds_lab *lab, const struct fh *fh, uint32_t epoch, uint64_t *ret_freed);
 ctl_status lab_remove(struct ds_lab *lab, const struct fh *fh);
 /* PROC: CTL_ALLOCATE or CTL_DEALLOCATE. */
 ctl_status lab_space(struct ds_lab *lab, const struct fh *fh, uint32_t proc, uint64_t offset,

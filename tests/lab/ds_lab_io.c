@@ -281,6 +281,18 @@ ctl_status lab_space(struct ds_lab *lab, const struct fh *fh, uint32_t proc, uin
         return res.status;
 }
 
+ctl_status lab_tier_release(struct ds_lab *lab, const struct fh *fh, uint32_t epoch, uint64_t *ret_freed)
+{
+        ctl_release_args args = { .object = object_of(fh), .epoch = epoch };
+        ctl_release_res res = { .status = CTL_INVAL };
+
+        call_ds(lab, CTL_RELEASE, (xdrproc_t)xdr_ctl_release_args, &args, (xdrproc_t)xdr_ctl_release_res,
+                &res);
+        if (res.status == CTL_OK && ret_freed)
+                *ret_freed = res.ctl_release_res_u.freed;
+        return res.status;
+}
+
 ctl_status lab_remove(struct ds_lab *lab, const struct fh *fh)
 {
         ctl_object object = object_of(fh);

@@ -72,7 +72,8 @@ static void answer_hello(struct fake_mds *m, struct call *call)
 static void answer_heartbeat(struct fake_mds *m, struct call *call)
 {
         ctl_heartbeat_args args = { .flags = 0 };
-        ctl_result res = { .status = m->conn == call->conn ? CTL_OK : CTL_UNKNOWN };
+        bool known = m->conn == call->conn || m->other == call->conn;
+        ctl_result res = { .status = known ? CTL_OK : CTL_UNKNOWN };
 
         ctl_lab_args(call, (xdrproc_t)xdr_ctl_heartbeat_args, &args);
         m->heartbeats++;
@@ -169,6 +170,50 @@ void fake_mds_release(struct fake_mds *m)
         }
 }
 
+/* --- the S3 tier */
+
+static void answer_source(struct fake_mds *m, struct call *call)
+{
+        ctl_file args = { 0 };
+        struct fake_file *f;
+        ctl_source_res res = { .status = m->source_status };
+
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_file, &args);
+        f = fake_file(m, args.fileid);
+        f->sources++;
+        if (res.status == CTL_OK && !f->key)
+                res.status = CTL_NOENT;
+        if (res.status == CTL_OK)
+                res.ctl_source_res_u.source = (ctl_source){ .repo = 1,
+                                                            .revision = m->repo.revision,
+                                                            .key = (char *)(uintptr_t)f->key,
+                                                            .etag = (char *)(uintptr_t)f->etag,
+                                                            .size = f->source_size,
+                                                            .valid = f->valid };
+        ctl_lab_answer(call, (xdrproc_t)xdr_ctl_source_res, &res);
+}
+
+static void answer_repo(struct fake_mds *m, struct call *call)
+{
+        ctl_repo_res res = { .status = m->repo_status };
+
+        m->repos++;
+        if (res.status == CTL_OK)
+                res.ctl_repo_res_u.repo = m->repo;
+        ctl_lab_answer(call, (xdrproc_t)xdr_ctl_repo_res, &res);
+}
+
+static void answer_resident(struct fake_mds *m, struct call *call)
+{
+        ctl_resident_args args = { 0 };
+        ctl_result res = { .status = CTL_OK };
+
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_resident_args, &args);
+        fake_file(m, args.file.fileid)->residents++;
+        xdr_free((xdrproc_t)xdr_ctl_resident_args, (char *)&args);
+        ctl_lab_answer(call, (xdrproc_t)xdr_ctl_result, &res);
+}
+
 static void dispatch(void *service, struct call *call)
 {
         struct fake_mds *m = service;
@@ -197,6 +242,9 @@ static void dispatch(void *service, struct call *call)
                 else
                         answer_eof(m, r);
                 return;
+        case CTL_SOURCE: answer_source(m, call); return;
+        case CTL_REPO: answer_repo(m, call); return;
+        case CTL_RESIDENT: answer_resident(m, call); return;
         default: call_reply(call);
         }
 }
@@ -205,6 +253,8 @@ static void conn_closed(void *service, struct conn *conn)
 {
         struct fake_mds *m = service;
 
+        if (m->other == conn)
+                m->other = NULL;
         if (m->conn != conn)
                 return;
         m->conn = NULL;
@@ -261,6 +311,14 @@ void fake_mds_start(struct fake_mds *m, struct env *env, const struct netaddr *a
         m->hello.floor = 1;
         m->pools[0] = (ctl_pool){ .generation = 1, .position = 0, .size = 1 };
         m->hello.pools.pools_len = 1;
+        m->repo = (ctl_repo){ .endpoint = "http://s3.test",
+                              .bucket = "bucket",
+                              .prefix = "",
+                              .region = "",
+                              .access_key = "key",
+                              .secret_key = "secret",
+                              .session_token = "",
+                              .ca = "" };
 }
 
 void fake_mds_stop(struct fake_mds *m)

@@ -11,6 +11,10 @@ enum { FAKE_FILES = 256, FAKE_PUSHES = 4096, FAKE_FENCES = 64, FAKE_POOLS = 16 }
 struct fake_file {
         uint64_t fileid, size;
         bool dirty, gone;
+        /* of the S3 tier, when it has a key: what SOURCE answers, and how often it was told RESIDENT */
+        const char *key, *etag;
+        uint64_t source_size, valid;
+        uint32_t sources, residents;
 };
 
 struct fake_mds {
@@ -19,7 +23,8 @@ struct fake_mds {
         struct tls_context *tls;
         struct rpc_program programs[2];
         struct rpc_server *rpc;
-        struct conn *conn; /* of the data server that said HELLO last, NULL: away */
+        struct conn *conn;  /* of the data server that said HELLO last, NULL: away */
+        struct conn *other; /* of another one, set by the test: it is heard, too */
 
         /* what HELLO answers */
         ctl_status hello_status;
@@ -36,13 +41,14 @@ struct fake_mds {
         bool asks; /* before an EOF of a dirty file is answered the data server is asked: with OBJECT's
                       geometry */
         ctl_object object;
-        ctl_status push_status, eof_status;
+        ctl_status push_status, eof_status, source_status, repo_status;
+        ctl_repo repo; /* what REPO answers */
         bool (*intercept)(void *arg,
                           struct call *call); /* NULL, or sees every call first; true: it answers */
         void *intercept_arg;
 
         /* what it saw */
-        uint32_t hellos, heartbeats, push_calls, eofs, losses;
+        uint32_t hellos, heartbeats, push_calls, eofs, losses, repos;
         uint32_t flags; /* of the last heartbeat */
         ctl_space space;
         uint8_t uuid[16], boot[8];

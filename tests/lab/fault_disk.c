@@ -124,6 +124,11 @@ static int fault_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_fre
         return fault_of(disk)->inner->ops->space(fault_of(disk)->inner, ret_total, ret_free);
 }
 
+static int fault_set_mtime(struct disk *disk, int fd, uint64_t mtime_ns)
+{
+        return fault_of(disk)->inner->ops->set_mtime(fault_of(disk)->inner, fd, mtime_ns);
+}
+
 static int fault_list(struct disk *disk, const char *dir, void (*each)(void *arg, const char *name),
                       void *arg)
 {
@@ -150,6 +155,7 @@ static const struct disk_ops fault_ops = {
         .read_now = fault_read_now,
         .close_fd = fault_close_fd,
         .file_size = fault_file_size,
+        .set_mtime = fault_set_mtime,
         .space = fault_space,
         .list = fault_list,
         .mkdir = fault_mkdir,

@@ -67,6 +67,8 @@ static void get_recall_any(struct user_back *b, struct xdr_in *x)
         CHECK(types.word[0] == 3 && types.word[1] == 0); /* delegations of files */
 }
 
+enum { TIMES = 1u << (FATTR4_TIME_DELEG_ACCESS - 64) | 1u << (FATTR4_TIME_DELEG_MODIFY - 64) };
+
 static void get_getattr(struct user_back *b, struct xdr_in *x)
 {
         struct bitmap4 asked;
@@ -74,16 +76,23 @@ static void get_getattr(struct user_back *b, struct xdr_in *x)
         get_fh(b, x);
         get_bitmap(x, &asked);
         CHECK(asked.word[0] == (1u << FATTR4_CHANGE | 1u << FATTR4_SIZE) && asked.word[1] == 0);
+        b->asked_times = asked.word[2] != 0;
+        CHECK(!b->asked_times || asked.word[2] == TIMES);
 }
 
 static void put_attrs(struct xdr_out *x, const struct user_back *b)
 {
-        const struct bitmap4 mask = { .word = { 1u << FATTR4_CHANGE | 1u << FATTR4_SIZE } };
+        const struct bitmap4 mask = { .word = { 1u << FATTR4_CHANGE | 1u << FATTR4_SIZE, 0,
+                                                b->asked_times ? TIMES : 0 } };
 
         put_bitmap(x, &mask);
-        xdr_put_u32(x, 16);
+        xdr_put_u32(x, b->asked_times ? 40 : 16);
         xdr_put_u64(x, b->change);
         xdr_put_u64(x, b->size);
+        if (b->asked_times) {
+                put_time(x, b->atime);
+                put_time(x, b->mtime);
+        }
 }
 
 static void get_call(struct user_back *b, struct xdr_in *x)

@@ -15,15 +15,17 @@
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/reports.h"
 #include "mds/pnfs/size.h"
-#include "mds/state/layout.h"
 #include "mds/state/courtesy.h"
 #include "mds/state/delegation.h"
+#include "mds/state/layout.h"
 #include "mds/state/lock.h"
+#include "mds/state/offload.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/returned.h"
 #include "mds/state/revoked.h"
 #include "mds/store/fsck.h"
+#include "mds/tier/tier.h"
 #include "tests/lab/ctl_lab.h"
 
 static const char open_to_all[] =
@@ -154,9 +156,42 @@ static void serve_seek(struct lab_ds *ds, struct call *call)
         put_result(call, (xdrproc_t)xdr_ctl_seek_res, &res);
 }
 
+static void serve_release(struct lab_ds *ds, struct call *call)
+{
+        ctl_release_args args = { 0 };
+        ctl_release_res res = { .status = ds->broken ? CTL_IO : ds->release_status };
+        struct lab_object *o;
+
+        ds->releases++;
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_release_args, &args);
+        ds->release_epoch = args.epoch;
+        o = lab_ds_object(ds, args.object.fileid);
+        if (res.status == CTL_OK) {
+                res.ctl_release_res_u.freed = o->used;
+                o->size = o->used = 0;
+        }
+        put_result(call, (xdrproc_t)xdr_ctl_release_res, &res);
+}
+
+/* False: it does not answer. */
+static bool serve_upload(struct lab_ds *ds, struct call *call)
+{
+        static char none[] = "";
+        ctl_upload_args args = { 0 };
+        ctl_upload_res res = { .status = CTL_IO, .etag = none, .error = none, .message = none };
+        bool answered;
+
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_upload_args, &args);
+        answered = !ds->upload || ds->upload(ds->upload_arg, &args, &res);
+        put_result(call, (xdrproc_t)xdr_ctl_upload_res, &res);
+        xdr_free((xdrproc_t)xdr_ctl_upload_args, (char *)&args);
+        return answered;
+}
+
 static void serve(void *service, struct call *call)
 {
         struct lab_ds *ds = service;
+        bool answers = call->header.proc != ds->deaf;
 
         switch (call->header.proc) {
         case CTL_GETSIZES: serve_getsizes(ds, call); break;
@@ -165,9 +200,11 @@ static void serve(void *service, struct call *call)
         case CTL_ALLOCATE:
         case CTL_DEALLOCATE: serve_space(ds, call); break;
         case CTL_SEEK: serve_seek(ds, call); break;
+        case CTL_RELEASE: serve_release(ds, call); break;
+        case CTL_UPLOAD: answers &= serve_upload(ds, call); break;
         default: serve_fence(ds, call);
         }
-        if (call->header.proc == ds->deaf)
+        if (!answers)
                 ds->unanswered[ds->unanswered_count++] = call;
         else
                 call_reply(call);
@@ -239,6 +276,28 @@ static void start_engine(struct mds_lab *lab)
         CHECK(nfs4_server_init(s, &lab->mds.metrics) == 0);
 }
 
+static void load_exports(struct mds *mds, const char *text)
+{
+        char error[512];
+
+        if (exports_load_text("exports", text, strlen(text), &mds->exports, error, sizeof(error)) < 0) {
+                fprintf(stderr, "%s\n", error);
+                abort();
+        }
+}
+
+void mds_lab_export(struct mds_lab *lab, const char *exports)
+{
+        struct exports *old = lab->mds.exports;
+
+        load_exports(&lab->mds, exports);
+        CHECK(exports_prepare(&lab->mds) == 0);
+        exports_free(old);
+        recall_unexported(lab->mds.recalls);
+        delegations_unexported(lab->mds.delegations);
+        mds_lab_run_ms(lab, 1);
+}
+
 static void start_mds(struct mds_lab *lab)
 {
         struct mds *mds = &lab->mds;
@@ -252,20 +311,19 @@ static void start_mds(struct mds_lab *lab)
         durable_init(mds);
         mds->meta = meta_open(mds->env, mds->store, 4096, error, sizeof(error));
         CHECK(mds->meta != NULL);
-        if (exports_load_text("exports", lab->exports, strlen(lab->exports), &mds->exports, error,
-                              sizeof(error)) < 0) {
-                fprintf(stderr, "%s\n", error);
-                abort();
-        }
+        load_exports(mds, lab->exports);
         start_engine(lab);
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
               (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
               (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
               (mds->reports = reports_new(mds)) && (mds->recovery = recovery_new(mds)) &&
               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
-        CHECK((mds->delegations = delegations_new(mds)) && (mds->sizes = sizes_new(mds)) &&
-              (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds)));
+        CHECK((mds->delegations = delegations_new(mds)) && (mds->offloads = offloads_new(mds)) &&
+              (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
+              (mds->reaper = reaper_new(mds)) && (mds->tier = tier_new(mds)));
         CHECK(orphans_recover(mds) == 0 && exports_prepare(mds) == 0);
+        if (lab->with_tier)
+                lab->with_tier(lab);
         lab->programs[0] = nfs4_rpc_program(&mds->nfs);
         lab->server = rpc_server_new(mds->env, lab->pool, lab->programs, &limits);
         lab->cb_programs[0] = (struct rpc_program){ .prog = NFS4_CB_PROGRAM_LINUX,
@@ -302,6 +360,7 @@ static void stop_mds(struct mds_lab *lab)
         mds_lab_run_ms(lab, 1);
         proxy_free(mds->proxy);
         mds->proxy = NULL;
+        tier_stop(mds->tier);
         delegations_give_up(mds->delegations);
         fences_give_up(mds->fleet);
         while (!list_empty(&mds->committing)) /* their replies go nowhere */
@@ -317,11 +376,13 @@ static void stop_mds(struct mds_lab *lab)
                 rpc_server_free(lab->ds[i].rpc);
         }
         nfs4_server_destroy(&mds->nfs);
+        tier_free(mds->tier);
         reaper_free(mds->reaper);
         sizes_free(mds->sizes);
         layouts_free(mds->layouts);
         returned_free(mds->returned);
         delegations_free(mds->delegations);
+        offloads_free(mds->offloads);
         recalls_free(mds->recalls);
         reports_free(mds->reports);
         opens_free(mds->opens);

@@ -26,11 +26,16 @@ struct lab_ds {
         uint32_t getsizes, truncates, removes, fence_messages; /* calls seen */
         uint32_t fences;                                       /* in these messages */
         uint64_t truncated_to;
-        ctl_fence last_fence; /* the last of the last FENCE that had any */
+        uint32_t releases, release_epoch; /* CTL_RELEASE seen; of the last */
+        ctl_status release_status;        /* what it answers */
+        ctl_fence last_fence;             /* the last of the last FENCE that had any */
         uint32_t last_fence_count;
-        bool broken;   /* answers CTL_IO */
+        bool broken; /* answers CTL_IO */
+        /* CTL_UPLOAD: the answer; false: none. NULL: it is not there */
+        bool (*upload)(void *arg, const ctl_upload_args *args, ctl_upload_res *res);
+        void *upload_arg;
         uint32_t deaf; /* does not answer this procedure; 0: answers all */
-        struct call *unanswered[8];
+        struct call *unanswered[64];
         uint32_t unanswered_count;
 };
 
@@ -44,7 +49,8 @@ struct mds_lab {
         struct rpc_server *server, *dialler;
         struct lab_ds ds[LAB_DATA_SERVERS];
         const char *exports;
-        bool back_channels; /* sessions made from now on have one */
+        void (*with_tier)(struct mds_lab *); /* after each start of the MDS: link repos */
+        bool back_channels;                  /* sessions made from now on have one */
 };
 
 /* EXPORTS: YAML; NULL: "/" read-write for all, root not squashed. */
@@ -56,6 +62,8 @@ void mds_lab_stop(struct mds_lab *lab);
 /* The MDS stops and starts again on the same store; with CRASH, what was not durable is lost. Users must
  * start again. */
 void mds_lab_restart(struct mds_lab *lab, bool crash);
+/* Another export policy, as a RELOAD takes one. */
+void mds_lab_export(struct mds_lab *lab, const char *exports);
 void mds_lab_run_ms(struct mds_lab *lab, uint64_t ms);
 void lab_ds_connect(struct lab_ds *ds); /* when its connection, ds->server->conn, was closed */
 struct lab_object *lab_ds_object(struct lab_ds *ds, uint64_t fileid); /* made when new */
@@ -77,6 +85,8 @@ struct user_back {
         struct user_fh fh;              /* CB_LAYOUTRECALL, CB_RECALL, CB_GETATTR, CB_NOTIFY_LOCK */
         uint32_t keep;                  /* CB_RECALL_ANY */
         uint64_t change, size;          /* it answers CB_GETATTR with */
+        bool asked_times;               /* by the last one (RFC 9754) */
+        int64_t atime, mtime;           /* and then with these too */
         struct stateid stateid;
         uint32_t iomode;
         bool changed;
@@ -121,7 +131,11 @@ enum nfsstat4 user_connect(struct user *u, struct mds_lab *lab, const char *owne
 /* A new connection, from host 3, and a second session of OLD's client: CREATE_SESSION's status. */
 enum nfsstat4 user_session_again(struct user *u, const struct user *old);
 enum nfsstat4 user_reclaim_complete(struct user *u);
+/* The lab with delegations, and two clients with back channels: "client" from host 1, "other" from host 2. */
+void mds_lab_start_delegating(struct mds_lab *lab, struct user *u, struct user *other);
 enum nfsstat4 user_renew(struct user *u); /* a compound of SEQUENCE alone */
+/* SECONDS go by, and U and OTHER (may be NULL) keep their leases. */
+void user_renew_for(uint32_t seconds, struct user *u, struct user *other);
 /* Start a compound with SEQUENCE; add operations; run it: its status. */
 void user_begin(struct user *u);
 struct xdr_out *user_op(struct user *u, uint32_t opnum);

@@ -207,3 +207,24 @@ void user_start(struct user *u, struct mds_lab *lab, const char *owner, uint8_t 
         u->cred.gid = gid;
         CHECK(user_reclaim_complete(u) == NFS4_OK);
 }
+
+void mds_lab_start_delegating(struct mds_lab *lab, struct user *u, struct user *other)
+{
+        mds_lab_start(lab, NULL);
+        lab->conf.delegations = true;
+        lab->mds.nfs.probe_back_channel = true;
+        lab->back_channels = true;
+        user_start(u, lab, "client", 1, 0, 0);
+        user_start(other, lab, "other", 2, 0, 0);
+}
+
+void user_renew_for(uint32_t seconds, struct user *u, struct user *other)
+{
+        for (uint32_t i = 0; i < seconds; i++) {
+                mds_lab_run_ms(u->lab, 1000);
+                if (i % 10 != 9)
+                        continue;
+                CHECK(user_renew(u) == NFS4_OK);
+                CHECK(!other || user_renew(other) == NFS4_OK);
+        }
+}

@@ -88,6 +88,10 @@ void user_put_attrs(struct xdr_out *x, const struct attr_set *set)
                 xdr_put_u32(x, set->mode_unmasked);
                 xdr_put_u32(x, set->mode_unmasked & ~set->mode);
         }
+        if (bitmap_has(&set->mask, FATTR4_TIME_DELEG_ACCESS))
+                put_time(x, set->time_deleg_access);
+        if (bitmap_has(&set->mask, FATTR4_TIME_DELEG_MODIFY))
+                put_time(x, set->time_deleg_modify);
         xdr_patch_u32(x, at, xdr_head_length(x) - at - 4);
 }
 
@@ -179,10 +183,10 @@ static void get_delegation(struct user *u, struct user_open *o)
                 if (o->why == WND4_RESOURCE || o->why == WND4_CONTENTION)
                         xdr_get_bool(&u->in);
         }
-        if (o->delegation == OPEN_DELEGATE_READ || o->delegation == OPEN_DELEGATE_WRITE) {
+        if (o->delegation != OPEN_DELEGATE_NONE && o->delegation != OPEN_DELEGATE_NONE_EXT) {
                 get_stateid(&u->in, &o->delegated);
                 o->recall = xdr_get_bool(&u->in);
-                if (o->delegation == OPEN_DELEGATE_WRITE)
+                if (o->delegation != OPEN_DELEGATE_READ)
                         CHECK(xdr_get_u32(&u->in) == NFS_LIMIT_SIZE && xdr_get_u64(&u->in) == 0);
                 xdr_get_bytes(&u->in, 12);
                 xdr_get_opaque(&u->in, 100);

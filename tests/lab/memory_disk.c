@@ -260,6 +260,12 @@ static int memory_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint6
         return 0;
 }
 
+static int memory_set_mtime(struct disk *disk, int fd, uint64_t mtime_ns)
+{
+        memory_of(disk)->open[fd]->mtime_ns = mtime_ns;
+        return 0;
+}
+
 static int memory_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_free)
 {
         *ret_total = MEMORY_FILES_MAX;
@@ -303,6 +309,7 @@ static const struct disk_ops memory_ops = {
         .read_now = memory_read_now,
         .close_fd = memory_close_fd,
         .file_size = memory_file_size,
+        .set_mtime = memory_set_mtime,
         .space = memory_space,
         .list = memory_list,
         .mkdir = memory_mkdir,

@@ -239,8 +239,31 @@ static void clone_shares_or_is_not_there(void **state)
         if (status == NFS4_OK)
                 has(&twin, 2 * UNIT, 2 * UNIT);
         assert_int_equal(cluster_file_attrs(&twin).size, status == NFS4_OK ? 3 * UNIT : 0);
+        write_units(&to, 1);
         assert_int_equal(clone_file(&from, &to), NFS4ERR_XDEV); /* other data servers */
         assert_int_equal(clone_file(&from, &from), NFS4ERR_INVAL);
+}
+
+/* The client of this test asks for no layouts: what of those is in mds_layout_policy. */
+static void a_file_without_data_is_striped_as_its_source_is(void **state)
+{
+        uint64_t moved;
+
+        (void)state;
+        write_units(&from, 3);
+        moved = proxy_bytes(lab.mds->proxy);
+        copy(&from, &to, 100, 100, SOME);
+        assert_int_equal(first_of(&to), 1); /* not for so little: that has gone through the MDS */
+        assert_true(proxy_bytes(lab.mds->proxy) > moved);
+        cluster_file_close(&to);
+        cluster_file_open(&to, &lab, mds, "new");
+        moved = proxy_bytes(lab.mds->proxy);
+        copy(&from, &to, UNIT / 2, UNIT / 2, 2 * UNIT);
+        assert_int_equal(first_of(&to), 0);
+        assert_true(proxy_bytes(lab.mds->proxy) == moved);
+        has(&to, 0, UINT64_MAX);
+        has(&to, UNIT - 1500, UNIT - 1500);
+        has(&to, 5 * UNIT / 2 - SOME, 5 * UNIT / 2 - SOME);
 }
 
 /* Units of the two files do not meet, and the end of the target is not in the way. */
@@ -327,6 +350,7 @@ int main(void)
                 TEST(a_whole_file_and_what_is_answered),
                 TEST(any_range_to_any_place),
                 TEST(what_a_data_server_has_both_of_it_copies_itself),
+                TEST(a_file_without_data_is_striped_as_its_source_is),
                 TEST(clone_shares_or_is_not_there),
                 TEST(holes_cover_what_was_there),
                 TEST(a_file_into_itself),

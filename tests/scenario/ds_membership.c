@@ -33,8 +33,7 @@ static int teardown(void **state)
 
 static bool has_problem(void *arg)
 {
-        return ctl_client_problem(lab.ds->ctl)[0] != '\0' &&
-               strstr(ctl_client_problem(lab.ds->ctl), arg) != NULL;
+        return lab.ds->ctl && strstr(ctl_client_problem(lab.ds->ctl), arg) != NULL;
 }
 
 static bool has_ended(void *arg)
@@ -66,6 +65,7 @@ static void a_store_of_another_cluster_is_not_served(void **state)
         ds_lab_stop_ds(&lab);
         lab.how.no_mds = true;
         ds_lab_start_ds(&lab);
+        assert_true(ds_lab_wait(&lab, has_problem, (void *)(uintptr_t) "another cluster", 20000));
         ds_lab_run(&lab, 300);
         assert_false(lab.ds->joined);
         assert_true(has_problem((void *)(uintptr_t) "another cluster"));

@@ -106,6 +106,48 @@ static void a_write_moves_the_size_a_read_moves_no_time(void **state)
         assert_int_equal(read.mtime, written.mtime);
 }
 
+static void cut(uint64_t size)
+{
+        struct bitmap4 mask = { 0 };
+
+        bitmap_set(&mask, FATTR4_SIZE);
+        cluster_file_begin(&file);
+        put_stateid(cluster_op(&file.k, OP_SETATTR), &file.stateid);
+        put_bitmap(&file.k.x, &mask);
+        xdr_put_u32(&file.k.x, 8);
+        xdr_put_u64(&file.k.x, size);
+        assert_int_equal(cluster_file_run(&file), NFS4_OK);
+}
+
+static bool takes(uint64_t bytes)
+{
+        uint64_t used = cluster_file_attrs(&file).used;
+
+        return used >= bytes && used <= bytes + 65536;
+}
+
+/* RFC 8881 §5.8.2.35: nobody has announced anything, the writes were pushed. */
+static void the_space_used_follows(void **state)
+{
+        struct cluster_attrs before, after;
+        struct written w;
+
+        (void)state;
+        assert_int_equal(cluster_file_write(&file, 0, 4096, FILE_SYNC4, &w), NFS4_OK);
+        assert_true(takes(4096));
+        for (uint64_t i = 0; i < 3; i++)
+                assert_int_equal(cluster_file_write(&file, i * UNIT, UNIT, FILE_SYNC4, &w), NFS4_OK);
+        before = cluster_file_attrs(&file);
+        assert_true(takes(3 * UNIT));
+        after = cluster_file_attrs(&file);
+        assert_true(before.change == after.change &&
+                    before.mtime == after.mtime); /* asking changes nothing */
+        cut(UNIT + 4096);
+        assert_true(takes(UNIT + 4096));
+        cut(0);
+        assert_int_equal(cluster_file_attrs(&file).used, 0);
+}
+
 /* A client that lost its layout commits here what it wrote there: every data server of the file syncs. */
 static void commit_reaches_every_data_server(void **state)
 {
@@ -155,14 +197,34 @@ static void without_a_data_server_the_client_comes_again(void **state)
         assert_int_equal(cluster_file_run(&file), NFS4ERR_DELAY);
 }
 
+/* As when we stop: the lab, when it ends, finds every buffer back in its pool. */
+static void a_read_that_cannot_begin_takes_no_memory_along(void **state)
+{
+        struct proxy *proxy = lab.mds->proxy;
+        struct slice data;
+        struct written w;
+        bool eof;
+
+        (void)state;
+        assert_int_equal(cluster_file_write(&file, 0, UNIT, FILE_SYNC4, &w), NFS4_OK);
+        assert_int_equal(cluster_file_read(&file, 0, 100, &data, &eof), NFS4_OK);
+        lab.mds->proxy = NULL;
+        assert_int_equal(cluster_file_read(&file, 0, 100, &data, &eof), NFS4ERR_DELAY);
+        lab.mds->proxy = proxy;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_write_over_a_border_goes_to_both),           TEST(reads_see_one_file),
-                TEST(a_write_moves_the_size_a_read_moves_no_time),  TEST(commit_reaches_every_data_server),
+                TEST(a_write_over_a_border_goes_to_both),
+                TEST(reads_see_one_file),
+                TEST(a_write_moves_the_size_a_read_moves_no_time),
+                TEST(the_space_used_follows),
+                TEST(commit_reaches_every_data_server),
                 TEST(without_a_data_server_the_client_comes_again),
+                TEST(a_read_that_cannot_begin_takes_no_memory_along),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

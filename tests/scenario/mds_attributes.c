@@ -108,6 +108,17 @@ static uint64_t change_of(const struct user_fh *fh)
         return a.change;
 }
 
+/* §14.4: names are bytes, and that is said. */
+static void names_need_not_be_utf8(void **state)
+{
+        (void)state;
+        GET(&root, FATTR4_FS_CHARSET_CAP);
+        assert_int_equal(xdr_get_u32(&su.in), FSCHARSET_CAP4_CONTAINS_NON_UTF8);
+        assert_int_equal(user_mkdir(&su, &root, "\xc0\xc1", 0755, NULL), NFS4_OK);
+        assert_int_equal(user_rename(&su, &root, "\xc0\xc1", &root, "\xff"), NFS4_OK);
+        assert_int_equal(user_lookup(&su, &root, "\xff", NULL), NFS4_OK);
+}
+
 /* MONOTONIC_INCR: also when the clock stands still, and over a restart. */
 static void change_only_rises(void **state)
 {
@@ -214,6 +225,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 CASE(what_is_required_is_supported),
                 CASE(space_and_quota_add_up),
+                CASE(names_need_not_be_utf8),
                 CASE(change_only_rises),
                 CASE(an_exclusive_create_sets_what_it_says),
                 CASE(the_time_of_creation_stays),

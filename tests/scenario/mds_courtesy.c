@@ -14,7 +14,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "nfs4/codec.h"
-#include "tests/lab/mds_lab.h"
+#include "tests/lab/mds_user_locks.h"
 
 enum { VERIFIER = 1, LEASE_MS = LAB_LEASE_SECONDS * 1000 };
 
@@ -135,6 +135,21 @@ static void who_comes_back_too_late_is_told(void **state)
         assert_int_equal(test_stateid(&f.stateid), NFS4ERR_BAD_STATEID);
         assert_int_equal(u.status_flags, 0);
         assert_int_equal(open_by(&u, "f", 0), NFS4_OK);
+}
+
+/* Nor may it write without a stateid meanwhile: Linux does, what it had under way. */
+static void who_has_not_let_go_of_what_it_lost_writes_nothing(void **state)
+{
+        static const struct stateid anonymous;
+
+        (void)state;
+        lapse();
+        assert_int_equal(open_by(&other, "f", 0), NFS4_OK);
+        assert_int_equal(user_write(&u, &f.fh, &anonymous), NFS4ERR_EXPIRED);
+        assert_int_equal(user_write(&other, &f.fh, &anonymous), NFS4_OK);
+        assert_int_equal(user_write(&u, &g.fh, &g.stateid), NFS4_OK);
+        assert_int_equal(free_stateid(&u, &f.stateid), NFS4_OK);
+        assert_int_equal(user_write(&u, &f.fh, &anonymous), NFS4_OK);
 }
 
 static void who_has_lost_everything_is_told_so(void **state)
@@ -276,6 +291,7 @@ int main(void)
                 TEST(who_comes_back_in_time_has_lost_nothing),
                 TEST(what_is_in_the_way_goes_when_the_lease_has_run_out),
                 TEST(who_comes_back_too_late_is_told),
+                TEST(who_has_not_let_go_of_what_it_lost_writes_nothing),
                 TEST(who_has_lost_everything_is_told_so),
                 TEST(nothing_is_taken_for_nothing),
                 TEST(what_was_taken_away_is_not_reclaimed),

@@ -32,12 +32,7 @@ static void hold(struct user *who, const char *name, struct user_open *ret)
 static int setup(void **state)
 {
         (void)state;
-        mds_lab_start(&lab, NULL);
-        lab.conf.delegations = true;
-        lab.mds.nfs.probe_back_channel = true;
-        lab.back_channels = true;
-        user_start(&u, &lab, "client", 1, 0, 0);
-        user_start(&other, &lab, "other", 2, 0, 0);
+        mds_lab_start_delegating(&lab, &u, &other);
         root = user_root(&u);
         assert_int_equal(user_touch(&u, &root, "f", 0666, &f), NFS4_OK);
         hold(&u, "f", &held);
@@ -56,17 +51,6 @@ static int teardown(void **state)
 static uint32_t delegations(void)
 {
         return delegations_count(lab.mds.delegations);
-}
-
-static void seconds(uint32_t n)
-{
-        for (uint32_t i = 0; i < n; i++) {
-                mds_lab_run_ms(&lab, 1000);
-                if (i % 10 == 9) {
-                        assert_int_equal(user_renew(&u), NFS4_OK);
-                        assert_int_equal(user_renew(&other), NFS4_OK);
-                }
-        }
 }
 
 static enum nfsstat4 claim(struct user_open *ret)
@@ -111,10 +95,10 @@ static void assert_waits_for_a_lease(void)
         struct user_open w = USER_OPEN(.access = WRITE);
 
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4ERR_DELAY);
-        seconds(LAB_LEASE_SECONDS - 5);
+        user_renew_for(LAB_LEASE_SECONDS - 5, &u, &other);
         assert_int_equal(delegations(), 1);
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4ERR_DELAY);
-        seconds(10);
+        user_renew_for(10, &u, &other);
         assert_revoked();
 }
 
@@ -156,11 +140,27 @@ static void who_does_not_know_it_is_believed_after_a_while(void **state)
         u.back.answer = NFS4ERR_BAD_STATEID;
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4ERR_DELAY);
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4ERR_DELAY);
-        seconds(5);
+        user_renew_for(5, &u, &other);
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4_OK);
         assert_int_equal(user_renew(&u), NFS4_OK);
         assert_int_equal(u.status_flags, 0);
         assert_int_equal(user_test_stateid(&u, &held.delegated), NFS4ERR_BAD_STATEID);
+}
+
+/* The OPEN's answer may be on its way, for longer than that: it is asked a few times more. */
+static void however_late_it_says_so_first(void **state)
+{
+        struct user_open w = USER_OPEN(.access = WRITE);
+
+        (void)state;
+        u.back.answer = NFS4ERR_DELAY;
+        assert_int_equal(user_open(&other, &root, "f", &w), NFS4ERR_DELAY);
+        user_renew_for(7, &u, &other);
+        u.back.answer = NFS4ERR_BAD_STATEID;
+        user_renew_for(3, &u, &other);
+        assert_int_equal(delegations(), 1);
+        user_renew_for(5, &u, &other);
+        assert_int_equal(delegations(), 0);
 }
 
 /* Linux says BAD_STATEID while it is returning it: it has opens to reclaim first. */
@@ -219,24 +219,13 @@ static void a_holder_that_comes_back_is_asked_then(void **state)
 
 /* --- the export policy */
 
-static void load_exports(const char *text)
-{
-        struct exports *old = lab.mds.exports;
-        char error[512];
-
-        assert_int_equal(
-                exports_load_text("exports", text, strlen(text), &lab.mds.exports, error, sizeof(error)), 0);
-        exports_free(old);
-        delegations_unexported(lab.mds.delegations);
-        mds_lab_run_ms(&lab, 1);
-}
-
 static void who_loses_access_is_asked_for_it(void **state)
 {
         (void)state;
-        load_exports("exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: ro\n");
+        mds_lab_export(&lab, "exports:\n  - path: /\n    rules:\n      - clients: '*'\n        access: ro\n");
         assert_int_equal(u.back.calls, 0);
-        load_exports("exports:\n  - path: /\n    rules:\n      - clients: 192.0.2.2\n        access: rw\n");
+        mds_lab_export(&lab,
+                       "exports:\n  - path: /\n    rules:\n      - clients: 192.0.2.2\n        access: rw\n");
         assert_int_equal(u.back.opnum, OP_CB_RECALL);
         assert_int_equal(user_read(&u, &f, &held.delegated), NFS4ERR_ACCESS);
         assert_int_equal(user_delegreturn(&u, &f, &held.delegated), NFS4_OK);
@@ -248,7 +237,8 @@ static void with_the_export_it_is_gone(void **state)
 {
         (void)state;
         assert_int_equal(user_mkdir(&u, &root, "d", 0755, NULL), NFS4_OK);
-        load_exports("exports:\n  - path: /d\n    rules:\n      - clients: '*'\n        access: rw\n");
+        mds_lab_export(&lab,
+                       "exports:\n  - path: /d\n    rules:\n      - clients: '*'\n        access: rw\n");
         assert_int_equal(u.back.calls, 0);
         assert_int_equal(delegations(), 0);
         assert_int_equal(user_renew(&u), NFS4_OK);
@@ -340,7 +330,7 @@ static void what_was_revoked_is_not_reclaimed(void **state)
         (void)state;
         u.back.mute = true;
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4ERR_DELAY);
-        seconds(LAB_LEASE_SECONDS + 2);
+        user_renew_for(LAB_LEASE_SECONDS + 2, &u, &other);
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4_OK);
         user_answer_held(&u);
         restart(true);
@@ -356,6 +346,7 @@ int main(void)
                 TEST(who_only_delays_loses_it),
                 TEST(who_makes_no_sense_loses_it),
                 TEST(who_does_not_know_it_is_believed_after_a_while),
+                TEST(however_late_it_says_so_first),
                 TEST(unless_it_was_about_to_return_it),
                 TEST(a_holder_whose_lease_has_run_out_is_not_asked),
                 TEST(a_holder_that_comes_back_is_asked_then),

@@ -31,12 +31,7 @@ static void hold(struct user *who, const char *name, struct user_open *ret)
 static int setup(void **state)
 {
         (void)state;
-        mds_lab_start(&lab, NULL);
-        lab.conf.delegations = true;
-        lab.mds.nfs.probe_back_channel = true;
-        lab.back_channels = true;
-        user_start(&u, &lab, "client", 1, 0, 0);
-        user_start(&other, &lab, "other", 2, 0, 0);
+        mds_lab_start_delegating(&lab, &u, &other);
         root = user_root(&u);
         assert_int_equal(user_touch(&u, &root, "f", 0666, &f), NFS4_OK);
         assert_int_equal(user_touch(&u, &root, "new", 0666, NULL), NFS4_OK);
@@ -53,17 +48,6 @@ static int teardown(void **state)
         user_answer_held(&other);
         mds_lab_stop(&lab);
         return 0;
-}
-
-static void seconds(uint32_t n)
-{
-        for (uint32_t i = 0; i < n; i++) {
-                mds_lab_run_ms(&lab, 1000);
-                if (i % 10 == 9) {
-                        assert_int_equal(user_renew(&u), NFS4_OK);
-                        assert_int_equal(user_renew(&other), NFS4_OK);
-                }
-        }
 }
 
 /* --- what conflicts */
@@ -251,7 +235,7 @@ static void it_is_not_given_again_soon(void **state)
         assert_int_equal(user_open(&other, &root, "f", &o), NFS4_OK);
         assert_int_equal(o.delegation, OPEN_DELEGATE_NONE_EXT);
         assert_int_equal(o.why, WND4_CONTENTION);
-        seconds(61);
+        user_renew_for(61, &u, &other);
         hold(&other, "f", &o);
 }
 

@@ -46,12 +46,7 @@ static void hold(void)
 static int start(void **state)
 {
         (void)state;
-        mds_lab_start(&lab, NULL);
-        lab.conf.delegations = true;
-        lab.mds.nfs.probe_back_channel = true;
-        lab.back_channels = true;
-        user_start(&u, &lab, "client", 1, 0, 0);
-        user_start(&other, &lab, "other", 2, 0, 0);
+        mds_lab_start_delegating(&lab, &u, &other);
         root = user_root(&u);
         assert_int_equal(user_touch(&u, &root, "f", 0666, &f), NFS4_OK);
         return 0;
@@ -76,15 +71,6 @@ static int teardown(void **state)
 static uint32_t delegations(void)
 {
         return delegations_count(lab.mds.delegations);
-}
-
-static void renew_for(uint32_t seconds, struct user *who)
-{
-        for (uint32_t i = 0; i < seconds; i++) {
-                mds_lab_run_ms(&lab, 1000);
-                if (i % 10 == 9)
-                        assert_int_equal(user_renew(who), NFS4_OK);
-        }
 }
 
 /* --- when one is given */
@@ -347,7 +333,7 @@ static void who_is_gone_is_not_asked(void **state)
         u.back.change = at.change + 1;
         u.back.size = 5000;
         assert_int_equal(user_getattr(&other, &f, &a), NFS4_OK);
-        renew_for(LAB_LEASE_SECONDS + 1, &other);
+        user_renew_for(LAB_LEASE_SECONDS + 1, &other, NULL);
         u.back.calls = 0;
         assert_int_equal(user_getattr(&other, &f, &a), NFS4_OK);
         assert_int_equal(a.size, 0); /* what never left it is lost */
@@ -394,6 +380,29 @@ static void who_does_not_return_it_loses_its_layout_too(void **state)
         assert_int_equal(user_test_stateid(&u, &held.delegated), NFS4ERR_DELEG_REVOKED);
 }
 
+/* Called back, and then its export goes; the call back would end while a data server is still being told. */
+static void it_is_not_gone_before_its_handles_are_fenced(void **state)
+{
+        struct stateid layout;
+
+        (void)state;
+        assert_int_equal(user_mkdir(&u, &root, "d", 0755, NULL), NFS4_OK);
+        assert_int_equal(user_layoutget(&u, &f, &held.delegated, &layout), NFS4_OK);
+        assert_int_equal(user_open(&other, &root, "f", &USER_OPEN(.access = READ)), NFS4ERR_DELAY);
+        user_renew_for(LAB_LEASE_SECONDS / 2 - 2, &u, NULL);
+        lab.ds[1].deaf = CTL_FENCE;
+        mds_lab_export(&lab,
+                       "exports:\n  - path: /d\n    rules:\n      - clients: '*'\n        access: rw\n");
+        assert_int_equal(lab.ds[1].unanswered_count, 1);
+        user_renew_for(3, &u, NULL);
+        assert_int_equal(delegations(), 1);
+        lab.ds[1].deaf = 0;
+        call_reply(lab.ds[1].unanswered[0]);
+        lab.ds[1].unanswered_count = 0;
+        mds_lab_run_ms(&lab, 1);
+        assert_int_equal(delegations(), 0);
+}
+
 static void it_is_reclaimed(void **state)
 {
         struct user_open o = USER_OPEN(.access = BOTH, .claim = CLAIM_PREVIOUS, .had = OPEN_DELEGATE_WRITE);
@@ -433,6 +442,7 @@ int main(void)
                 TEST(who_answers_nonsense_is_called_back),
                 TEST(who_is_gone_is_not_asked),
                 TEST(who_does_not_return_it_loses_its_layout_too),
+                TEST(it_is_not_gone_before_its_handles_are_fenced),
                 TEST(it_is_reclaimed),
         };
 

@@ -28,12 +28,7 @@ static int setup(void **state)
         struct user_attrs a;
 
         (void)state;
-        mds_lab_start(&lab, NULL);
-        lab.conf.delegations = true;
-        lab.mds.nfs.probe_back_channel = true;
-        lab.back_channels = true;
-        user_start(&u, &lab, "client", 1, 0, 0);
-        user_start(&other, &lab, "other", 2, 0, 0);
+        mds_lab_start_delegating(&lab, &u, &other);
         root = user_root(&u);
         assert_int_equal(user_touch(&u, &root, "f", 0666, &f), NFS4_OK);
         assert_int_equal(user_mkdir(&u, &root, "d", 0777, &dir), NFS4_OK);
@@ -73,17 +68,6 @@ static void hold(void)
         assert_int_equal(delegations(), 1);
 }
 
-static void seconds(uint32_t n)
-{
-        for (uint32_t i = 0; i < n; i++) {
-                mds_lab_run_ms(&lab, 1000);
-                if (i % 10 == 9) {
-                        assert_int_equal(user_renew(&u), NFS4_OK);
-                        assert_int_equal(user_renew(&other), NFS4_OK);
-                }
-        }
-}
-
 /* --- when one is given */
 
 static void what_is_read_again_is_delegated(void **state)
@@ -113,7 +97,7 @@ static void what_is_read_rarely_is_not(void **state)
         (void)state;
         for (int i = 0; i < 3; i++) {
                 assert_int_equal(read_once(&u, "f", 0, &o), OPEN_DELEGATE_NONE);
-                seconds(61);
+                user_renew_for(61, &u, &other);
         }
 }
 
@@ -271,7 +255,7 @@ static void a_client_with_many_is_asked_for_some(void **state)
         assert_int_equal(u.back.calls, 1);
         assert_int_equal(u.back.opnum, OP_CB_RECALL_ANY);
         assert_int_equal(u.back.keep, 6); /* of the seven that it had then */
-        seconds(11);
+        user_renew_for(11, &u, &other);
         assert_refused(USER_OPEN(.access = READ), "m15", WND4_RESOURCE);
         assert_int_equal(u.back.calls, 2); /* again */
         assert_int_equal(u.back.keep, 6);

@@ -295,15 +295,10 @@ static void an_export_that_is_taken_away(void **state)
 {
         static const char less[] =
                 "exports:\n  - path: /home\n    id: 9\n    rules:\n      - clients: '*'\n        access: rw\n";
-        struct exports *old = lab.mds.exports;
         struct user_attrs before = attrs(&root), a;
-        char error[256];
 
         (void)state;
-        assert_int_equal(
-                exports_load_text("less", less, sizeof(less) - 1, &lab.mds.exports, error, sizeof(error)), 0);
-        exports_free(old);
-        assert_int_equal(exports_prepare(&lab.mds), 0);
+        mds_lab_export(&lab, less);
         assert_int_equal(user_getattr(&su, &data, &a), NFS4ERR_STALE);
         assert_int_equal(user_getattr(&su, &pub, &a), NFS4ERR_STALE);
         assert_int_equal(user_getattr(&su, &home, &a), NFS4_OK);

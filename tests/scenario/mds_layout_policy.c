@@ -192,6 +192,28 @@ static void a_file_with_data_keeps_its_shape(void **state)
         says(&o.fh, "unit=1M,width=4");
 }
 
+/* A write that was under way when its handle was fenced: the data server has not told of it yet. */
+static void what_was_written_before_the_fence_is_looked_for(void **state)
+{
+        struct user_open o = USER_CREATE(.how = UNCHECKED4);
+        struct user_attrs a;
+        uint32_t unit, width;
+
+        (void)state;
+        o.mode = 0666;
+        assert_int_equal(user_open(&su, &root, "f", &o), NFS4_OK);
+        o = USER_OPEN();
+        assert_int_equal(user_open(&alice, &root, "f", &o), NFS4_OK);
+        shape(&alice, &o, &unit, &width);
+        assert_int_equal(user_getattr(&su, &o.fh, &a), NFS4_OK);
+        *lab_ds_object(&lab.ds[2], a.fileid) =
+                (struct lab_object){ .fileid = a.fileid, .there = true, .size = 10 };
+        assert_int_equal(set(&o.fh, "unit=2M"), NFS4ERR_PERM);
+        says(&o.fh, "unit=1M,width=4");
+        lab.ds[2].broken = true;
+        assert_int_equal(set(&o.fh, "unit=2M"), NFS4ERR_DELAY);
+}
+
 /* The client that writes is faster than the fence: the file has data when it has been acknowledged. */
 static void data_that_comes_meanwhile_wins(void **state)
 {
@@ -235,6 +257,7 @@ int main(void)
                 CASE(it_is_never_listed_and_refuses_what_makes_no_sense),
                 CASE(a_layout_of_the_old_shape_is_taken_back_first),
                 CASE(a_file_with_data_keeps_its_shape),
+                CASE(what_was_written_before_the_fence_is_looked_for),
                 CASE(data_that_comes_meanwhile_wins),
         };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Data servers join over the control connection (include/ctl.x), fall silent, come back; what one of them
  * says that cannot be is answered with an error and changes nothing. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -319,6 +320,20 @@ static void a_push_that_makes_no_sense_changes_nothing(void **state)
         assert_int_equal(size_of_file(), 1000);
 }
 
+/* NOENT would be STALE for the client, which has done nothing to the file. */
+static void a_push_that_the_store_refuses_is_not_of_a_file_that_is_gone(void **state)
+{
+        const ctl_push p = { .fileid = fileid, .generation = generation, .size = 1000 };
+
+        (void)state;
+        store_memory_fail_write(lab.store, 0, -ENOSPC);
+        assert_int_equal(push(&ds, p), CTL_NOSPC);
+        store_memory_fail_write(lab.store, 0, -EIO);
+        assert_int_equal(push(&ds, p), CTL_REFUSED);
+        assert_int_equal(push(&ds, p), CTL_OK);
+        assert_int_equal(size_of_file(), 1000);
+}
+
 /* --- answers that cannot be */
 
 static ctl_size said;
@@ -458,6 +473,7 @@ int main(void)
                 TEST(a_hello_that_makes_no_sense),
                 TEST(a_heartbeat_that_makes_no_sense_is_none),
                 TEST(a_push_that_makes_no_sense_changes_nothing),
+                TEST(a_push_that_the_store_refuses_is_not_of_a_file_that_is_gone),
                 TEST(a_size_that_cannot_be_is_no_answer),
                 TEST(one_that_does_not_answer),
                 TEST(who_says_nothing_is_closed),

@@ -236,24 +236,12 @@ static void a_deny_of_reading_shuts_out_readers(void **state)
 
 /* --- the export policy */
 
-static void load_exports(const char *text)
-{
-        struct exports *old = lab.mds.exports;
-        char error[512];
-
-        assert_int_equal(
-                exports_load_text("exports", text, strlen(text), &lab.mds.exports, error, sizeof(error)), 0);
-        exports_free(old);
-        recall_unexported(lab.mds.recalls);
-        mds_lab_run_ms(&lab, 1);
-}
-
 static void the_export_policy_takes_access_away(void **state)
 {
         (void)state;
-        load_exports("exports:\n  - path: /\n    rules:\n"
-                     "      - clients: 192.0.2.1\n        access: rw\n        squash: none\n"
-                     "      - clients: '*'\n        access: ro\n        squash: none\n");
+        mds_lab_export(&lab, "exports:\n  - path: /\n    rules:\n"
+                             "      - clients: 192.0.2.1\n        access: rw\n        squash: none\n"
+                             "      - clients: '*'\n        access: ro\n        squash: none\n");
         assert_int_equal(u.back.calls, 0);
         assert_int_equal(other.back.calls, 1);
         assert_int_equal(lab.ds[3].last_fence.client, client_by_id(&lab.mds.nfs, other.clientid)->tag);
@@ -264,8 +252,9 @@ static void the_export_policy_ends_layouts(void **state)
 {
         (void)state;
         u.back.answer = NFS4ERR_NOMATCHING_LAYOUT;
-        load_exports("exports:\n  - path: /\n    rules:\n"
-                     "      - clients: '*'\n        access: rw\n        squash: none\n        pnfs: no\n");
+        mds_lab_export(&lab,
+                       "exports:\n  - path: /\n    rules:\n"
+                       "      - clients: '*'\n        access: rw\n        squash: none\n        pnfs: no\n");
         assert_int_equal(u.back.calls, 1);
         assert_int_equal(other.back.calls, 1);
         mds_lab_run_ms(&lab, 10);
@@ -276,8 +265,8 @@ static void the_export_policy_ends_layouts(void **state)
 static void a_policy_that_changes_nothing_for_them(void **state)
 {
         (void)state;
-        load_exports("exports:\n  - path: /\n    rules:\n"
-                     "      - clients: 192.0.2.0/24\n        access: rw\n        squash: root\n");
+        mds_lab_export(&lab, "exports:\n  - path: /\n    rules:\n"
+                             "      - clients: 192.0.2.0/24\n        access: rw\n        squash: root\n");
         assert_int_equal(u.back.calls + other.back.calls, 0);
 }
 

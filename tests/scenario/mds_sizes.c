@@ -295,8 +295,9 @@ static void push(int ds, uint64_t size)
         uint64_t seq;
 
         assert_int_equal(meta_inode(lab.mds.meta, fileid, &inode), 0);
-        assert_int_equal(
-                size_extend(lab.mds.sizes, fileid, inode->generation, lab.ds[ds].server->id, size, &seq), 0);
+        assert_int_equal(size_extend(lab.mds.sizes, fileid, inode->generation, lab.ds[ds].server->id, size,
+                                     4096, &seq),
+                         0);
 }
 
 /* Synchronous writes through us, while one object is cut and another is not yet. */

@@ -188,6 +188,15 @@ static void a_layoutcommit_brings_what_the_data_servers_have(void **state)
         assert_int_equal(xdr_get_u64(&u.in), 5000);
 }
 
+static void a_layoutcommit_of_the_last_byte_there_can_be_is_wrong(void **state)
+{
+        uint64_t size = attrs().size;
+
+        (void)state;
+        assert_int_equal(layoutcommit(NFS4_UINT64_MAX), NFS4ERR_INVAL);
+        assert_int_equal(attrs().size, size);
+}
+
 static void a_layoutcommit_that_comes_late_spoils_nothing(void **state)
 {
         struct attr_set set = { .size = 1000 };
@@ -221,6 +230,7 @@ int main(void)
                 TEST(set_id_bits_stay_until_a_write),
                 TEST(a_time_stays_across_a_restart),
                 TEST(a_layoutcommit_brings_what_the_data_servers_have),
+                TEST(a_layoutcommit_of_the_last_byte_there_can_be_is_wrong),
                 TEST(a_layoutcommit_that_comes_late_spoils_nothing),
                 TEST(a_layoutcommit_does_not_wait_for_who_is_away),
         };

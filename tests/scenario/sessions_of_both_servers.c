@@ -9,12 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lab/door_lab.h"
-
-static bool is_mds(void)
-{
-        return door.v == &door.mds_v;
-}
+#include "tests/lab/door_session.h"
 
 /* --- slots */
 
@@ -63,8 +58,8 @@ static void slots_grow_with_their_use(void **state)
         struct peer_conf how = { .addr = door.addr,
                                  .owner = slice_str("client"),
                                  .minor = 1,
-                                 .exchange_flags =
-                                         is_mds() ? EXCHGID4_FLAG_USE_PNFS_MDS : EXCHGID4_FLAG_USE_PNFS_DS,
+                                 .exchange_flags = door_is_mds() ? EXCHGID4_FLAG_USE_PNFS_MDS
+                                                                 : EXCHGID4_FLAG_USE_PNFS_DS,
                                  .slots = SESSION_MAX_SLOTS,
                                  .timeout_ns = 10000000000,
                                  .cred = { .flavor = RPC_AUTH_SYS } };
@@ -86,133 +81,33 @@ static void slots_grow_with_their_use(void **state)
         rpc_server_free(dialler);
 }
 
-/* --- a session by hand */
+/* --- sessions by hand */
 
-static struct raw_peer *conn;
-static struct xdr_out x;
-static struct xdr_in in; /* behind the status and count of the compound */
-static uint64_t clientid;
-static uint8_t session[NFS4_SESSIONID_SIZE];
-static uint32_t seqid, count_at, ops;
-
-static void begin_bare(void)
-{
-        x = door_begin(1, NFS4_PROGRAM, NFS4_VERSION, NFSPROC4_COMPOUND, &door_nobody);
-        xdr_put_u32(&x, 0);
-        xdr_put_u32(&x, 1);
-        count_at = xdr_head_length(&x);
-        xdr_put_u32(&x, 0);
-        ops = 0;
-}
-
-static void op(uint32_t opnum)
-{
-        ops++;
-        xdr_put_u32(&x, opnum);
-}
-
-static enum nfsstat4 call_over(struct raw_peer *p)
-{
-        enum nfsstat4 status;
-
-        xdr_patch_u32(&x, count_at, ops);
-        raw_send_record(p, door_record, xdr_head_length(&x), 0);
-        door_run_ms(10);
-        in = raw_expect(p, 1, RPC_SUCCESS);
-        status = xdr_get_u32(&in);
-        xdr_get_u32(&in);
-        xdr_get_u32(&in);
-        return status;
-}
-
-static void begin(void)
-{
-        begin_bare();
-        op(OP_SEQUENCE);
-        xdr_put_fixed(&x, session, sizeof(session));
-        xdr_put_u32(&x, ++seqid);
-        xdr_put_u32(&x, 0);
-        xdr_put_u32(&x, 0);
-        xdr_put_bool(&x, false);
-}
-
-/* The results stand behind SEQUENCE's. */
-static enum nfsstat4 call(void)
-{
-        enum nfsstat4 status = call_over(conn);
-
-        assert_int_equal(xdr_get_u32(&in), OP_SEQUENCE);
-        assert_int_equal(xdr_get_u32(&in), NFS4_OK);
-        xdr_get_bytes(&in, NFS4_SESSIONID_SIZE + 5 * 4);
-        return status;
-}
-
-static enum nfsstat4 result(uint32_t opnum)
-{
-        assert_int_equal(xdr_get_u32(&in), opnum);
-        return xdr_get_u32(&in);
-}
-
-static void put_channel(uint32_t requests)
-{
-        xdr_put_u32(&x, 0);
-        xdr_put_u32(&x, 1049620);
-        xdr_put_u32(&x, 1049480);
-        xdr_put_u32(&x, 2048);
-        xdr_put_u32(&x, 8);
-        xdr_put_u32(&x, requests);
-        xdr_put_u32(&x, 0);
-}
-
-/* Sizes as Linux asks for them are given as they are. */
-static void expect_channel(uint32_t requests)
-{
-        xdr_get_u32(&in);
-        assert_int_equal(xdr_get_u32(&in), 1049620);
-        assert_int_equal(xdr_get_u32(&in), 1049480);
-        xdr_get_u32(&in);
-        assert_in_range(xdr_get_u32(&in), 8, 64);
-        assert_int_equal(xdr_get_u32(&in), requests);
-        assert_int_equal(xdr_get_u32(&in), 0);
-}
+static struct door_session client;
 
 static void make_session(void)
 {
-        conn = door_dial();
-        door_exchange_id(conn, 1, &door_nobody, 1, 0);
-        door_run_ms(10);
-        in = raw_expect(conn, 1, RPC_SUCCESS);
-        assert_int_equal(xdr_get_u32(&in), NFS4_OK);
-        xdr_get_opaque(&in, 10);
-        xdr_get_u32(&in);
-        assert_int_equal(result(OP_EXCHANGE_ID), NFS4_OK);
-        clientid = xdr_get_u64(&in);
-        assert_int_equal(xdr_get_u32(&in), 1);
-        assert_true(xdr_get_u32(&in) & (is_mds() ? EXCHGID4_FLAG_USE_PNFS_MDS : EXCHGID4_FLAG_USE_PNFS_DS));
-        begin_bare();
-        op(OP_CREATE_SESSION);
-        xdr_put_u64(&x, clientid);
-        xdr_put_u32(&x, 1);
-        xdr_put_u32(&x, CREATE_SESSION4_FLAG_PERSIST | CREATE_SESSION4_FLAG_CONN_BACK_CHAN);
-        put_channel(64);
-        put_channel(16);
-        xdr_put_u32(&x, 0x40000000);
-        xdr_put_u32(&x, 1);
-        xdr_put_u32(&x, RPC_AUTH_NONE);
-        assert_int_equal(call_over(conn), NFS4_OK);
-        assert_int_equal(result(OP_CREATE_SESSION), NFS4_OK);
-        xdr_get_fixed(&in, session, sizeof(session));
-        xdr_get_u32(&in);
-        assert_int_equal(xdr_get_u32(&in),
-                         is_mds() ? CREATE_SESSION4_FLAG_CONN_BACK_CHAN : 0); /* never PERSIST */
-        expect_channel(64);
-        seqid = 0;
+        door_session_start(&client, "owner", 0, 8);
 }
 
 static void hang_up(void)
 {
-        raw_peer_free(conn);
-        door_run_ms(10);
+        door_session_stop(&client);
+}
+
+static void begin_bare(void)
+{
+        door_bare(&client.cred);
+}
+
+static void begin(void)
+{
+        door_in_session(&client);
+}
+
+static enum nfsstat4 call(void)
+{
+        return door_run(&client);
 }
 
 static void connections_are_bound(void **state)
@@ -223,23 +118,23 @@ static void connections_are_bound(void **state)
         make_session();
         second = door_dial();
         begin_bare();
-        op(OP_BIND_CONN_TO_SESSION);
-        xdr_put_fixed(&x, session, sizeof(session));
-        xdr_put_u32(&x, CDFC4_FORE_OR_BOTH);
-        xdr_put_bool(&x, true); /* RDMA */
-        assert_int_equal(call_over(second), NFS4_OK);
-        assert_int_equal(result(OP_BIND_CONN_TO_SESSION), NFS4_OK);
-        xdr_get_bytes(&in, NFS4_SESSIONID_SIZE);
-        assert_int_equal(xdr_get_u32(&in), is_mds() ? CDFS4_BOTH : CDFS4_FORE);
-        assert_int_equal(xdr_get_u32(&in), 0);
+        door_op(OP_BIND_CONN_TO_SESSION);
+        xdr_put_fixed(&door_x, client.id, sizeof(client.id));
+        xdr_put_u32(&door_x, CDFC4_FORE_OR_BOTH);
+        xdr_put_bool(&door_x, true); /* RDMA */
+        assert_int_equal(door_call(second), NFS4_OK);
+        assert_int_equal(door_result(OP_BIND_CONN_TO_SESSION), NFS4_OK);
+        xdr_get_bytes(&door_in, NFS4_SESSIONID_SIZE);
+        assert_int_equal(xdr_get_u32(&door_in), door_is_mds() ? CDFS4_BOTH : CDFS4_FORE);
+        assert_int_equal(xdr_get_u32(&door_in), 0);
         begin_bare();
-        op(OP_BIND_CONN_TO_SESSION);
-        xdr_put_fixed(&x, session, sizeof(session));
-        xdr_put_u32(&x, CDFC4_BACK);
-        xdr_put_bool(&x, false);
-        assert_int_equal(call_over(second), is_mds() ? NFS4_OK : NFS4ERR_INVAL);
-        raw_peer_free(conn);
-        conn = second;
+        door_op(OP_BIND_CONN_TO_SESSION);
+        xdr_put_fixed(&door_x, client.id, sizeof(client.id));
+        xdr_put_u32(&door_x, CDFC4_BACK);
+        xdr_put_bool(&door_x, false);
+        assert_int_equal(door_call(second), door_is_mds() ? NFS4_OK : NFS4ERR_INVAL);
+        raw_peer_free(client.conn);
+        client.conn = second;
         begin();
         assert_int_equal(call(), NFS4_OK);
         hang_up();
@@ -250,15 +145,15 @@ static void the_back_channel_is_set_anew(void **state)
         (void)state;
         make_session();
         begin();
-        op(OP_BACKCHANNEL_CTL);
-        xdr_put_u32(&x, 0x40000001);
-        xdr_put_u32(&x, 1);
-        xdr_put_u32(&x, RPC_AUTH_NONE);
+        door_op(OP_BACKCHANNEL_CTL);
+        xdr_put_u32(&door_x, 0x40000001);
+        xdr_put_u32(&door_x, 1);
+        xdr_put_u32(&door_x, RPC_AUTH_NONE);
         assert_int_equal(call(), NFS4_OK);
         begin();
-        op(OP_BACKCHANNEL_CTL);
-        xdr_put_u32(&x, 0x40000001);
-        xdr_put_u32(&x, 0); /* no flavour at all */
+        door_op(OP_BACKCHANNEL_CTL);
+        xdr_put_u32(&door_x, 0x40000001);
+        xdr_put_u32(&door_x, 0); /* no flavour at all */
         assert_int_equal(call(), NFS4ERR_NOENT);
         hang_up();
 }
@@ -271,19 +166,19 @@ static void stateids_that_nobody_made(void **state)
         memset(ids[2].other, 0xff, sizeof(ids[2].other));
         make_session();
         begin();
-        op(OP_TEST_STATEID);
-        xdr_put_u32(&x, 3);
+        door_op(OP_TEST_STATEID);
+        xdr_put_u32(&door_x, 3);
         for (int i = 0; i < 3; i++)
-                put_stateid(&x, &ids[i]);
+                put_stateid(&door_x, &ids[i]);
         assert_int_equal(call(), NFS4_OK);
-        assert_int_equal(result(OP_TEST_STATEID), NFS4_OK);
-        assert_int_equal(xdr_get_u32(&in), 3);
+        assert_int_equal(door_result(OP_TEST_STATEID), NFS4_OK);
+        assert_int_equal(xdr_get_u32(&door_in), 3);
         for (int i = 0; i < 3; i++)
-                assert_int_equal(xdr_get_u32(&in), NFS4ERR_BAD_STATEID);
+                assert_int_equal(xdr_get_u32(&door_in), NFS4ERR_BAD_STATEID);
         for (int i = 0; i < 3; i++) {
                 begin();
-                op(OP_FREE_STATEID);
-                put_stateid(&x, &ids[i]);
+                door_op(OP_FREE_STATEID);
+                put_stateid(&door_x, &ids[i]);
                 assert_int_equal(call(), NFS4ERR_BAD_STATEID);
         }
         hang_up();
@@ -295,8 +190,8 @@ static void reclaiming_ends_once(void **state)
         make_session();
         for (int i = 0; i < 2; i++) {
                 begin();
-                op(OP_RECLAIM_COMPLETE);
-                xdr_put_bool(&x, false);
+                door_op(OP_RECLAIM_COMPLETE);
+                xdr_put_bool(&door_x, false);
                 assert_int_equal(call(), i == 0 ? NFS4_OK : NFS4ERR_COMPLETE_ALREADY);
         }
         hang_up();
@@ -308,16 +203,16 @@ static void the_root_tells_its_flavours(void **state)
         (void)state;
         make_session();
         begin();
-        op(OP_PUTROOTFH);
-        op(OP_SECINFO_NO_NAME);
-        xdr_put_u32(&x, 0);
-        op(OP_GETATTR);
-        xdr_put_u32(&x, 0);
+        door_op(OP_PUTROOTFH);
+        door_op(OP_SECINFO_NO_NAME);
+        xdr_put_u32(&door_x, 0);
+        door_op(OP_GETATTR);
+        xdr_put_u32(&door_x, 0);
         assert_int_equal(call(), NFS4ERR_NOFILEHANDLE);
-        assert_int_equal(result(OP_PUTROOTFH), NFS4_OK);
-        assert_int_equal(result(OP_SECINFO_NO_NAME), NFS4_OK);
-        assert_in_range(xdr_get_u32(&in), 1, 2);
-        assert_int_equal(xdr_get_u32(&in), RPC_AUTH_SYS);
+        assert_int_equal(door_result(OP_PUTROOTFH), NFS4_OK);
+        assert_int_equal(door_result(OP_SECINFO_NO_NAME), NFS4_OK);
+        assert_in_range(xdr_get_u32(&door_in), 1, 2);
+        assert_int_equal(xdr_get_u32(&door_in), RPC_AUTH_SYS);
         hang_up();
 }
 
@@ -326,10 +221,10 @@ static void the_root_is_no_file(void **state)
         (void)state;
         make_session();
         begin();
-        op(OP_PUTROOTFH);
-        op(OP_COMMIT);
-        xdr_put_u64(&x, 0);
-        xdr_put_u32(&x, 0);
+        door_op(OP_PUTROOTFH);
+        door_op(OP_COMMIT);
+        xdr_put_u64(&door_x, 0);
+        xdr_put_u32(&door_x, 0);
         assert_int_equal(call(), NFS4ERR_ISDIR);
         hang_up();
 }
@@ -337,17 +232,17 @@ static void the_root_is_no_file(void **state)
 static enum nfsstat4 destroy_clientid(void)
 {
         begin_bare();
-        op(OP_DESTROY_CLIENTID);
-        xdr_put_u64(&x, clientid);
-        return call_over(conn);
+        door_op(OP_DESTROY_CLIENTID);
+        xdr_put_u64(&door_x, client.clientid);
+        return door_call(client.conn);
 }
 
 static enum nfsstat4 destroy_session(void)
 {
         begin_bare();
-        op(OP_DESTROY_SESSION);
-        xdr_put_fixed(&x, session, sizeof(session));
-        return call_over(conn);
+        door_op(OP_DESTROY_SESSION);
+        xdr_put_fixed(&door_x, client.id, sizeof(client.id));
+        return door_call(client.conn);
 }
 
 static void a_client_goes_when_its_sessions_have_gone(void **state)

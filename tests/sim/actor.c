@@ -33,10 +33,10 @@ static void reclaim(struct mount *s)
         struct actor *c = s->arg;
         int status;
 
-        c->layout.held = c->delegation.held = false;
+        c->layout.held = c->delegation.held = c->delegation.is_open = false;
         if (!c->open || c->lost)
                 return;
-        status = nfs_reclaim(s, &c->fh, c->owner, &c->stateid);
+        status = nfs_reclaim(c, &c->stateid);
         c->lost = status != NFS4_OK;
         world_say(&c->sim->world, c->owner, "reclaims its open: %s", nfs_name(status));
         if (c->lost || !c->lock.held)
@@ -87,7 +87,7 @@ static void start(struct actor *c)
                 c->ds[i].arg = c;
         }
         c->open = c->lost = c->lock.held = c->returning.busy = false;
-        c->layout.held = c->delegation.held = c->delegation.asked = false;
+        c->layout.held = c->delegation.held = c->delegation.asked = c->delegation.is_open = false;
         c->unstable_count = 0;
         c->piece_count = c->next_piece = c->busy = 0;
         c->running = true;

@@ -13,6 +13,7 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/model.h"
 #include "tests/sim/mount.h"
+#include "tests/sim/names.h"
 
 enum {
         ACTOR_WORKERS = 3,
@@ -23,6 +24,8 @@ enum {
         ACTOR_IO = 2 * STRIPE_UNIT, /* the longest READ or WRITE */
         ACTOR_PIECES = 32,
         ACTOR_UNSTABLE = 256,
+        XATTRS = 2,
+        FILE_NAME = 8,
 };
 
 struct sim;
@@ -84,7 +87,11 @@ struct actor {
         uint32_t lives, rounds;
         struct fhandle root, shared;
         /* the open file */
-        bool open, lost; /* lost: the server has forgotten it */
+        bool open, closing, lost; /* lost: the server has forgotten it */
+        uint32_t access, deny;    /* OPEN4_SHARE_* */
+        uint64_t granted;         /* since when */
+        uint32_t name;
+        uint64_t opened; /* not before */
         struct fhandle fh;
         struct stateid stateid;
         struct model_file *file;
@@ -99,9 +106,11 @@ struct actor {
                 struct stateid stateid;
                 uint64_t from, to;
         } lock;
-        /* one for writing, of this file or another */
+        /* one, of this file or another */
         struct {
-                bool held, asked; /* asked: it is to be returned */
+                bool held, writes;
+                bool asked;   /* it is to be returned */
+                bool is_open; /* the open file is open by it alone */
                 struct fhandle fh;
                 struct stateid stateid;
                 struct model_file *file;
@@ -123,10 +132,21 @@ void actor_stop(struct actor *c);
 void actor_free(struct actor *c);
 uint64_t actor_random(struct actor *c, uint64_t below);
 
-/* --- file.c: work on the open file, for the main coroutine. */
-/* Open NAME in the shared folder, made when it is not there. False: try later. */
-bool file_open(struct actor *c, const char *name, bool create);
+/* --- file_name.c: for the main coroutine. */
+void file_name(uint32_t which, char ret[FILE_NAME]);
+/* Open a file in the shared folder, made when it is not there. False: try later. */
+bool file_open(struct actor *c, uint32_t which, bool create);
 void file_close(struct actor *c);
+/* More access, or less again. */
+void file_upgrade(struct actor *c);
+void file_downgrade(struct actor *c);
+/* Its lease cannot have run out, and nothing was taken from it: what it believes to have of FILE it has. */
+bool file_is_sure(const struct actor *c, const struct model_file *file);
+bool file_may_write(const struct actor *c);
+/* Whoever has it open keeps it. */
+void file_remove(struct actor *c, uint32_t which);
+
+/* --- file.c: work on the open file, for the main coroutine. */
 /* A layout, when there is one to be had. */
 void file_layout(struct actor *c, bool writes);
 void file_return_layout(struct actor *c);
@@ -145,13 +165,35 @@ void file_chmod(struct actor *c, uint32_t mode);
 void file_look(struct actor *c);
 /* Read all of it. */
 void file_verify(struct actor *c);
+/* Anything but OK: fails unless it may be answered at any time, or disks have been in trouble SINCE. */
+void file_check_refusal(struct actor *c, const char *what, int status, uint64_t since);
+uint64_t file_random_offset(struct actor *c, uint64_t limit);
 
-/* --- delegation.c. What an OPEN wishes for; what came with it, when it was sent SINCE then; it is given back
- * by the hand W; who has opened a file that is another's fails. */
-uint32_t delegation_want(const struct actor *c);
-void delegation_given(struct actor *c, const struct fhandle *fh, const struct stateid *s, uint64_t since);
+/* --- file_space.c: NFSv4.2, below LIMIT. */
+void file_allocate(struct actor *c, uint64_t limit);
+void file_punch(struct actor *c, uint64_t limit);
+void file_seek(struct actor *c, uint64_t limit);
+/* From another file in the shared folder, or the open one, to the open one. */
+void file_copy(struct actor *c, uint64_t limit);
+/* Set, remove or get one. */
+void file_xattr(struct actor *c);
+
+/* --- file_tier.c: names in the shared folder, when it is linked to a bucket, for the main coroutine. A verb
+ * of the tier; a new name. */
+void file_verb(struct actor *c, uint32_t which);
+void file_rename(struct actor *c, uint32_t from, uint32_t to);
+
+/* --- delegation.c. What an OPEN wishes for; what came with it, when it was sent SINCE then, perhaps instead
+ * of OPEN; the main coroutine has the file opened that it stands for; it is to be given back, and that by the
+ * hand W; it has it for certain; who has removed a file that is another's fails. */
+uint32_t delegation_want(struct actor *c);
+void delegation_given(struct actor *c, const struct fhandle *fh, const struct stateid *s, uint32_t type,
+                      uint64_t since, struct stateid *open);
+void delegation_claim(struct actor *c);
+bool delegation_is_wanted(const struct actor *c);
 void delegation_return(struct hand *w);
-void delegation_check_others(struct actor *c);
+bool delegation_is_sure(const struct actor *c, const struct model_file *file);
+void delegation_check_removed(struct actor *c, const struct model_file *file);
 
 /* A worker's coroutine. */
 void file_worker(void *hand);

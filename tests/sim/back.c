@@ -29,7 +29,9 @@ static enum nfsstat4 take_recall(struct actor *c, const struct stateid *s)
 
         if (!l->held || memcmp(s->other, l->stateid.other, sizeof(s->other)) != 0)
                 return NFS4ERR_NOMATCHING_LAYOUT;
-        if (s->seqid <= l->stateid.seqid && !l->recalled)
+        if (s->seqid < l->stateid.seqid && !l->recalled)
+                return NFS4ERR_OLD_STATEID; /* it was put off, or overtaken by a LAYOUTGET's answer */
+        if (s->seqid == l->stateid.seqid && !l->recalled)
                 world_fail(&c->sim->world, "CB_LAYOUTRECALL with sequence id %u after %u", s->seqid,
                            l->stateid.seqid);
         switch (actor_random(c, 8)) {
@@ -48,6 +50,7 @@ static void check_returned(struct actor *c, int status, uint64_t since)
         case NFS_LOST:
         case NFS4ERR_BAD_STATEID:
         case NFS4ERR_OLD_STATEID:
+        case NFS4ERR_STALE: /* closed, and removed */
         case NFS4ERR_EXPIRED: return;
         case NFS4ERR_NOSPC:
         case NFS4ERR_IO:
@@ -76,12 +79,12 @@ void back_return(void *arg)
         struct actor *c = arg;
 
         for (;;) {
-                while (!c->returning.busy && !c->delegation.asked)
+                while (!c->returning.busy && !delegation_is_wanted(c))
                         co_wait(UINT64_MAX);
                 co_sleep(actor_random(c, 2 * SECOND_NS));
                 if (c->returning.busy)
                         return_layout(c);
-                if (c->delegation.asked)
+                if (delegation_is_wanted(c))
                         delegation_return(&c->returner);
         }
 }
@@ -115,12 +118,31 @@ static void put_attributes(struct xdr_out *x)
 
 /* --- calls */
 
+/* Is an answer still on its way that this callback refers to? RFC 8881 §2.10.6.3. */
+static bool get_referring_calls(const struct mount *s, struct xdr_in *x)
+{
+        bool outstanding = false;
+
+        for (uint32_t lists = xdr_get_u32(x); lists > 0 && !x->bad; lists--) {
+                const uint8_t *session = xdr_get_bytes(x, NFS4_SESSIONID_SIZE);
+
+                for (uint32_t calls = xdr_get_u32(x); calls > 0 && !x->bad; calls--) {
+                        uint32_t seqid = xdr_get_u32(x), slot = xdr_get_u32(x);
+
+                        outstanding |= session && memcmp(session, s->id, NFS4_SESSIONID_SIZE) == 0 &&
+                                       slot < MOUNT_SLOTS && seqid == s->seqid[slot] + 1;
+                }
+        }
+        return outstanding;
+}
+
 /* What CB_SEQUENCE comes to. */
 static enum nfsstat4 get_sequence(struct actor *c, struct xdr_in *x, bool *ret_again)
 {
         struct back *b = &c->back;
         const uint8_t *session;
-        uint32_t seqid, lists;
+        uint32_t seqid;
+        bool early;
 
         if (xdr_get_u32(x) != OP_CB_SEQUENCE)
                 return NFS4ERR_OP_NOT_IN_SESSION;
@@ -128,11 +150,7 @@ static enum nfsstat4 get_sequence(struct actor *c, struct xdr_in *x, bool *ret_a
         seqid = xdr_get_u32(x);
         CHECK(xdr_get_u32(x) == 0 && xdr_get_u32(x) == 0); /* one slot */
         xdr_get_bool(x);
-        for (lists = xdr_get_u32(x); lists > 0 && !x->bad; lists--) {
-                xdr_get_bytes(x, NFS4_SESSIONID_SIZE);
-                for (uint32_t calls = xdr_get_u32(x); calls > 0 && !x->bad; calls--)
-                        xdr_get_u64(x); /* sequence id and slot */
-        }
+        early = get_referring_calls(&c->mds, x);
         CHECK(!x->bad);
         if (!c->mds.up || memcmp(session, c->mds.id, NFS4_SESSIONID_SIZE) != 0)
                 return NFS4ERR_BADSESSION;
@@ -144,8 +162,13 @@ static enum nfsstat4 get_sequence(struct actor *c, struct xdr_in *x, bool *ret_a
         *ret_again = seqid == b->seqid && seqid != 0;
         if (*ret_again && b->silent)
                 return NFS4ERR_DELAY;
+        if (seqid < b->seqid)
+                return NFS4ERR_SEQ_MISORDERED; /* it was sent again since, and comes late on a connection that
+                                                  was left */
         if (!*ret_again && seqid != b->seqid + 1)
                 world_fail(&c->sim->world, "CB_SEQUENCE with sequence id %u after %u", seqid, b->seqid);
+        if (early && !*ret_again)
+                return NFS4ERR_DELAY;
         b->seqid = seqid;
         return NFS4_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "ds/ctl_client.h"
 #include "mds/fleet/fleet.h"
 #include "mds/store/fsck.h"
+#include "mds/tier/tier.h"
 
 enum { CONF_TEXT = 1024, ERROR_TEXT = 256 };
 #define DISK_BYTES (64ull << 20)
@@ -69,6 +71,33 @@ static void configure_ds(struct cluster *c, struct sim_ds *d)
 
 /* --- the MDS */
 
+static void check_store(struct cluster *c)
+{
+        struct fsck_report report = { 0 };
+
+        if (fsck_run(sim_store_inner(c->mds.store), stderr, &report) < 0 || report.problems > 0)
+                world_fail(c->world, "the store has %llu problems", (unsigned long long)report.problems);
+}
+
+static struct http *connect_s3(struct tier *t, const struct repo_conf *conf)
+{
+        (void)conf;
+        return sim_s3_connect(CONTAINER(t->mds->conf, const struct sim_mds, conf)->s3, t->mds->env);
+}
+
+static bool link_repo(struct sim_mds *m)
+{
+        char error[ERROR_TEXT];
+        struct repo_conf conf;
+        bool ok;
+
+        m->mds->tier->connect = connect_s3;
+        CHECK(repo_conf_load_text("repo", m->repo, strlen(m->repo), &conf, error, sizeof(error)) == 0);
+        ok = repo_link(m->mds->tier, "repo", &conf, error, sizeof(error)) == 0;
+        repo_conf_free(&conf);
+        return ok;
+}
+
 bool cluster_start_mds(struct cluster *c)
 {
         struct sim_mds *m = &c->mds;
@@ -77,6 +106,10 @@ bool cluster_start_mds(struct cluster *c)
         world_say(c->world, m->node->name, "starts");
         net_power_on(m->node);
         m->mds = mds_start(&m->conf, &m->node->env, NULL, sim_store_attach(m->store));
+        if (m->mds && m->s3 && !link_repo(m)) {
+                mds_stop(m->mds);
+                m->mds = NULL;
+        }
         return m->mds != NULL;
 }
 
@@ -88,10 +121,13 @@ void cluster_crash_mds(struct cluster *c, bool power_lost)
         world_say(c->world, m->node->name, power_lost ? "loses power" : "is killed");
         net_cut(m->node, power_lost);
         sim_store_crash(m->store, power_lost);
+        if (m->s3)
+                sim_s3_crash(m->s3, m->node);
         mds_stop(m->mds);
         m->mds = NULL;
         m->node->off = power_lost;
         m->node->stopped_until = 0;
+        check_store(c);
 }
 
 /* --- data servers */
@@ -121,6 +157,8 @@ void cluster_start_ds(struct cluster *c, uint32_t i)
         d->ended = false;
         d->ds = ds_new(&d->conf, &d->node->env, NULL, sim_disk_attach(d->disk, d->node), ended, d);
         CHECK(d->ds != NULL);
+        d->ds->make_http = sim_s3_connect;
+        d->ds->make_http_arg = c->mds.s3;
 }
 
 static void free_ds(struct sim_ds *d)
@@ -137,8 +175,11 @@ void cluster_crash_ds(struct cluster *c, uint32_t i, bool power_lost)
 
         CHECK(d->ds);
         world_say(c->world, d->node->name, power_lost ? "loses power" : "is killed");
+        c->crashes++;
         net_cut(d->node, power_lost);
         sim_disk_crash(d->disk, power_lost);
+        if (c->mds.s3)
+                sim_s3_crash(c->mds.s3, d->node);
         if (power_lost)
                 d->lost_at_ns = c->world->now;
         free_ds(d);
@@ -182,11 +223,13 @@ struct sim_ds *cluster_ds_at(struct cluster *c, const struct netaddr *addr)
         return NULL;
 }
 
-void cluster_init(struct cluster *c, struct world *w, uint32_t ds_count)
+void cluster_init(struct cluster *c, struct world *w, uint32_t ds_count, struct sim_s3 *s3, const char *repo)
 {
         *c = (struct cluster){ .world = w, .ds_count = ds_count };
         c->mds.node = world_add(w, "mds");
         c->mds.store = sim_store_new(c->mds.node);
+        c->mds.s3 = s3;
+        c->mds.repo = repo;
         configure_mds(c);
         CHECK(cluster_start_mds(c));
         for (uint32_t i = 0; i < ds_count; i++) {
@@ -200,12 +243,27 @@ void cluster_init(struct cluster *c, struct world *w, uint32_t ds_count)
         }
 }
 
-static void check_store(struct cluster *c)
+/* An object of a file that the MDS does not know. */
+static void count_stray(void *arg, const char *path)
 {
-        struct fsck_report report = { 0 };
+        struct cluster *c = arg;
+        const struct inode *inode;
+        uint64_t fileid = strtoull(path + strlen("objects/00/"), NULL, 16);
 
-        if (fsck_run(sim_store_inner(c->mds.store), stderr, &report) < 0 || report.problems > 0)
-                world_fail(c->world, "the store has %llu problems", (unsigned long long)report.problems);
+        if (meta_inode(c->mds.mds->meta, fileid, &inode) != -ENOENT)
+                return;
+        c->strays++;
+        if (c->telling)
+                fprintf(stderr, "nobody's: %s\n", path);
+}
+
+uint32_t cluster_strays(struct cluster *c, bool tell)
+{
+        c->telling = tell;
+        c->strays = 0;
+        for (uint32_t i = 0; i < c->ds_count; i++)
+                sim_disk_each(c->ds[i].disk, "objects", count_stray, c);
+        return c->strays;
 }
 
 void cluster_destroy(struct cluster *c)

@@ -22,6 +22,7 @@ struct sim_disk {
         struct platter platter;
         uint64_t capacity, max_delay_ns;
         bool full, fail_next;
+        bool shares;           /* blocks between files */
         struct handle *handle; /* of the process that lives */
 };
 
@@ -177,6 +178,19 @@ static int64_t do_copy(struct handle *h, const struct disk_req *r)
         return (int64_t)done;
 }
 
+/* As FICLONERANGE: whole blocks, but for the end of the source. */
+static int64_t do_clone(struct handle *h, const struct disk_req *r)
+{
+        const struct file *from = opened(h, r->from_fd)->file;
+
+        if (!h->on->shares)
+                return -EOPNOTSUPP;
+        if (r->offset % BLOCK || r->from_offset % BLOCK ||
+            (r->span % BLOCK && r->from_offset + r->span < from->size))
+                return -EINVAL;
+        return do_copy(h, r);
+}
+
 static int64_t perform(struct request *q)
 {
         struct handle *h = q->handle;
@@ -184,7 +198,8 @@ static int64_t perform(struct request *q)
         struct platter *p = &h->on->platter;
         struct open_file *o = r->op == DISK_OPEN || r->op == DISK_UNLINK ? NULL : opened(h, r->fd);
 
-        if (r->op == DISK_WRITE || r->op == DISK_TRUNCATE || r->op == DISK_PUNCH || r->op == DISK_COPY)
+        if (r->op == DISK_WRITE || r->op == DISK_TRUNCATE || r->op == DISK_PUNCH || r->op == DISK_COPY ||
+            r->op == DISK_CLONE)
                 o->file->mtime_ns = env_wall(&h->node->env);
         switch (r->op) {
         case DISK_OPEN: return do_open(h, r);
@@ -199,7 +214,7 @@ static int64_t perform(struct request *q)
         case DISK_SEEK_DATA:
         case DISK_SEEK_HOLE: return do_seek(o->file, r);
         case DISK_COPY: return do_copy(h, r);
-        case DISK_CLONE: return -EOPNOTSUPP;
+        case DISK_CLONE: return do_clone(h, r);
         }
         return -EINVAL;
 }
@@ -232,6 +247,9 @@ static void on_timer(struct timer *t)
         } else if (!q->early) {
                 q->req->result = perform(q);
         }
+        if (d)
+                world_note(d->world,
+                           (uint64_t)q->req->op << 56 ^ q->req->offset << 8 ^ (uint64_t)q->req->result);
         finish(q);
 }
 
@@ -290,6 +308,16 @@ static int handle_file_size(struct disk *disk, int fd, uint64_t *ret_size, uint6
         return 0;
 }
 
+static int handle_set_mtime(struct disk *disk, int fd, uint64_t mtime_ns)
+{
+        struct handle *h = CONTAINER(disk, struct handle, disk);
+
+        if (!h->on)
+                return -EIO;
+        opened(h, fd)->file->mtime_ns = mtime_ns;
+        return 0;
+}
+
 static int handle_space(struct disk *disk, uint64_t *ret_total, uint64_t *ret_free)
 {
         struct sim_disk *d = CONTAINER(disk, struct handle, disk)->on;
@@ -333,6 +361,7 @@ static const struct disk_ops handle_ops = {
         .submit = handle_submit,
         .close_fd = handle_close_fd,
         .file_size = handle_file_size,
+        .set_mtime = handle_set_mtime,
         .space = handle_space,
         .list = handle_list,
         .mkdir = handle_mkdir,
@@ -416,6 +445,7 @@ struct sim_disk *sim_disk_new(struct world *w, uint64_t capacity)
         d->world = d->platter.world = w;
         d->capacity = capacity;
         d->max_delay_ns = MS_NS / 2;
+        d->shares = world_once_in(w, 2);
         list_init(&d->platter.files);
         return d;
 }

@@ -114,6 +114,55 @@ static void partition(struct fate *f)
                 net_block(world(f)->net, b, a, false);
 }
 
+static void part(struct fate *f, struct node *a, struct node *b)
+{
+        world_say(world(f), "net", "%s and %s do not reach each other", a->name, b->name);
+        net_block(world(f)->net, a, b, true);
+        net_block(world(f)->net, b, a, true);
+}
+
+static void join(struct fate *f, struct node *a, struct node *b)
+{
+        world_say(world(f), "net", "%s and %s reach each other again", a->name, b->name);
+        net_block(world(f)->net, a, b, false);
+        net_block(world(f)->net, b, a, false);
+}
+
+static struct node *any_actor(struct fate *f)
+{
+        struct sim *sim = f->all->sim;
+
+        return sim->actors[world_random(world(f), sim->actor_count)].node;
+}
+
+/* A client that the MDS cannot reach, with layouts that others have fenced, and a data server that starts
+ * again meanwhile. */
+static void strand_actor(struct fate *f)
+{
+        struct node *client = any_actor(f), *mds = cluster(f)->mds.node;
+
+        part(f, client, mds);
+        pause_ms(f, 1, 4000);
+        if (world_once_in(world(f), 2)) /* and it does not see it happen */
+                client->stopped_until = world(f)->now + world_random(world(f), LEASE_SECONDS * SECOND_NS);
+        crash_ds(f);
+        pause_ms(f, 1, 8000);
+        join(f, client, mds);
+}
+
+/* A client and a data server have each other, but not the MDS, which goes on without them. */
+static void strand_both(struct fate *f)
+{
+        struct node *client = any_actor(f), *mds = cluster(f)->mds.node;
+        struct node *ds = cluster(f)->ds[any_ds(f)].node;
+
+        part(f, client, mds);
+        part(f, ds, mds);
+        pause_ms(f, 1000, 20000);
+        join(f, ds, mds);
+        join(f, client, mds);
+}
+
 static void break_connections(struct fate *f)
 {
         for (uint64_t i = world_random(world(f), 6); i > 0; i--) {
@@ -181,19 +230,52 @@ static void slow_disk(struct fate *f)
 static void fail_store(struct fate *f)
 {
         begin_trouble(f);
+        world_say(world(f), "mds", "has a store that refuses the next batch");
         sim_store_fail_next(cluster(f)->mds.store, world_once_in(world(f), 2) ? -ENOSPC : -EIO);
         pause_ms(f, 10, 500);
         sim_store_fail_next(cluster(f)->mds.store, 0);
         end_trouble(f);
 }
 
+/* --- the object store */
+
+static void trouble_s3(struct fate *f)
+{
+        struct sim_s3 *s = f->all->sim->repo.s3;
+
+        if (!s)
+                return;
+        if (world_once_in(world(f), 2))
+                s->refuse_once_in = 1 + (uint32_t)world_random(world(f), 4);
+        if (world_once_in(world(f), 2))
+                s->cut_once_in = 2 + (uint32_t)world_random(world(f), 4);
+        if (world_once_in(world(f), 2))
+                s->delay_ns = 1 + world_random(world(f), 10 * SECOND_NS);
+        world_say(world(f), "s3", "refuses 1 in %u, cuts 1 in %u, takes up to %.3f s", s->refuse_once_in,
+                  s->cut_once_in, (double)s->delay_ns / 1e9);
+        pause_ms(f, 100, 40000);
+        sim_s3_mend(s);
+        world_say(world(f), "s3", "is well again");
+}
+
 /* --- */
 
 static void (*const kinds[])(struct fate *) = {
-        crash_ds,  crash_ds,          crash_mds,    crash_actor, stop_node, set_clock, partition,
-        partition, break_connections, slow_network, fill_disk,   fail_disk, slow_disk, fail_store,
+        crash_ds,  crash_ds,   crash_mds,         crash_actor,  stop_node,  set_clock,
+        partition, partition,  break_connections, slow_network, fill_disk,  fail_disk,
+        slow_disk, fail_store, strand_actor,      strand_both,  trouble_s3,
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/* One that this seed has, most of the time. */
+static uint64_t any_kind(struct fate *f)
+{
+        uint64_t kind = world_random(world(f), KINDS);
+
+        for (uint32_t tries = 0; !(f->all->kinds >> kind & 1) && tries < KINDS / 2; tries++)
+                kind = world_random(world(f), KINDS);
+        return kind;
+}
 
 static void run(void *arg)
 {
@@ -201,9 +283,9 @@ static void run(void *arg)
         struct faults *all = f->all;
 
         while (!all->stopping) {
-                uint64_t kind = world_random(world(f), KINDS);
+                uint64_t kind = any_kind(f);
 
-                pause_ms(f, 1, 6000);
+                pause_ms(f, 1, all->pause_ms);
                 if (!(all->kinds >> kind & 1))
                         continue;
                 all->active++;
@@ -222,6 +304,7 @@ void faults_start(struct faults *f, struct sim *sim)
         f->sim = sim;
         f->node = world_add(&sim->world, "fate");
         f->kinds = (uint32_t)(world_random(&sim->world, 1 << KINDS) & world_random(&sim->world, 1 << KINDS));
+        f->pause_ms = 500 + world_random(&sim->world, 8000);
         for (uint32_t i = 0; i < FATES; i++) {
                 f->fates[i].all = f;
                 co_start(&f->fates[i].co, &f->node->env, run, &f->fates[i]);

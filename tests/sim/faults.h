@@ -20,7 +20,8 @@ struct faults {
         struct sim *sim;
         struct node *node;
         struct fate fates[FATES];
-        uint32_t kinds; /* a bit each */
+        uint32_t kinds;    /* a bit each */
+        uint64_t pause_ms; /* at most, between two */
         bool stopping;
         uint32_t active;          /* faults that are not mended yet */
         uint64_t calm_since_ns;   /* when the last one was */

@@ -19,13 +19,16 @@ static bool note_lost(struct actor *c, int status)
         case NFS4ERR_BAD_STATEID:
         case NFS4ERR_STALE_STATEID:
         case NFS4ERR_OLD_STATEID:
+        case NFS4ERR_DELEG_REVOKED: /* it was long about what it did when it was called back */
         case NFS4ERR_EXPIRED: c->lost = true; return true;
+        case NFS4ERR_STALE: /* and since nobody else had it open, it is gone */
+                c->lost = names_may_be_removed(&c->sim->names, c->name, c->opened);
+                return c->lost;
         default: return false;
         }
 }
 
-/* Anything but OK: what may be answered at any time, or while a disk is in trouble. */
-static void check_refusal(struct actor *c, const char *what, int status, uint64_t since)
+void file_check_refusal(struct actor *c, const char *what, int status, uint64_t since)
 {
         bool trouble = status == NFS4ERR_NOSPC || status == NFS4ERR_IO;
 
@@ -34,53 +37,7 @@ static void check_refusal(struct actor *c, const char *what, int status, uint64_
         world_fail(&c->sim->world, "%s: %s answers %s", c->owner, what, nfs_name(status));
 }
 
-/* --- opening */
-
-bool file_open(struct actor *c, const char *name, bool create)
-{
-        uint64_t since = now(c);
-        struct attributes a;
-        int status;
-
-        if (c->delegation.held && actor_random(c, 2) == 0)
-                delegation_return(&c->main);
-        status = nfs_open(&c->main, &c->shared, name, create, &c->fh, &c->stateid);
-
-        if (status == NFS4ERR_NOSPC && faults_no_room(&c->sim->faults, since))
-                return false;
-        if (status != NFS4_OK) {
-                check_refusal(c, "OPEN", status, since);
-                return false;
-        }
-        c->open = true;
-        c->lost = c->layout.held = c->lock.held = false;
-        c->unstable_count = 0;
-        status = nfs_getattr(&c->main, &c->fh, &a);
-        if (status == NFS4_OK) {
-                c->file = model_file(&c->sim->model, a.fileid);
-                if (c->delegation.held && memcmp(&c->delegation.fh, &c->fh, sizeof(c->fh)) == 0)
-                        c->delegation.file = c->file;
-                delegation_check_others(c);
-                return true;
-        }
-        check_refusal(c, "GETATTR", status, since);
-        file_close(c);
-        return false;
-}
-
-void file_close(struct actor *c)
-{
-        uint64_t since = now(c);
-        int status;
-
-        if (c->lock.held)
-                file_unlock(c);
-        status = c->lost ? NFS4_OK : nfs_close(&c->main, &c->fh, &c->stateid);
-
-        if (status != NFS4_OK)
-                check_refusal(c, "CLOSE", status, since);
-        c->open = false;
-}
+/* --- layouts */
 
 void file_layout(struct actor *c, bool writes)
 {
@@ -97,7 +54,7 @@ void file_layout(struct actor *c, bool writes)
         if (more && status == NFS4ERR_BAD_STATEID)
                 c->layout.held = false;
         else if (status != NFS4_OK && status != NFS4ERR_LAYOUTUNAVAILABLE && status != NFS4ERR_NOENT)
-                check_refusal(c, "LAYOUTGET", status, since);
+                file_check_refusal(c, "LAYOUTGET", status, since);
 }
 
 void file_return_layout(struct actor *c)
@@ -106,7 +63,7 @@ void file_return_layout(struct actor *c)
         int status = c->layout.held ? nfs_layoutreturn(&c->main, &c->fh, &c->layout) : NFS4_OK;
 
         if (status != NFS4_OK && status != NFS4ERR_BAD_STATEID && status != NFS4ERR_OLD_STATEID)
-                check_refusal(c, "LAYOUTRETURN", status, since);
+                file_check_refusal(c, "LAYOUTRETURN", status, since);
         c->layout.held = false;
 }
 
@@ -123,7 +80,7 @@ static int ds_of(const struct actor *c, uint64_t offset, bool for_writing)
 
 /* How a READ, WRITE or COMMIT ended; after a refusal by a data server: what that means for the layout (RFC
  * 8881 §13.11, and what Linux does). */
-enum end { DONE, TRY_MDS, GIVE_UP };
+enum end { DONE, TRY_MDS, AGAIN, GIVE_UP };
 static enum end judge(struct actor *c, const char *what, int ds, int status, uint64_t since)
 {
         switch (status) {
@@ -133,17 +90,20 @@ static enum end judge(struct actor *c, const char *what, int ds, int status, uin
                 if (ds >= 0)
                         return TRY_MDS; /* this one goes through the MDS */
                 break;
+        case NFS_LOST:
+                if (ds >= 0 && actor_random(c, 2) == 0)
+                        return AGAIN; /* in a new session, by the same layout */
+                /* fall through */
         case NFS4ERR_PNFS_NO_LAYOUT:
         case NFS4ERR_STALE:
         case NFS_UNREACHABLE:
-        case NFS_LOST:
                 if (ds >= 0)
                         c->layout.held = false;
                 if (ds >= 0 || status == NFS_LOST)
                         return TRY_MDS;
                 break;
         }
-        check_refusal(c, what, status, since);
+        file_check_refusal(c, what, status, since);
         return GIVE_UP;
 }
 
@@ -181,6 +141,8 @@ static enum end try_write(struct actor *c, struct hand *w, const struct piece *p
                            (uint32_t)(p->to - p->from), p->stable, &r);
         world_say(&c->sim->world, c->owner, "WRITE %u %llu..%llu to %d stable %u: %s", e->number,
                   (unsigned long long)p->from, (unsigned long long)p->to, ds, p->stable, nfs_name(status));
+        if (status == NFS4_OK)
+                exclusion_check_write(c->sim, c, e);
         if (status == NFS4_OK)
                 take_written(c, p, e, &r);
         else if (status >= 0)
@@ -220,7 +182,7 @@ static void run_piece(struct actor *c, struct hand *w, const struct piece *p)
 
                 if (end == TRY_MDS && ds >= 0)
                         end = try(c, w, p, -1);
-                if (end != TRY_MDS)
+                if (end != TRY_MDS && end != AGAIN)
                         return;
         }
 }
@@ -269,7 +231,7 @@ static void add_pieces(struct actor *c, const struct piece *whole)
 }
 
 /* Whole words; the ends are often those of stripe units. */
-static uint64_t random_offset(struct actor *c, uint64_t limit)
+uint64_t file_random_offset(struct actor *c, uint64_t limit)
 {
         uint64_t grain = actor_random(c, 3) == 0 ? STRIPE_UNIT : MODEL_WORD;
 
@@ -279,9 +241,9 @@ static uint64_t random_offset(struct actor *c, uint64_t limit)
 void file_io(struct actor *c, bool is_write, uint32_t count, uint64_t limit)
 {
         if (!c->layout.held && actor_random(c, 3) != 0)
-                file_layout(c, true);
+                file_layout(c, file_may_write(c));
         while (count-- > 0) {
-                uint64_t a = random_offset(c, limit), b = random_offset(c, limit);
+                uint64_t a = file_random_offset(c, limit), b = file_random_offset(c, limit);
                 struct piece p = { .from = a < b ? a : b, .to = a < b ? b : a, .is_write = is_write };
 
                 if (p.to - p.from > ACTOR_IO)
@@ -345,30 +307,15 @@ void file_flush(struct actor *c)
 
 /* --- locks */
 
-/* It has what it believes to have, since its lease cannot have run out: RFC 8881 §8.3. */
-static bool is_certain(const struct actor *c, const struct model_file *file)
-{
-        return c->running && c->lock.held && !c->lost && c->file == file &&
-               c->mds.renewed_ns + LEASE_SECONDS * SECOND_NS > now(c);
-}
-
-static void check_alone(struct actor *c)
-{
-        for (uint32_t i = 0; i < c->sim->actor_count; i++) {
-                const struct actor *other = &c->sim->actors[i];
-
-                if (other != c && is_certain(other, c->file) && is_certain(c, c->file) &&
-                    other->lock.from < c->lock.to && other->lock.to > c->lock.from)
-                        world_fail(&c->sim->world, "%s gets a lock that %s has", c->owner, other->owner);
-        }
-}
-
 void file_lock(struct actor *c, uint64_t limit)
 {
-        uint64_t since = now(c), a = random_offset(c, limit), b = random_offset(c, limit);
+        uint64_t since = now(c), a = file_random_offset(c, limit), b = file_random_offset(c, limit);
         int status;
 
         if (c->lock.held || a == b)
+                return;
+        delegation_claim(c);
+        if (c->lost)
                 return;
         c->lock.from = a < b ? a : b;
         c->lock.to = a < b ? b : a;
@@ -378,10 +325,8 @@ void file_lock(struct actor *c, uint64_t limit)
         world_say(&c->sim->world, c->owner, "LOCK %llu..%llu: %s", (unsigned long long)c->lock.from,
                   (unsigned long long)c->lock.to, nfs_name(status));
         c->lock.held = status == NFS4_OK;
-        if (status == NFS4_OK)
-                check_alone(c);
-        else if (status != NFS4ERR_DENIED)
-                check_refusal(c, "LOCK", status, since);
+        if (status != NFS4_OK && status != NFS4ERR_DENIED)
+                file_check_refusal(c, "LOCK", status, since);
 }
 
 void file_unlock(struct actor *c)
@@ -397,7 +342,7 @@ void file_unlock(struct actor *c)
         }
         world_say(&c->sim->world, c->owner, "LOCKU: %s", nfs_name(status));
         if (status != NFS4_OK && !(again && status == NFS4ERR_BAD_STATEID)) /* it went with a restart */
-                check_refusal(c, "LOCKU", status, since);
+                file_check_refusal(c, "LOCKU", status, since);
 }
 
 /* --- size */
@@ -422,7 +367,7 @@ void file_truncate(struct actor *c, uint64_t size)
         }
         if (status >= 0)
                 model_refused(c->file, cut);
-        check_refusal(c, "SETATTR", status, since);
+        file_check_refusal(c, "SETATTR", status, since);
 }
 
 void file_chmod(struct actor *c, uint32_t mode)
@@ -432,7 +377,7 @@ void file_chmod(struct actor *c, uint32_t mode)
 
         world_say(&c->sim->world, c->owner, "SETATTR mode %o: %s", mode, nfs_name(status));
         if (status != NFS4_OK)
-                check_refusal(c, "SETATTR", status, since);
+                file_check_refusal(c, "SETATTR", status, since);
 }
 
 void file_look(struct actor *c)
@@ -442,7 +387,7 @@ void file_look(struct actor *c)
         int status = nfs_getattr(&c->main, &c->fh, &a);
 
         if (status != NFS4_OK) {
-                check_refusal(c, "GETATTR", status, since);
+                file_check_refusal(c, "GETATTR", status, since);
                 return;
         }
         world_say(&c->sim->world, c->owner, "GETATTR size %llu change %llu", (unsigned long long)a.size,

@@ -16,10 +16,11 @@
 #include "base/log.h"
 #include "tests/sim/sim.h"
 
-enum { DEFAULT_STEPS = 8000, TWICE_EVERY = 50, MOST_FAILURES = 10 };
+enum { DEFAULT_STEPS = 8000, TWICE_EVERY = 50, MOST_FAILURES = 10, MOST_JOBS = 64 };
 
 struct plan {
-        uint64_t first, count, seconds;
+        uint64_t first, count, seconds, jobs;
+        bool trace;
         struct sim_options options;
 };
 
@@ -28,14 +29,21 @@ struct outcome {
         struct sim_result result;
         bool ended;
 };
-static struct outcome *shared;
+
+/* What those share who run seeds side by side. */
+static struct {
+        _Atomic uint64_t next, steps, passed, failed;
+        struct outcome outcomes[MOST_JOBS];
+} * shared;
 
 static const char usage[] =
-        "usage: nacre-sim [--seeds A..B | --fresh N] [--steps N] [--seconds N] [--verbose]\n"
+        "usage: nacre-sim [--seeds A..B | --fresh N] [--steps N] [--seconds N] [--jobs N] [--trace] [--verbose]\n"
         "  --seeds A..B   these seeds (one: A)\n"
         "  --fresh N      N seeds that nobody has tried, from a random one on\n"
         "  --steps N      of each seed, before it comes to an end\n"
         "  --seconds N    no new seed is begun after that\n"
+        "  --jobs N       at a time (as many as there are processors)\n"
+        "  --trace        print the hash of all that happens in each\n"
         "  --verbose      print what happens\n";
 
 static uint64_t seconds_now(void)
@@ -47,21 +55,21 @@ static uint64_t seconds_now(void)
 }
 
 /* True: it found nothing. */
-static bool run_seed(uint64_t seed, const struct sim_options *options)
+static bool run_seed(uint64_t seed, const struct sim_options *options, struct outcome *o)
 {
         int status;
         pid_t pid;
 
         fflush(NULL);
-        shared->ended = false;
+        o->ended = false;
         pid = fork();
         if (pid == 0) {
-                shared->result = sim_run(seed, options);
-                shared->ended = true;
+                o->result = sim_run(seed, options);
+                o->ended = true;
                 exit(EXIT_SUCCESS);
         }
         CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
-        if (status == 0 && shared->ended)
+        if (status == 0 && o->ended)
                 return true;
         printf("not ok seed %" PRIu64 " (%s %d): tests/sim/replay %" PRIu64 " --steps %" PRIu64 "\n", seed,
                WIFSIGNALED(status) ? "signal" : "status",
@@ -70,39 +78,71 @@ static bool run_seed(uint64_t seed, const struct sim_options *options)
 }
 
 /* The same seed makes the same run. */
-static bool run_again(uint64_t seed, const struct sim_options *options)
+static bool run_again(uint64_t seed, const struct sim_options *options, struct outcome *o)
 {
-        uint64_t trace = shared->result.trace;
+        uint64_t trace = o->result.trace;
 
-        if (!run_seed(seed, options))
+        if (!run_seed(seed, options, o))
                 return false;
-        if (shared->result.trace == trace)
+        if (o->result.trace == trace)
                 return true;
         printf("not ok seed %" PRIu64 " makes two different runs\n", seed);
         return false;
 }
 
+static void run_some(const struct plan *p, uint64_t end, struct outcome *o)
+{
+        uint64_t i;
+
+        while (seconds_now() < end && shared->failed < MOST_FAILURES && (i = shared->next++) < p->count) {
+                uint64_t seed = p->first + i;
+                bool ok = run_seed(seed, &p->options, o);
+
+                if (ok)
+                        shared->steps += o->result.steps;
+                if (ok && i % TWICE_EVERY == 0 && !p->trace && !p->options.verbose)
+                        ok = run_again(seed, &p->options, o);
+                if (ok && p->trace)
+                        printf("seed %" PRIu64 " steps %" PRIu64 " trace %016" PRIx64 "\n", seed,
+                               o->result.steps, o->result.trace);
+                if (ok)
+                        shared->passed++;
+                else
+                        shared->failed++;
+        }
+        fflush(NULL);
+}
+
 static int run(const struct plan *p)
 {
-        uint64_t end = seconds_now() + p->seconds, steps = 0, passed = 0, failed = 0;
+        uint64_t end = seconds_now() + p->seconds, jobs = p->jobs < p->count ? p->jobs : p->count;
 
         printf("seeds from %" PRIu64 " on\n", p->first);
-        for (uint64_t i = 0; i < p->count && seconds_now() < end && failed < MOST_FAILURES; i++) {
-                bool ok = run_seed(p->first + i, &p->options);
+        for (uint64_t job = 1; job < jobs; job++) {
+                pid_t pid;
 
-                if (ok)
-                        steps += shared->result.steps;
-                if (ok && i % TWICE_EVERY == 0)
-                        ok = run_again(p->first + i, &p->options);
-                if (ok)
-                        passed++;
-                else
-                        failed++;
+                fflush(NULL);
+                pid = fork();
+                CHECK(pid >= 0);
+                if (pid == 0) {
+                        run_some(p, end, &shared->outcomes[job]);
+                        exit(EXIT_SUCCESS);
+                }
         }
-        if (passed + failed < p->count)
-                printf("%" PRIu64 " of %" PRIu64 " seeds: no more time\n", passed + failed, p->count);
-        printf("%" PRIu64 " steps\n%" PRIu64 " passed, %" PRIu64 " failed\n", steps, passed, failed);
-        return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        run_some(p, end, &shared->outcomes[0]);
+        for (uint64_t job = 1; job < jobs; job++) {
+                int status;
+
+                CHECK(wait(&status) > 0);
+                if (status != 0)
+                        shared->failed++;
+        }
+        if (shared->passed + shared->failed < p->count)
+                printf("%" PRIu64 " of %" PRIu64 " seeds: no more time\n", shared->passed + shared->failed,
+                       p->count);
+        printf("%" PRIu64 " steps\n%" PRIu64 " passed, %" PRIu64 " failed\n", shared->steps, shared->passed,
+               shared->failed);
+        return shared->failed == 0 && shared->passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* "A" or "A..B" */
@@ -122,6 +162,7 @@ static bool parse(int argc, char **argv, struct plan *p)
         static const struct option longs[] = {
                 { "seeds", required_argument, NULL, 's' }, { "fresh", required_argument, NULL, 'f' },
                 { "steps", required_argument, NULL, 'n' }, { "seconds", required_argument, NULL, 't' },
+                { "jobs", required_argument, NULL, 'j' },  { "trace", no_argument, NULL, 'h' },
                 { "verbose", no_argument, NULL, 'v' },     { 0 }
         };
         int choice;
@@ -139,16 +180,24 @@ static bool parse(int argc, char **argv, struct plan *p)
                         break;
                 case 'n': p->options.steps = strtoull(optarg, NULL, 10); break;
                 case 't': p->seconds = strtoull(optarg, NULL, 10); break;
+                case 'j': p->jobs = strtoull(optarg, NULL, 10); break;
+                case 'h': p->trace = true; break;
                 case 'v': p->options.verbose = true; break;
                 default: return false;
                 }
         }
-        return optind == argc;
+        if (p->jobs > MOST_JOBS)
+                p->jobs = MOST_JOBS;
+        return optind == argc && p->jobs > 0;
 }
 
 int main(int argc, char **argv)
 {
-        struct plan p = { .first = 1, .count = 100, .seconds = UINT32_MAX, .options.steps = DEFAULT_STEPS };
+        struct plan p = { .first = 1,
+                          .count = 100,
+                          .seconds = UINT32_MAX,
+                          .jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN),
+                          .options.steps = DEFAULT_STEPS };
 
         if (!parse(argc, argv, &p)) {
                 fputs(usage, stderr);
@@ -157,5 +206,6 @@ int main(int argc, char **argv)
         log_open("sim", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
         shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         CHECK(shared != MAP_FAILED);
+        setvbuf(stdout, NULL, _IOLBF, 0);
         return run(&p);
 }

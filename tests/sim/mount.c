@@ -5,7 +5,12 @@
 #include <string.h>
 
 #include "nfs4/server.h"
+#include "tests/lab/virtual_env.h"
 
+enum {
+        REVOKED = SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED | SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED |
+                  SEQ4_STATUS_ADMIN_STATE_REVOKED | SEQ4_STATUS_RECALLABLE_STATE_REVOKED
+};
 enum { SETUP_SLOT = 0, REQUEST_BYTES = 40 * 1024, CACHED_BYTES = 4096, OPS = 16 };
 #define RESEND_NS (3 * SECOND_NS)
 #define RETRY_FIRST_NS (10 * MS_NS)
@@ -52,7 +57,24 @@ static void on_done(struct rpc_req *req, enum rpc_result result, struct xdr_in *
         co_wake(k->co);
 }
 
-/* SLOT NULL: without SEQUENCE. False: no answer, and the connection is closed. */
+/* No answer in time: the connection is closed, or left alone, so that what is on its way in it may still
+ * arrive, before or behind what follows in the next. */
+static void leave(struct mount *s)
+{
+        struct conn *old = s->conn;
+
+        if (lab_random_below(&s->node->random, 2) == 0) {
+                conn_close(old);
+                return;
+        }
+        if (s->left)
+                conn_close(s->left);
+        s->left = old;
+        s->conn = NULL;
+        s->bound = false;
+}
+
+/* SLOT NULL: without SEQUENCE. False: no answer, and another connection is needed. */
 static bool transmit(struct mount *s, struct ask *k, const uint32_t *slot)
 {
         struct xdr_out *x = &k->req.out;
@@ -80,7 +102,7 @@ static bool transmit(struct mount *s, struct ask *k, const uint32_t *slot)
         while (!k->ended)
                 co_wait(UINT64_MAX);
         if (k->result != RPC_DONE && s->conn && k->result != RPC_LOST)
-                conn_close(s->conn);
+                leave(s);
         if (k->result != RPC_DONE)
                 return false;
         k->status = xdr_get_u32(&k->in);
@@ -95,6 +117,10 @@ static void on_close(void *arg, struct conn *conn)
 {
         struct mount *s = arg;
 
+        if (s->left == conn) {
+                s->left = NULL;
+                return;
+        }
         if (s->conn == conn)
                 s->conn = NULL;
         s->bound = false;
@@ -209,7 +235,7 @@ static bool create_session(struct mount *s)
                 return false;
         if (status == NFS4ERR_STALE_CLIENTID)
                 s->clientid = 0;
-        else if (status != NFS4_OK && status != NFS4ERR_DELAY)
+        else if (status != NFS4_OK && status != NFS4ERR_DELAY && status != NFS4ERR_NOSPC) /* for its record */
                 world_fail(s->node->world, "CREATE_SESSION: %s", nfs4_status_name(status));
         if (status != NFS4_OK)
                 return false;
@@ -313,7 +339,8 @@ static bool take_sequence(struct mount *s, uint32_t slot, struct ask *k, enum as
 
         switch (status) {
         case NFS4_OK:
-                xdr_get_bytes(&k->in, NFS4_SESSIONID_SIZE + 5 * 4);
+                xdr_get_bytes(&k->in, NFS4_SESSIONID_SIZE + 4 * 4);
+                s->doubtful = xdr_get_u32(&k->in) & REVOKED;
                 s->seqid[slot]++;
                 *ret = ASK_DONE;
                 return true;
@@ -337,7 +364,7 @@ enum ask_end mount_run(struct mount *s, uint32_t slot, struct ask *k, uint64_t p
 {
         uint64_t now = env_now(&s->node->env),
                  end = patience_ns > UINT64_MAX - now ? UINT64_MAX : now + patience_ns;
-        uint64_t sent_ns;
+        uint64_t sent_ns = now;
         uint32_t sent_on = 0;
         enum ask_end how;
 
@@ -351,8 +378,9 @@ enum ask_end mount_run(struct mount *s, uint32_t slot, struct ask *k, uint64_t p
                 }
                 if (sent_on != 0 && sent_on != s->number)
                         return ASK_LOST;
+                if (sent_on == 0) /* the answer may be that of the first time, from the slot */
+                        sent_ns = env_now(&s->node->env);
                 sent_on = s->number;
-                sent_ns = env_now(&s->node->env);
                 if (transmit(s, k, &slot)) {
                         if (sent_on != s->number)
                                 return ASK_LOST;

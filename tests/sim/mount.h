@@ -48,6 +48,7 @@ struct mount {
         uint32_t incarnation; /* rises when the server has forgotten all state */
         uint64_t clientid;
         uint64_t renewed_ns; /* the lease: it runs at least from here */
+        bool doubtful;       /* something was revoked: nobody here asks what */
         /* Between CREATE_SESSION and RECLAIM_COMPLETE, with slot 0 for its own; may be NULL. */
         void (*reclaim)(struct mount *);
         /* Whatever was sent on the sessions before has been executed by now, or never will be. */
@@ -55,6 +56,7 @@ struct mount {
         void *arg;
         /* private */
         struct conn *conn;
+        struct conn *left;               /* one that did not answer in time; NULL: none, or it is closed */
         bool up, complete, busy, doomed; /* doomed: there is one to be destroyed before the next is made */
         bool bound; /* the connection is one for callbacks too (of a data server: none is) */
         uint8_t id[NFS4_SESSIONID_SIZE];

@@ -26,7 +26,6 @@ struct net {
         uint32_t end_count;
         uint16_t next_port;
         uint64_t min_delay_ns, max_delay_ns;
-        bool blocked[WORLD_NODES + 1][WORLD_NODES + 1]; /* [from][to], by host */
 };
 
 enum state {
@@ -71,8 +70,8 @@ static bool reaches(const struct end *e)
         uint8_t here = e->host->host, there = e->other_host->host;
         bool both = e->state == SYN || e->state == CONNECTING || e->state == VANISHED;
 
-        return !n->blocked[there][here] && !(both && n->blocked[here][there]) && !e->host->off &&
-               !(both && e->other_host->off);
+        return !n->world->blocked[there][here] && !(both && n->world->blocked[here][there]) &&
+               !e->host->off && !(both && e->other_host->off);
 }
 
 /* What the network has for END, whether or not END looks. */
@@ -293,6 +292,7 @@ static int64_t net_writev(struct stream *s, const struct iovec *iov, int count)
         }
         if (!e->other)
                 timer_stop(&e->timer);
+        world_note(e->net->world, done);
         e->spoke = true;
         look_again(e->other ? e->other : e);
         return done;
@@ -396,7 +396,7 @@ void net_unlisten(struct env *env, struct listener *l)
 
 void net_block(struct net *n, const struct node *from, const struct node *to, bool blocked)
 {
-        n->blocked[from->host][to->host] = blocked;
+        n->world->blocked[from->host][to->host] = blocked;
         look_at_all(n);
 }
 

@@ -67,21 +67,21 @@ struct ask *nfs_begin(struct hand *w, const struct fhandle *fh)
         return k;
 }
 
-static struct xdr_in *result(struct ask *k, uint32_t opnum)
+struct xdr_in *nfs_result(struct ask *k, uint32_t opnum)
 {
         CHECK(ask_result(k, opnum) == NFS4_OK);
         return &k->in;
 }
 
-static void get_fh(struct ask *k, struct fhandle *ret)
+void nfs_get_fh(struct ask *k, struct fhandle *ret)
 {
-        struct slice bytes = xdr_get_opaque(result(k, OP_GETFH), NFS4_FHSIZE);
+        struct slice bytes = xdr_get_opaque(nfs_result(k, OP_GETFH), NFS4_FHSIZE);
 
         CHECK(bytes.length == FH_BYTES);
         memcpy(ret->bytes, bytes.data, FH_BYTES);
 }
 
-static int run_for_fh(struct hand *w)
+int nfs_run_for_fh(struct hand *w)
 {
         ask_op(&w->ask, OP_GETFH);
         return nfs_run(w);
@@ -92,12 +92,12 @@ static int run_for_fh(struct hand *w)
 int nfs_root(struct hand *w, struct fhandle *ret)
 {
         struct ask *k = nfs_begin(w, NULL);
-        int status = run_for_fh(w);
+        int status = nfs_run_for_fh(w);
 
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTROOTFH);
-        get_fh(k, ret);
+        nfs_result(k, OP_PUTROOTFH);
+        nfs_get_fh(k, ret);
         return status;
 }
 
@@ -107,16 +107,16 @@ int nfs_lookup(struct hand *w, const struct fhandle *dir, const char *name, stru
         int status;
 
         xdr_put_string(ask_op(k, OP_LOOKUP), name);
-        status = run_for_fh(w);
+        status = nfs_run_for_fh(w);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
-        result(k, OP_LOOKUP);
-        get_fh(k, ret);
+        nfs_result(k, OP_PUTFH);
+        nfs_result(k, OP_LOOKUP);
+        nfs_get_fh(k, ret);
         return status;
 }
 
-static void put_attrs(struct xdr_out *x, uint32_t attribute, uint64_t value)
+void nfs_put_attr(struct xdr_out *x, uint32_t attribute, uint64_t value)
 {
         struct bitmap4 mask = { 0 };
 
@@ -137,14 +137,14 @@ int nfs_mkdir(struct hand *w, const struct fhandle *dir, const char *name, struc
 
         xdr_put_u32(ask_op(k, OP_CREATE), NF4DIR);
         xdr_put_string(&k->x, name);
-        put_attrs(&k->x, FATTR4_MODE, 0777);
-        status = run_for_fh(w);
+        nfs_put_attr(&k->x, FATTR4_MODE, 0777);
+        status = nfs_run_for_fh(w);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
-        xdr_get_bytes(result(k, OP_CREATE), 20);
+        nfs_result(k, OP_PUTFH);
+        xdr_get_bytes(nfs_result(k, OP_CREATE), 20);
         get_bitmap(&k->in, &set);
-        get_fh(k, ret);
+        nfs_get_fh(k, ret);
         return status;
 }
 
@@ -156,85 +156,13 @@ int nfs_remove(struct hand *w, const struct fhandle *dir, const char *name)
         return nfs_run(w);
 }
 
-/* --- opens */
-
-static void put_open(struct ask *k, uint64_t clientid, const char *owner, bool create, uint32_t want)
-{
-        struct xdr_out *x = ask_op(k, OP_OPEN);
-
-        xdr_put_u32(x, 0);
-        xdr_put_u32(x, OPEN4_SHARE_ACCESS_BOTH | want);
-        xdr_put_u32(x, OPEN4_SHARE_DENY_NONE);
-        xdr_put_u64(x, clientid);
-        xdr_put_string(x, owner);
-        xdr_put_u32(x, create ? OPEN4_CREATE : OPEN4_NOCREATE);
-        if (create) {
-                xdr_put_u32(x, UNCHECKED4);
-                put_attrs(x, FATTR4_MODE, 0666);
-        }
-}
-
-static bool get_open(struct ask *k, struct fhandle *ret, struct stateid *ret_stateid,
-                     struct stateid *ret_delegation)
-{
-        struct bitmap4 set;
-        struct xdr_in *x;
-        bool delegated;
-
-        result(k, OP_PUTFH);
-        x = result(k, OP_OPEN);
-        get_stateid(x, ret_stateid);
-        xdr_get_bytes(x, 20); /* change_info4 */
-        xdr_get_u32(x);       /* rflags */
-        get_bitmap(x, &set);
-        delegated = nfs_get_delegation(x, ret_delegation);
-        get_fh(k, ret);
-        return delegated;
-}
-
-int nfs_open(struct hand *w, const struct fhandle *dir, const char *name, bool create, struct fhandle *ret,
-             struct stateid *ret_stateid)
+int nfs_rename(struct hand *w, const struct fhandle *dir, const char *from, const char *to)
 {
         struct ask *k = nfs_begin(w, dir);
-        uint64_t since = w->actor->sim->world.now;
-        struct stateid delegated;
-        int status;
 
-        put_open(k, w->actor->mds.clientid, w->actor->owner, create, delegation_want(w->actor));
-        xdr_put_u32(&k->x, CLAIM_NULL);
-        xdr_put_string(&k->x, name);
-        status = run_for_fh(w);
-        if (status == NFS4_OK && get_open(k, ret, ret_stateid, &delegated))
-                delegation_given(w->actor, ret, &delegated, since);
-        return status;
-}
-
-int nfs_reclaim(struct mount *s, const struct fhandle *fh, const char *owner, struct stateid *ret_stateid)
-{
-        struct ask *k = &s->setup;
-        struct fhandle same;
-        struct stateid none;
-
-        ask_begin(k);
-        k->cache_this = true;
-        xdr_put_opaque(ask_op(k, OP_PUTFH), fh->bytes, FH_BYTES);
-        put_open(k, s->clientid, owner, false, OPEN4_SHARE_ACCESS_WANT_NO_DELEG);
-        xdr_put_u32(&k->x, CLAIM_PREVIOUS);
-        xdr_put_u32(&k->x, OPEN_DELEGATE_NONE);
-        ask_op(k, OP_GETFH);
-        if (mount_run(s, 0, k, UINT64_MAX) != ASK_DONE)
-                return NFS_LOST;
-        if (k->status == NFS4_OK)
-                CHECK(!get_open(k, &same, ret_stateid, &none));
-        return (int)k->status;
-}
-
-int nfs_close(struct hand *w, const struct fhandle *fh, const struct stateid *s)
-{
-        struct ask *k = nfs_begin(w, fh);
-
-        xdr_put_u32(ask_op(k, OP_CLOSE), 0);
-        put_stateid(&k->x, s);
+        ask_op(k, OP_SAVEFH);
+        xdr_put_string(ask_op(k, OP_RENAME), from);
+        xdr_put_string(&k->x, to);
         return nfs_run(w);
 }
 
@@ -254,8 +182,8 @@ int nfs_getattr(struct hand *w, const struct fhandle *fh, struct attributes *ret
         status = nfs_run(w);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
-        get_bitmap(result(k, OP_GETATTR), &got);
+        nfs_result(k, OP_PUTFH);
+        get_bitmap(nfs_result(k, OP_GETATTR), &got);
         CHECK(memcmp(got.word, mask.word, sizeof(got.word)) == 0 && !got.beyond);
         xdr_get_u32(&k->in);
         ret->change = xdr_get_u64(&k->in);
@@ -269,7 +197,7 @@ int nfs_setsize(struct hand *w, const struct fhandle *fh, const struct stateid *
         struct ask *k = nfs_begin(w, fh);
 
         put_stateid(ask_op(k, OP_SETATTR), s);
-        put_attrs(&k->x, FATTR4_SIZE, size);
+        nfs_put_attr(&k->x, FATTR4_SIZE, size);
         return nfs_run(w);
 }
 
@@ -278,7 +206,7 @@ int nfs_setmode(struct hand *w, const struct fhandle *fh, uint32_t mode)
         struct ask *k = nfs_begin(w, fh);
 
         put_stateid(ask_op(k, OP_SETATTR), &(struct stateid){ 0 });
-        put_attrs(&k->x, FATTR4_MODE, mode);
+        nfs_put_attr(&k->x, FATTR4_MODE, mode);
         return nfs_run(w);
 }
 
@@ -287,7 +215,7 @@ int nfs_setmode(struct hand *w, const struct fhandle *fh, uint32_t mode)
 /* RFC 8881 §13.3, nfsv4_1_file_layout4: one segment, the same handle for all. */
 static void get_layout(struct ask *k, struct layout *l, uint8_t device[NFS4_DEVICEID_SIZE])
 {
-        struct xdr_in *x = result(k, OP_LAYOUTGET);
+        struct xdr_in *x = nfs_result(k, OP_LAYOUTGET);
         struct slice fh = { 0 };
 
         xdr_get_bool(x);
@@ -311,7 +239,7 @@ static void get_layout(struct ask *k, struct layout *l, uint8_t device[NFS4_DEVI
 /* nfsv4_1_file_layout_ds_addr4: stripe indices, then a list of addresses for each data server. */
 static void get_device(struct hand *w, struct layout *l)
 {
-        struct xdr_in *x = result(&w->ask, OP_GETDEVICEINFO);
+        struct xdr_in *x = nfs_result(&w->ask, OP_GETDEVICEINFO);
         struct cluster *cluster = &w->actor->sim->cluster;
 
         CHECK(xdr_get_u32(x) == LAYOUT4_NFSV4_1_FILES);
@@ -348,7 +276,7 @@ static int getdeviceinfo(struct hand *w, const uint8_t device[NFS4_DEVICEID_SIZE
         status = nfs_run(w);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTROOTFH);
+        nfs_result(k, OP_PUTROOTFH);
         get_device(w, l);
         return status;
 }
@@ -373,7 +301,7 @@ int nfs_layoutget(struct hand *w, const struct fhandle *fh, const struct stateid
         status = nfs_run(w);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
+        nfs_result(k, OP_PUTFH);
         l.granted_ns = w->actor->sim->world.now;
         get_layout(k, &l, device);
         status = getdeviceinfo(w, device, &l);
@@ -386,13 +314,14 @@ int nfs_layoutreturn(struct hand *w, const struct fhandle *fh, const struct layo
 {
         struct ask *k = nfs_begin(w, fh);
         struct xdr_out *x = ask_op(k, OP_LAYOUTRETURN);
+        bool part = actor_random(w->actor, 4) == 0; /* layouts are of whole files: it all goes */
 
         xdr_put_bool(x, false);
         xdr_put_u32(x, LAYOUT4_NFSV4_1_FILES);
         xdr_put_u32(x, LAYOUTIOMODE4_ANY);
         xdr_put_u32(x, LAYOUTRETURN4_FILE);
-        xdr_put_u64(x, 0);
-        xdr_put_u64(x, NFS4_UINT64_MAX);
+        xdr_put_u64(x, part ? STRIPE_UNIT : 0);
+        xdr_put_u64(x, part ? STRIPE_UNIT : NFS4_UINT64_MAX);
         put_stateid(x, &l->stateid);
         xdr_put_u32(x, 0);
         return nfs_run(w);
@@ -446,8 +375,8 @@ int nfs_read(struct hand *w, int ds, const struct fhandle *fh, const struct stat
         status = run_at(w, ds);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
-        *ret_end = xdr_get_bool(result(k, OP_READ));
+        nfs_result(k, OP_PUTFH);
+        *ret_end = xdr_get_bool(nfs_result(k, OP_READ));
         bytes = xdr_get_opaque(&k->in, count);
         CHECK(!k->in.bad);
         if (bytes.length > 0)
@@ -469,8 +398,8 @@ int nfs_write(struct hand *w, int ds, const struct fhandle *fh, const struct sta
         status = run_at(w, ds);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
-        ret->count = xdr_get_u32(result(k, OP_WRITE));
+        nfs_result(k, OP_PUTFH);
+        ret->count = xdr_get_u32(nfs_result(k, OP_WRITE));
         ret->committed = xdr_get_u32(&k->in);
         xdr_get_fixed(&k->in, &ret->verifier, sizeof(ret->verifier));
         CHECK(!k->in.bad);
@@ -487,8 +416,8 @@ int nfs_commit(struct hand *w, int ds, const struct fhandle *fh, uint64_t *ret_v
         status = run_at(w, ds);
         if (status != NFS4_OK)
                 return status;
-        result(k, OP_PUTFH);
-        xdr_get_fixed(result(k, OP_COMMIT), ret_verifier, sizeof(*ret_verifier));
+        nfs_result(k, OP_PUTFH);
+        xdr_get_fixed(nfs_result(k, OP_COMMIT), ret_verifier, sizeof(*ret_verifier));
         return status;
 }
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
 #include "tests/sim/nfs.h"
 #include "tests/sim/sim.h"
 
-enum { SHARED_FILES = 4, ROUNDS = 12, REACH = 6 * ACTOR_IO };
+enum { ROUNDS = 12, REACH = 6 * ACTOR_IO };
 
 /* May the shared folder not be made now, or has somebody made it? Then look again. */
 static bool is_passing(const struct actor *c, int status, uint64_t since)
@@ -31,9 +29,37 @@ static void mount(struct actor *c)
         }
 }
 
+static void space(struct actor *c)
+{
+        switch (actor_random(c, 5)) {
+        case 0: file_punch(c, REACH); break;
+        case 1: file_allocate(c, REACH); break;
+        case 2: file_seek(c, REACH); break;
+        case 3:
+        case 4: file_copy(c, REACH);
+        }
+}
+
+/* With an open for reading only. */
+static void one_look(struct actor *c)
+{
+        switch (actor_random(c, 10)) {
+        case 0:
+        case 1:
+        case 2:
+        case 3: file_io(c, false, 1 + (uint32_t)actor_random(c, 8), REACH); break;
+        case 4: file_look(c); break;
+        case 5: file_layout(c, false); break;
+        case 6: file_seek(c, REACH); break;
+        case 7: file_xattr(c); break;
+        case 8: co_sleep(actor_random(c, SECOND_NS)); break;
+        case 9: file_upgrade(c);
+        }
+}
+
 static void one_thing(struct actor *c)
 {
-        switch (actor_random(c, 15)) {
+        switch (actor_random(c, 19)) {
         case 0:
         case 1:
         case 2:
@@ -52,6 +78,10 @@ static void one_thing(struct actor *c)
                         file_unlock(c);
                 break;
         case 14:
+        case 15: space(c); break;
+        case 16: file_xattr(c); break;
+        case 17: file_downgrade(c); break;
+        case 18:
                 if (actor_random(c, 3) == 0)
                         file_return_layout(c);
                 else
@@ -59,31 +89,49 @@ static void one_thing(struct actor *c)
         }
 }
 
+/* A repo's file rests for a while at times, so that it may be archived. */
+static void tier(struct actor *c, uint32_t which)
+{
+        switch (actor_random(c, 4)) {
+        case 0: co_sleep(actor_random(c, 8 * SECOND_NS)); break;
+        case 1:
+        case 2: file_verb(c, which); break;
+        case 3: file_rename(c, which, (uint32_t)actor_random(c, NAMES));
+        }
+}
+
 static void work(struct actor *c)
 {
-        char name[16];
+        uint32_t which = (uint32_t)actor_random(c, NAMES);
 
-        snprintf(name, sizeof(name), "f%u", (unsigned)actor_random(c, SHARED_FILES));
-        if (!file_open(c, name, true))
+        if (c->sim->repo.s3 && actor_random(c, 2) == 0)
+                tier(c, which);
+        if (!file_open(c, which, true))
                 return;
         if (actor_random(c, 4) != 0)
-                file_layout(c, true);
-        for (uint64_t i = actor_random(c, ROUNDS); i > 0 && !c->lost && !c->stopping; i--)
-                one_thing(c);
+                file_layout(c, file_may_write(c));
+        for (uint64_t i = actor_random(c, ROUNDS); i > 0 && !c->lost && !c->stopping; i--) {
+                if (c->delegation.asked && c->delegation.is_open) {
+                        delegation_claim(c);
+                        co_wake(&c->returner.co);
+                }
+                (file_may_write(c) ? one_thing : one_look)(c);
+        }
         file_flush(c);
         if (c->layout.held && actor_random(c, 2) == 0)
                 file_return_layout(c);
+        if (actor_random(c, 8) == 0)
+                file_remove(c, which);
         file_close(c);
+        if (actor_random(c, 12) == 0)
+                file_remove(c, which);
 }
 
 /* All that is durable is there when everybody has come to rest. */
 static void last_look(struct actor *c)
 {
-        for (unsigned i = 0; i < SHARED_FILES; i++) {
-                char name[16];
-
-                snprintf(name, sizeof(name), "f%u", i);
-                while (!file_open(c, name, true))
+        for (uint32_t i = 0; i < NAMES; i++) {
+                while (!file_open(c, i, true))
                         ;
                 file_verify(c);
                 file_close(c);
@@ -100,5 +148,7 @@ void script_run(void *arg)
                 c->rounds++;
         }
         last_look(c);
+        if (c->number == 1 && c->sim->repo.s3)
+                repo_last_look(c);
         c->finished = true;
 }

@@ -3,6 +3,7 @@
 
 #define JOIN_NS (60 * SECOND_NS)
 #define END_NS (600 * SECOND_NS)
+#define REAP_NS (120 * SECOND_NS)
 
 static struct sim sim; /* some megabytes */
 
@@ -17,6 +18,7 @@ static void step(uint64_t end, const char *what)
 
         if (!world_step(&sim.world, end))
                 world_fail(&sim.world, "%s", what);
+        exclusion_check(&sim);
         problem = cluster_restart_ended(&sim.cluster);
         if (problem && !faults_excuse(&sim.faults, sim.world.now))
                 world_fail(&sim.world, "a data server ends: %s", problem);
@@ -40,7 +42,9 @@ static void start(uint64_t seed, const struct sim_options *options)
         model_init(&sim.model, w);
         sim.model.lost_at = lost_at;
         sim.model.arg = &sim;
-        cluster_init(&sim.cluster, w, 1 + (uint32_t)world_random(w, CLUSTER_DS));
+        sim.names = (struct names){ .model = &sim.model };
+        repo_init(&sim.repo, &sim);
+        cluster_init(&sim.cluster, w, 1 + (uint32_t)world_random(w, CLUSTER_DS), sim.repo.s3, sim.repo.conf);
         while (!cluster_is_whole(&sim.cluster))
                 step(w->now + JOIN_NS, "the data servers do not join");
         sim.actor_count = 1 + (uint32_t)world_random(w, SIM_ACTORS);
@@ -49,11 +53,27 @@ static void start(uint64_t seed, const struct sim_options *options)
         faults_start(&sim.faults, &sim);
 }
 
+/* What was removed goes, with its objects. Not so after trouble that leaves objects which the MDS was never
+ * told of: of a synchronous write, the first of its file, that found a full disk or died with its server. */
+static void reap(void)
+{
+        struct world *w = &sim.world;
+        uint64_t end = w->now + REAP_NS;
+
+        if (sim.faults.disk_trouble_ns > 0 || sim.cluster.crashes > 0)
+                return;
+        while (cluster_strays(&sim.cluster, false) > 0)
+                if (!world_step(w, end)) {
+                        cluster_strays(&sim.cluster, true);
+                        world_fail(w, "objects of removed files stay");
+                }
+}
+
 /* First the faults come to an end, so that the clients can. */
 static void finish(void)
 {
         struct world *w = &sim.world;
-        uint64_t end = w->now + END_NS;
+        uint64_t end = w->now + END_NS + (sim.repo.s3 ? REPO_QUIET_NS : 0);
 
         faults_stop(&sim.faults);
         while (!faults_finished(&sim.faults))
@@ -62,6 +82,7 @@ static void finish(void)
                 actor_stop(&sim.actors[i]);
         while (!actors_finished())
                 step(end, "the clients do not end");
+        reap();
 }
 
 struct sim_result sim_run(uint64_t seed, const struct sim_options *options)
@@ -77,6 +98,7 @@ struct sim_result sim_run(uint64_t seed, const struct sim_options *options)
         for (uint32_t i = 0; i < sim.actor_count; i++)
                 actor_free(&sim.actors[i]);
         cluster_destroy(&sim.cluster);
+        repo_destroy(&sim.repo);
         model_destroy(&sim.model);
         world_destroy(&sim.world);
         return result;

@@ -4,6 +4,7 @@
 
 #include "tests/sim/actor.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/repo.h"
 
 enum { SIM_ACTORS = 3 };
 
@@ -11,10 +12,16 @@ struct sim {
         struct world world;
         struct cluster cluster;
         struct model model;
+        struct names names;
         struct actor actors[SIM_ACTORS];
         uint32_t actor_count;
         struct faults faults;
+        struct repo_sim repo;
 };
+
+/* --- exclusion.c: after every step; and when A's write E was answered. */
+void exclusion_check(const struct sim *sim);
+void exclusion_check_write(const struct sim *sim, const struct actor *a, const struct event *e);
 
 struct sim_options {
         uint64_t steps; /* at least, before the clients come to an end */

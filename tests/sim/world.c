@@ -104,7 +104,7 @@ static uint64_t due(const struct node *n)
         return at < n->stopped_until ? n->stopped_until : at;
 }
 
-static void trace(struct world *w, uint64_t value)
+void world_note(struct world *w, uint64_t value)
 {
         w->trace = hash_u64(w->trace ^ value) + 1;
 }
@@ -127,7 +127,7 @@ bool world_step(struct world *w, uint64_t end)
         if (due(next) > w->now)
                 w->now = due(next);
         w->steps++;
-        trace(w, w->now ^ (uint64_t)next->host << 56);
+        world_note(w, w->now ^ (uint64_t)next->host << 56);
         run(next);
         return true;
 }
@@ -173,7 +173,7 @@ void world_say(struct world *w, const char *who, const char *format, ...)
         length = vsnprintf(line, sizeof(line), format, args);
         va_end(args);
         for (int i = 0; i < length && i < (int)sizeof(line); i++)
-                trace(w, (uint8_t)line[i]);
+                world_note(w, (uint8_t)line[i]);
         if (w->verbose)
                 printf("%12.6f %8" PRIu64 " %-5s %s\n", (double)w->now / 1e9, w->steps, who, line);
 }

@@ -29,7 +29,8 @@ struct world {
         struct node nodes[WORLD_NODES];
         uint32_t node_count;
         struct net *net;
-        bool verbose; /* print what is said */
+        bool blocked[WORLD_NODES + 1][WORLD_NODES + 1]; /* [from][to], by host: net_block() */
+        bool verbose;                                   /* print what is said */
 };
 
 void world_init(struct world *w, uint64_t seed, bool verbose);
@@ -46,7 +47,8 @@ void world_exhaust(struct node *n, bool (*done)(void *arg), void *arg);
 uint64_t world_random(struct world *w, uint64_t below);
 bool world_once_in(struct world *w, uint64_t n);
 
-/* One line of what happens, into the trace and (when verbose) to stdout. */
+/* Something that happens, into the trace; one line of it, into the trace and (when verbose) to stdout. */
+void world_note(struct world *w, uint64_t value);
 __attribute__((format(printf, 3, 4))) void world_say(struct world *w, const char *who, const char *format,
                                                      ...);
 /* The simulator has found something: say what, with the seed, and end the process with status 1. */

@@ -9,12 +9,14 @@
  * s, x, n; S, X             flock: shared, exclusive, unlock; and wait
  * ofd                       from here on fcntl's locks belong to the open file, not to the process
  * put TEXT                  writes TEXT at the front of the file, and through to the server
+ * dirty LENGTH              writes so many bytes, to nowhere but the page cache
+ * over OFFSET               writes 64 KiB there, past the page cache, again and again, until that fails
  * add COUNT                 one higher is the number in the file, COUNT times, each under W 0 0
  * pass COUNT                W 0 0 and u 0 0, COUNT times, with nothing in between
  * event TEXT                a line `E TEXT` to $EVENTS
  * until FILE                go on when FILE is there
  *
- * A word to stdout for each lock and put: ok, denied, or the name of an error. */
+ * A word to stdout for each lock, put, dirty and over: ok, denied, or the name of an error. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +75,34 @@ static void put(const char *text)
         bool written = pwrite(fd, text, strlen(text), 0) == (ssize_t)strlen(text);
 
         say(written ? fsync(fd) : -1);
+}
+
+static void dirty(long long length)
+{
+        static char bytes[1 << 16];
+        long long done = 0;
+
+        memset(bytes, 'd', sizeof(bytes));
+        while (done < length) {
+                ssize_t n = pwrite(fd, bytes, sizeof(bytes), done);
+
+                if (n < 0)
+                        break;
+                done += n;
+        }
+        say(done < length ? -1 : 0);
+}
+
+static void over(long long offset)
+{
+        static _Alignas(4096) char bytes[1 << 16];
+
+        memset(bytes, 'o', sizeof(bytes));
+        if (fcntl(fd, F_SETFL, O_DIRECT) < 0)
+                die("O_DIRECT");
+        while (pwrite(fd, bytes, sizeof(bytes), offset) == (ssize_t)sizeof(bytes))
+                ;
+        say(-1);
 }
 
 static void add_one(void)
@@ -177,6 +207,10 @@ int main(int argc, char **argv)
 
                 if (strlen(step) == 1)
                         lock_step(step[0], &argv);
+                else if (strcmp(step, "dirty") == 0)
+                        dirty(atoll(next(&argv)));
+                else if (strcmp(step, "over") == 0)
+                        over(atoll(next(&argv)));
                 else if (strcmp(step, "add") == 0)
                         repeat(atoll(next(&argv)), add_one);
                 else if (strcmp(step, "put") == 0)

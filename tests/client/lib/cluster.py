@@ -2,10 +2,11 @@
 """The servers: a Nacre cluster, or Debian's nfs-ganesha as a peer. Both run inside a Network."""
 import glob
 import os
+import shutil
 import signal
 
 import stats
-from proc import LabError, TREE, end, need, wait_exit, wait_until
+from proc import LabError, TREE, end, need, run, wait_exit, wait_until
 
 MDS = "192.0.2.1"
 PORT = 2049
@@ -27,13 +28,18 @@ def nacre_binary():
 
 class Nacre:
     """`nacre dev` under FOLDER. DELEGATIONS: whether clients are given any; None: as the metadata server does by itself, or as
-    $NACRE_TEST_DELEGATIONS (yes, no) says."""
+    $NACRE_TEST_DELEGATIONS (yes, no) says. LEASE_SECONDS, MARKS (high and low, in per cent): None: as it does by itself. DISK_MIB: each
+    data server has a disk of its own of that size, in memory."""
 
     kind = "nacre"
 
-    def __init__(self, network, folder, data_servers=4, stripe_unit=None, stripe_count=None, exports=None, delegations=None):
+    def __init__(self, network, folder, data_servers=4, stripe_unit=None, stripe_count=None, exports=None, delegations=None, lease_seconds=None,
+                 marks=None, disk_mib=None):
         self.network, self.folder = network, folder
-        self.delegations = os.environ.get("NACRE_TEST_DELEGATIONS") if delegations is None else "yes" if delegations else "no"
+        delegations = os.environ.get("NACRE_TEST_DELEGATIONS") if delegations is None else "yes" if delegations else "no"
+        marks = marks and f"{{high: {marks[0]}, low: {marks[1]}}}"
+        self.settings = {key: value for key, value in (("delegations", delegations), ("lease_seconds", lease_seconds), ("release", marks)) if value}
+        self.disk_mib = disk_mib
         self.nacre = nacre_binary()
         self.addresses = data_server_addresses(data_servers)
         self.arguments = ["--dir", folder, "--mds", MDS]
@@ -55,14 +61,27 @@ class Nacre:
 
     def up(self):
         self.command("dev", "up", *self.arguments, timeout=120)  # returns when all data servers have joined
-        if self.delegations:
+        if self.disk_mib:
+            self.command("dev", "down", "--dir", self.folder)
+            for name in self.names[1:]:
+                self.give_disk(os.path.join(self.folder, name))
+            self.command("dev", "up", *self.arguments, timeout=120)
+        if self.settings:
             with open(os.path.join(self.folder, "mds.yaml"), "a", encoding="ascii") as f:
-                f.write(f"delegations: {self.delegations}\n")
+                f.writelines(f"{key}: {value}\n" for key, value in self.settings.items())
             self.restart("mds")
+
+    def give_disk(self, path):
+        os.rename(path, f"{path}.before")
+        os.mkdir(path)
+        run("mount", "-t", "tmpfs", "-o", f"size={self.disk_mib}m,mode=700", "tmpfs", path)
+        shutil.copytree(f"{path}.before", path, dirs_exist_ok=True)
 
     def down(self):
         if os.path.isdir(self.folder):
             self.command("dev", "down", "--dir", self.folder, check=False)
+        for path in filter(os.path.ismount, (os.path.join(self.folder, name) for name in self.names)):
+            run("umount", path)
 
     def restart(self, name):
         self.command("dev", "restart", "--dir", self.folder, name, timeout=120)

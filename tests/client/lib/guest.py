@@ -18,7 +18,7 @@ from proc import LabError, TOOLS, need, run
 MOUNT = "/mnt/n"
 TRIXIE = os.environ.get("NACRE_TEST_TRIXIE", "/var/cache/nacre-test/trixie")
 TRIXIE_PACKAGES = ("user-mode-linux,nfs-common,kmod,iproute2,busybox-static,ktls-utils,bash,openssl,"  # the client
-                   "attr,nfs4-acl-tools,xz-utils,make,gcc,libc6-dev,flex,bison,bc")  # what tests run in it
+                   "attr,nfs4-acl-tools,xz-utils,make,gcc,libc6-dev,flex,bison,bc,groff-base,time")  # what tests run in it
 
 
 class StepFailed(LabError):
@@ -84,11 +84,22 @@ class Client:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LabError(f"{self.name}: {what}: not within {timeout} s\n{self.console()[-1500:]}")
-            if select.select([self._answers], [], [], left)[0]:
-                data = os.read(self._answers, 65536)
-                if not data:
-                    raise LabError(f"{self.name}: {what}: the client died\n{self.console()[-3000:]}")
-                self._take(data)
+            self._read(left, what)
+
+    def catch_up(self):
+        """Take the answers that are there; who is not listened to for long is held up."""
+        while self._read(0, "listening"):
+            pass
+
+    def _read(self, seconds, what):
+        """Take what comes within SECONDS; False: nothing."""
+        if not select.select([self._answers], [], [], seconds)[0]:
+            return False
+        data = os.read(self._answers, 65536)
+        if not data:
+            raise LabError(f"{self.name}: {what}: the client died\n{self.console()[-3000:]}")
+        self._take(data)
+        return True
 
     def _take(self, data):
         *lines, self._text = (self._text + data).split(b"\n")

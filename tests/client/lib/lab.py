@@ -39,13 +39,20 @@ def scratch_folder(what):
     return tempfile.mkdtemp(prefix=f"nacre-{what}-{os.getpid()}-", dir=SCRATCH)
 
 
+def mounts_in(folder):
+    """Stores may be file systems in memory."""
+    with open("/proc/mounts", encoding="utf-8") as f:
+        return [path for path in (line.split()[1] for line in f) if f"{path}/".startswith(f"{folder}/")]
+
+
 def sweep():
     """Remove what harnesses left that were killed before they could."""
     net.sweep()
     for folder in glob.glob(os.path.join(SCRATCH, "nacre-*")):
         m = re.match(r"nacre-[a-z0-9]+-(\d+)-", os.path.basename(folder))
         if m and not os.path.exists(f"/proc/{m[1]}"):
-            run("umount", folder, check=False)  # a store of bench/run may be a tmpfs
+            for path in mounts_in(folder):
+                run("umount", path, check=False)
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 
-from proc import end, run
+from proc import LabError, end, run
 
 BRIDGE = "br0"
 _numbers = itertools.count()
@@ -75,14 +75,23 @@ class Network:
         finally:
             os.unlink(path)
 
+    def cut(self, name, *matches):
+        """From now on every packet that one of MATCHES (nft expressions) describes is lost, until heal(NAME). Packets of clients to
+        servers come in, their answers go out; what servers say to each other does both, on interface lo."""
+        self.run("nft", " ".join(f"add table ip {name}; add chain ip {name} {hook} {{ type filter hook {hook} priority -1; }};" for hook in ("input", "output"))
+                 + " ".join(f"add rule ip {name} {hook} {match} drop;" for hook in ("input", "output") for match in matches))
+
+    def heal(self, name):
+        """What cut(NAME) did has an end."""
+        self.run("nft", f"delete table ip {name}")
+
     def cut_off(self, address):
         """From now on no packet passes between the client at ADDRESS and any server."""
-        self.run("nft", f"table ip cut_{address.replace('.', '_')} {{ chain in {{ type filter hook input priority -1; ip saddr {address} drop; }}; "
-                        f"chain out {{ type filter hook output priority -1; ip daddr {address} drop; }}; }}")
+        self.cut(f"cut_{address.replace('.', '_')}", f"ip saddr {address}", f"ip daddr {address}")
 
     def join(self, address):
         """What cut_off() did has an end."""
-        self.run("nft", f"delete table ip cut_{address.replace('.', '_')}")
+        self.heal(f"cut_{address.replace('.', '_')}")
 
     @staticmethod
     def _counter(address, way):
@@ -99,6 +108,14 @@ class Network:
         """The peers of established connections to a server: one address for each connection."""
         listing = self.run("ss", "-Htn", "state", "established", f"( src {address} and sport = :{port} )")
         return [re.search(r"([\d.]+)\]?:\d+\s*$", line)[1] for line in listing.splitlines()]
+
+    def port_of(self, pid, address, port):
+        """The port at PID's end of its connection to ADDRESS:PORT; LabError when it has none."""
+        listing = self.run("ss", "-Htnp", "state", "established", f"( dst {address} and dport = :{port} )")
+        found = re.search(rf"\S+:(\d+)\s+\S+:{port}\s.*pid={pid},", listing)
+        if not found:
+            raise LabError(f"process {pid} has no connection to {address}:{port}\n{listing}")
+        return int(found[1])
 
     def listening(self, address, port):
         return bool(self.run("ss", "-Hltn", f"src {address}:{port} or src 0.0.0.0:{port} or src [::]:{port}").strip())

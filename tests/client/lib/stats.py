@@ -91,12 +91,31 @@ def cpu_seconds(pids):
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def peak_memory_bytes(pids):
+def _memory_bytes(pids, line):
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
-            total += int(re.search(r"VmHWM:\s+(\d+) kB", f.read())[1]) * 1024
+            total += int(re.search(rf"{line}:\s+(\d+) kB", f.read())[1]) * 1024
     return total
+
+
+def memory_bytes(pids):
+    return _memory_bytes(pids, "VmRSS")
+
+
+def own_memory_bytes(pids):
+    """Without what processes share with their programs' files."""
+    return _memory_bytes(pids, "RssAnon")
+
+
+def peak_memory_bytes(pids):
+    return _memory_bytes(pids, "VmHWM")
+
+
+def descriptors(pid):
+    """How many a process has open; those of folders do not count."""
+    links = (f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd"))
+    return sum(not os.path.isdir(link) for link in links)
 
 
 def tree_bytes(folder):

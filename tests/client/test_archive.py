@@ -1,0 +1,103 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: Apache-2.0
+"""What clients make in a repo's directory is in the bucket seconds after its close, whole, and what they change, rename and remove follows."""
+import hashlib
+import os
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+from bucket import Bucket  # noqa: E402
+from checks import equal, note, ok  # noqa: E402
+from lab import Lab  # noqa: E402
+from tap import main  # noqa: E402
+
+MIB = 1 << 20
+WHERE = "n/data/out"
+
+
+def objects(bucket):
+    """Key -> MD5 of its bytes, as rclone reads them."""
+    with tempfile.TemporaryDirectory() as folder:
+        bucket.rclone("copy", f"s:{bucket.name}/p", folder)
+        found = {}
+        for path, _, names in os.walk(folder):
+            for name in names:
+                with open(os.path.join(path, name), "rb") as f:
+                    found[os.path.relpath(os.path.join(path, name), folder)] = hashlib.md5(f.read()).hexdigest()
+        return found
+
+
+def keys(bucket):
+    return sorted(bucket.rclone("lsf", "-R", "--files-only", f"s:{bucket.name}/p").splitlines())
+
+
+def files(client):
+    """The same of the files that the client sees."""
+    lines = client.run(f"cd {WHERE} && find . -type f -printf '%P\\0' | xargs -0 -r md5sum", 120).splitlines()
+    return {line[34:]: line[:32] for line in lines}
+
+
+def wait_until(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def make(client):
+    client.run(f"""cd {WHERE} && mkdir -p a/b && head -c 1000 /dev/urandom > a/small && head -c {3 * MIB} /dev/urandom > a/b/three
+                   head -c {20 * MIB + 5} /dev/urandom > big && : > empty && ln -s a/small link && chmod 600 a/small""", 60)
+
+
+def change(client):
+    client.run(f"""cd {WHERE} && echo more >> a/small && printf middle | dd of=big bs=1 seek={5 * MIB} conv=notrunc 2>/dev/null
+                   mv a c && rm empty && mv c/b/three three""", 60)
+
+
+def administered(lab, bucket, client):
+    """What `nacre archive`, `release` and `restore` do to files of a client."""
+    def verb(name, *argv):
+        return lab.server.command(name, "/data/out", "--recursive", *argv, "--dir", lab.server.folder)
+
+    lab.server.command("repo", "set", "data", "--export-delay", "600", "--dir", lab.server.folder)
+    client.run(f"cd {WHERE} && head -c {5 * MIB} /dev/urandom > late")
+    before = files(client)
+    time.sleep(1.5)
+    ok("late" not in keys(bucket), "it waits for its delay")
+    ok(" 1 files (5.0 MiB), " in verb("archive"), "unless the administrator says so")
+    equal(objects(bucket).get("late"), before["late"], "then it is in the bucket")
+    verb("release")
+    ok(sum(used for _, used in lab.server.stored_bytes()) < MIB, "all of it leaves the data servers")
+    ok(f": {len(before)} files (" in verb("restore"), "and comes back")
+    client.drop_caches()
+    equal(files(client), before, "with the same bytes")
+
+
+def test_results():
+    with Lab(data_servers=2, clients=1) as lab, Bucket(lab) as bucket:
+        client = lab.clients[0]
+        bucket.link("/data/out", "p", export="new,changed,deleted", export_delay=1, delete_grace=2)
+        client.mount()
+        make(client)
+        began = time.monotonic()
+        ok(wait_until(lambda: keys(bucket) == ["a/b/three", "a/small", "big", "empty", "link"]), "all of it is in the bucket")
+        note(f"{time.monotonic() - began:.1f} s after the last close")
+        there = objects(bucket)
+        equal(there.pop("link"), hashlib.md5(b"a/small").hexdigest(), "a symlink's object holds its target")
+        equal(there, files(client), "the bytes are those that the client sees")
+        says = bucket.aws("s3api", "head-object", "--bucket", bucket.name, "--key", "p/a/small", "--query", "Metadata.\"file-permissions\"")
+        equal(says.strip(), '"0100600"', "the mode is told in FSx's way")
+        change(client)
+        lab.server.kill("mds")
+        lab.server.restart("mds")
+        ok(wait_until(lambda: keys(bucket) == ["big", "c/small", "link", "three"], 60), "what was changed, renamed and removed follows, beyond a kill -9 of the metadata server")
+        ok(wait_until(lambda: {k: v for k, v in objects(bucket).items() if k != "link"} == files(client)), "its bytes too")
+        administered(lab, bucket, client)
+
+
+main(test_results)

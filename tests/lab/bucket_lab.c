@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lab/bucket_lab.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/check.h"
+#include "s3tier/s3.h"
+#include "tests/lab/http_lab.h"
+
+enum { PATH_SKIP = sizeof("/bucket/") - 1 };
+
+/* --- what is there */
+
+struct bucket_object *bucket_find(struct bucket_lab *b, const char *key)
+{
+        for (unsigned i = 0; i < b->count; i++)
+                if (strcmp(b->objects[i].key, key) == 0)
+                        return &b->objects[i];
+        return NULL;
+}
+
+const char *bucket_metadata(const struct bucket_object *o, const char *name)
+{
+        for (unsigned i = 0; i < o->metadata_count; i++)
+                if (strcmp(o->metadata[i].name, name) == 0)
+                        return o->metadata[i].value;
+        return NULL;
+}
+
+static void store(struct bucket_lab *b, const struct bucket_object *object)
+{
+        struct bucket_object *o = bucket_find(b, object->key);
+
+        CHECK(o || b->count < BUCKET_OBJECTS);
+        if (!o)
+                o = &b->objects[b->count++];
+        *o = *object;
+        snprintf(o->etag, sizeof(o->etag), "etag%llu", (unsigned long long)++b->etags);
+}
+
+void bucket_put(struct bucket_lab *b, const char *key, const char *body)
+{
+        struct bucket_object o = { .size = strlen(body) };
+
+        snprintf(o.key, sizeof(o.key), "%s", key);
+        snprintf(o.body, sizeof(o.body), "%s", body);
+        store(b, &o);
+}
+
+void bucket_remove(struct bucket_lab *b, const char *key)
+{
+        struct bucket_object *o = bucket_find(b, key);
+
+        if (o)
+                *o = b->objects[--b->count];
+}
+
+static void add_metadata(struct bucket_object *o, const char *name, const char *value)
+{
+        CHECK(o->metadata_count < BUCKET_METADATA);
+        snprintf(o->metadata[o->metadata_count].name, sizeof(o->metadata[0].name), "%s", name);
+        snprintf(o->metadata[o->metadata_count++].value, sizeof(o->metadata[0].value), "%s", value);
+}
+
+/* --- requests and answers */
+
+static const char *header_of(const struct http_call *call, const char *name)
+{
+        for (unsigned i = 0; i < call->header_count; i++)
+                if (strcasecmp(call->headers[i].name, name) == 0)
+                        return call->headers[i].value;
+        return NULL;
+}
+
+static void tell(struct http_call *call, const char *name, const char *value)
+{
+        if (call->header)
+                call->header(call, slice_str(name), slice_str(value));
+}
+
+static void answer_text(struct http_call *call, int status, const char *text)
+{
+        char length[24];
+
+        call->status = status;
+        snprintf(length, sizeof(length), "%zu", strlen(text));
+        tell(call, "Content-Length", length);
+        if (*text)
+                http_text_append(&call->text, text, strlen(text));
+        call->received = strlen(text);
+}
+
+static void answer_error(struct http_call *call, int status, const char *code)
+{
+        char text[256];
+
+        snprintf(text, sizeof(text), "<Error><Code>%s</Code><Message>says the lab</Message></Error>", code);
+        answer_text(call, status, call->method == HTTP_HEAD ? "" : text);
+}
+
+static void answer_etag(struct http_call *call, const struct bucket_object *o)
+{
+        char etag[48];
+
+        snprintf(etag, sizeof(etag), "\"%s\"", o->etag);
+        tell(call, "ETag", etag);
+        answer_text(call, 200, "");
+}
+
+static void take_headers(const struct http_call *call, struct bucket_object *o)
+{
+        static const char start[] = "x-amz-meta-";
+
+        for (unsigned i = 0; i < call->header_count; i++)
+                if (strncasecmp(call->headers[i].name, start, sizeof(start) - 1) == 0)
+                        add_metadata(o, call->headers[i].name + sizeof(start) - 1, call->headers[i].value);
+}
+
+/* May KEY be written over? Conditions as in headers. */
+static bool is_allowed(struct bucket_lab *b, const char *key, const char *if_none_match, const char *if_match)
+{
+        const struct bucket_object *o = bucket_find(b, key);
+        char quoted[48];
+
+        if (if_none_match && o)
+                return false;
+        if (!if_match)
+                return true;
+        snprintf(quoted, sizeof(quoted), "\"%s\"", o ? o->etag : "");
+        return o && (strcmp(if_match, quoted) == 0 || strcmp(if_match, o->etag) == 0);
+}
+
+static void put_object(struct bucket_lab *b, struct http_call *call, const char *key)
+{
+        const char *source = header_of(call, "x-amz-copy-source"), *none = header_of(call, "if-none-match");
+        const char *match = header_of(call, "if-match");
+        struct bucket_object o = { .size = 0 }, *from = NULL;
+        char text[256];
+
+        if (source) {
+                b->copies++;
+                text[url_decode(source, strlen(source), false, text)] = '\0';
+                from = bucket_find(b, text + PATH_SKIP);
+                if (!from) {
+                        answer_error(call, 404, "NoSuchKey");
+                        return;
+                }
+                o = *from;
+                if (header_of(call, "x-amz-metadata-directive"))
+                        o.metadata_count = 0;
+        } else {
+                b->puts++;
+        }
+        if ((none || match) && b->no_conditions) {
+                answer_error(call, 501, "NotImplemented");
+                return;
+        }
+        if (!is_allowed(b, key, none, match)) {
+                answer_error(call, 412, "PreconditionFailed");
+                return;
+        }
+        snprintf(o.key, sizeof(o.key), "%s", key);
+        for (int i = 0; !source && i < call->body_count; i++) {
+                if (o.size + call->body[i].iov_len < BUCKET_BODY)
+                        memcpy(o.body + o.size, call->body[i].iov_base, call->body[i].iov_len);
+                o.size += call->body[i].iov_len;
+        }
+        take_headers(call, &o);
+        store(b, &o);
+        if (!source) {
+                answer_etag(call, bucket_find(b, key));
+                return;
+        }
+        snprintf(text, sizeof(text), "<CopyObjectResult><ETag>\"%s\"</ETag></CopyObjectResult>",
+                 bucket_find(b, key)->etag);
+        answer_text(call, 200, text);
+}
+
+static void head_object(struct bucket_lab *b, struct http_call *call, const char *key)
+{
+        const struct bucket_object *o = bucket_find(b, key);
+        char name[64], text[48];
+
+        b->heads++;
+        if (!o) {
+                answer_error(call, 404, "NoSuchKey");
+                return;
+        }
+        call->status = 200;
+        snprintf(text, sizeof(text), "\"%s\"", o->etag);
+        tell(call, "ETag", text);
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
+        tell(call, "Content-Length", text);
+        for (unsigned i = 0; i < o->metadata_count; i++) {
+                snprintf(name, sizeof(name), "x-amz-meta-%s", o->metadata[i].name);
+                tell(call, name, o->metadata[i].value);
+        }
+}
+
+/* The value of NAME ("prefix=") in QUERY, "" when there is none. */
+static void parameter(const char *query, const char *name, char out[256])
+{
+        const char *at = strstr(query, name);
+        int64_t length = 0;
+
+        if (at) {
+                at += strlen(name);
+                length = url_decode(at, strcspn(at, "&"), false, out);
+        }
+        CHECK(length >= 0 && length < 256);
+        out[length] = '\0';
+}
+
+/* The one with the smallest key that begins with PREFIX and comes behind AFTER. */
+static const struct bucket_object *next_object(const struct bucket_lab *b, const char *prefix,
+                                               const char *after)
+{
+        const struct bucket_object *next = NULL;
+
+        for (unsigned i = 0; i < b->count; i++) {
+                const struct bucket_object *o = &b->objects[i];
+
+                if (strncmp(o->key, prefix, strlen(prefix)) == 0 && strcmp(o->key, after) > 0 &&
+                    (!next || strcmp(o->key, next->key) < 0))
+                        next = o;
+        }
+        return next;
+}
+
+/* One page, with the delimiter '/'. */
+static void list(struct bucket_lab *b, struct http_call *call, const char *query)
+{
+        char prefix[256], after[260], text[32768];
+        const struct bucket_object *o;
+        int n = snprintf(text, sizeof(text), "<ListBucketResult><EncodingType>url</EncodingType>");
+
+        parameter(query, "prefix=", prefix);
+        parameter(query, "start-after=", after);
+        while (b->lists && (o = next_object(b, prefix, after))) {
+                const char *slash = strchr(o->key + strlen(prefix), '/');
+
+                snprintf(after, sizeof(after), slash ? "%.*s\xff" : "%.*s",
+                         slash ? (int)(slash + 1 - o->key) : 255, o->key);
+                if (slash)
+                        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                                      "<CommonPrefixes><Prefix>%.*s</Prefix></CommonPrefixes>",
+                                      (int)(slash + 1 - o->key), o->key);
+                else
+                        n += snprintf(
+                                text + n, sizeof(text) - (size_t)n,
+                                "<Contents><Key>%s</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
+                                "<ETag>\"%s\"</ETag><Size>%llu</Size></Contents>",
+                                o->key, o->etag, (unsigned long long)o->size);
+                CHECK(n < (int)sizeof(text) - 1024);
+        }
+        snprintf(text + n, sizeof(text) - (size_t)n, "<IsTruncated>false</IsTruncated></ListBucketResult>");
+        answer_text(call, 200, text);
+}
+
+/* The upload with the id that stands in TEXT; NULL. */
+static struct bucket_object *find_upload(struct bucket_lab *b, const char *text)
+{
+        const char *id = strstr(text, "upload-");
+        unsigned i = id ? (unsigned)atoi(id + 7) : BUCKET_UPLOADS;
+
+        return i < BUCKET_UPLOADS && b->multipart[i].key[0] ? &b->multipart[i] : NULL;
+}
+
+static void complete(struct bucket_lab *b, struct http_call *call, struct bucket_object *o)
+{
+        char text[256];
+
+        b->completes++;
+        if (!is_allowed(b, o->key, header_of(call, "if-none-match"), header_of(call, "if-match"))) {
+                answer_error(call, 412, "PreconditionFailed");
+                return;
+        }
+        store(b, o);
+        snprintf(text, sizeof(text),
+                 "<CompleteMultipartUploadResult><ETag>\"%s\"</ETag></CompleteMultipartUploadResult>",
+                 bucket_find(b, o->key)->etag);
+        *o = (struct bucket_object){ 0 };
+        answer_text(call, 200, text);
+}
+
+static void begin_upload(struct bucket_lab *b, struct http_call *call, const char *key)
+{
+        unsigned i = 0;
+        char text[128];
+
+        while (b->multipart[i].key[0])
+                CHECK(++i < BUCKET_UPLOADS);
+        b->multipart[i] = (struct bucket_object){ 0 };
+        snprintf(b->multipart[i].key, sizeof(b->multipart[i].key), "%s", key);
+        take_headers(call, &b->multipart[i]);
+        snprintf(
+                text, sizeof(text),
+                "<InitiateMultipartUploadResult><UploadId>upload-%u</UploadId></InitiateMultipartUploadResult>",
+                i);
+        answer_text(call, 200, text);
+}
+
+static void upload(struct bucket_lab *b, struct http_call *call, const char *key, const char *query)
+{
+        struct bucket_object *o = find_upload(b, query);
+
+        if (strncmp(query, "uploads", 7) == 0) {
+                begin_upload(b, call, key);
+        } else if (!o) {
+                answer_error(call, 404, "NoSuchUpload");
+        } else if (call->method == HTTP_DELETE) {
+                b->aborts++;
+                *o = (struct bucket_object){ 0 };
+                answer_text(call, 204, "");
+        } else {
+                complete(b, call, o);
+        }
+}
+
+static void serve(void *arg, struct http_call *call)
+{
+        struct bucket_lab *b = arg;
+        const char *path = strchr(call->url + strlen("http://"), '/'), *query = strchr(path, '?');
+        char key[256];
+        int64_t length =
+                url_decode(path + PATH_SKIP,
+                           query ? (size_t)(query - path) - PATH_SKIP : strlen(path) - PATH_SKIP, false, key);
+
+        CHECK(length >= 0 && length < (int64_t)sizeof(key));
+        key[length] = '\0';
+        if (b->status)
+                answer_error(call, b->status, "AccessDenied");
+        else if (call->method == HTTP_GET)
+                list(b, call, query ? query : "");
+        else if (query)
+                upload(b, call, key, query + 1);
+        else if (call->method == HTTP_HEAD)
+                head_object(b, call, key);
+        else if (call->method == HTTP_PUT)
+                put_object(b, call, key);
+        else {
+                b->deletes++;
+                bucket_remove(b, key);
+                answer_text(call, 204, "");
+        }
+}
+
+static uint64_t latency_ns(void *arg)
+{
+        const struct bucket_lab *b = arg;
+
+        return b->latency_ns;
+}
+
+struct http *bucket_http(struct bucket_lab *b, struct env *env)
+{
+        static const struct http_lab_store store = { .serve = serve, .latency_ns = latency_ns };
+
+        return http_lab_new(&store, b, env);
+}
+
+/* --- data servers */
+
+static bool refuse(ctl_upload_res *res, enum s3_error error)
+{
+        static char message[] = "says the lab";
+
+        res->status = CTL_REFUSED;
+        res->error = (char *)(uintptr_t)s3_error_name(error);
+        res->message = message;
+        return true;
+}
+
+static void take(struct bucket_lab *b, const ctl_upload_args *a)
+{
+        struct bucket_object o = { .size = a->length };
+
+        snprintf(o.key, sizeof(o.key), "%s", a->key);
+        for (u_int i = 0; i < a->metadata.metadata_len; i++)
+                add_metadata(&o, a->metadata.metadata_val[i].name, a->metadata.metadata_val[i].value);
+        store(b, &o);
+}
+
+bool bucket_upload(void *bucket, const ctl_upload_args *a, ctl_upload_res *res)
+{
+        static char none[] = "", part[] = "part";
+        struct bucket_lab *b = bucket;
+
+        *res = (ctl_upload_res){ .status = CTL_OK, .etag = none, .error = none, .message = none };
+        b->uploads++;
+        if (b->on_upload)
+                b->on_upload(b, a);
+        if (b->nonsense) {
+                res->status = CTL_INVAL;
+                return true;
+        }
+        if (b->status)
+                return refuse(res, S3_ACCESS_DENIED);
+        if (a->upload_id[0]) {
+                struct bucket_object *o = find_upload(b, a->upload_id);
+
+                if (!o)
+                        return refuse(res, S3_OBJECT_NOT_FOUND);
+                CHECK(strcmp(a->key, o->key) == 0);
+                o->size += a->length;
+                res->etag = part;
+                return true;
+        }
+        if (b->no_conditions && (a->if_none_match || a->if_match[0]))
+                return refuse(res, S3_NOT_IMPLEMENTED);
+        if (!is_allowed(b, a->key, a->if_none_match ? "*" : NULL, a->if_match[0] ? a->if_match : NULL))
+                return refuse(res, S3_PRECONDITION_FAILED);
+        take(b, a);
+        res->etag = bucket_find(b, a->key)->etag;
+        return !b->lose_answers;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bucket as the metadata server sees it: objects in memory, behind the seam of s3tier/http.h, with
+ * listings, copies, conditions and multipart uploads; and the data servers of mds_lab that send what they
+ * have to it (CTL_UPLOAD). Contents are sizes and the first bytes; what a real store answers is tested with
+ * real ones. */
+#pragma once
+
+#include "s3tier/http.h"
+#include "tests/lab/mds_lab.h"
+
+enum { BUCKET_OBJECTS = 128, BUCKET_BODY = 64, BUCKET_METADATA = 16, BUCKET_UPLOADS = 16 };
+
+struct bucket_object {
+        char key[256], etag[40], body[BUCKET_BODY];
+        uint64_t size;
+        struct {
+                char name[40], value[96];
+        } metadata[BUCKET_METADATA];
+        unsigned metadata_count;
+};
+
+struct bucket_lab {
+        struct bucket_object objects[BUCKET_OBJECTS];
+        unsigned count;
+        uint64_t etags, latency_ns;
+        struct bucket_object multipart[BUCKET_UPLOADS]; /* under way; by id; one with an empty key is free */
+        /* seen */
+        unsigned puts, copies, deletes, heads, uploads /* by data servers */, completes, aborts;
+        /* from now on */
+        int status;         /* for every request: this, instead of what it deserves; 0: none */
+        bool no_conditions; /* 501, as Swift */
+        bool lists;         /* what is in it; else listings are empty */
+        bool lose_answers;  /* a data server's PUT is done, and nobody hears of it */
+        bool nonsense;      /* data servers cannot make sense of what they are told */
+        /* of a data server, when its bytes have been taken */
+        void (*on_upload)(struct bucket_lab *, const ctl_upload_args *);
+};
+struct bucket_object *bucket_find(struct bucket_lab *b, const char *key);
+/* Somebody else puts something there. */
+void bucket_put(struct bucket_lab *b, const char *key, const char *body);
+void bucket_remove(struct bucket_lab *b, const char *key);
+const char *bucket_metadata(const struct bucket_object *o, const char *name);
+/* For tier->connect. */
+struct http *bucket_http(struct bucket_lab *b, struct env *env);
+/* lab_ds.upload */
+bool bucket_upload(void *bucket, const ctl_upload_args *args, ctl_upload_res *res);

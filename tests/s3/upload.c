@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data servers send what they have of files to a real server, two of them to one object; through
+ * tests/s3/proxy.py, which spoils some of it. The MDS is a fake one (tests/lab/fake_mds.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "ds/tier/tier.h"
+#include "tests/lab/second_ds.h"
+#include "tests/lab/upload_lab.h"
+#include "tests/s3/live.h"
+
+enum { MIB = 1 << 20, PART = 5 * MIB, PARTS = 4, BYTES = 3 * PART + 1234567 };
+
+static struct ds_lab lab;
+static struct second_ds second;
+static struct lab_client clients[2];
+static struct lab_upload upload;
+static struct s3_call call;
+static uint8_t content[BYTES], seen[BYTES];
+
+static void start_lab(uint32_t width)
+{
+        const struct ds_lab_conf how = { .workers = 2, .width = width };
+
+        ds_lab_start(&lab, &how);
+        lab.ds->make_http = NULL; /* the real one */
+        lab.mds.repo = (ctl_repo){ .endpoint = (char *)(uintptr_t)live.conf.endpoint,
+                                   .bucket = (char *)(uintptr_t)live.conf.bucket,
+                                   .prefix = (char *)(uintptr_t)live.conf.prefix,
+                                   .region = (char *)(uintptr_t)live.conf.region,
+                                   .access_key = getenv("NACRE_S3_ACCESS_KEY"),
+                                   .secret_key = getenv("NACRE_S3_SECRET"),
+                                   .session_token = (char *)(uintptr_t) "",
+                                   .ca = (char *)(uintptr_t) "" };
+        lab_client_start(&clients[0], &lab, "client 1");
+        live_fill(content, BYTES, 5);
+        live_tell("none any 0");
+}
+
+static int setup(void **state)
+{
+        (void)state;
+        start_lab(1);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        upload_end(&upload);
+        lab_client_stop(&clients[0]);
+        ds_lab_stop(&lab);
+        return 0;
+}
+
+static int setup_two(void **state)
+{
+        (void)state;
+        start_lab(2);
+        second_ds_start(&second, &lab);
+        second.ds->make_http = NULL;
+        second_ds_client(&second, &clients[1], "client 1");
+        return 0;
+}
+
+static int teardown_two(void **state)
+{
+        lab_client_stop(&clients[1]);
+        second_ds_stop(&second);
+        return teardown(state);
+}
+
+static struct fh handle(void)
+{
+        struct fh fh = lab_fh(&clients[0]);
+
+        fh.flags |= FH_PROXY;
+        fh.unit = MIB;
+        return fh;
+}
+
+static void write_file(const struct fh *fh, uint32_t bytes)
+{
+        for (uint32_t at = 0; at < bytes; at += MIB)
+                assert_int_equal(lab_write(&clients[at / MIB % fh->width], fh, at, content + at,
+                                           bytes - at < MIB ? bytes - at : MIB, UNSTABLE4, NULL),
+                                 NFS4_OK);
+        fake_file(&lab.mds, fh->fileid)->size = bytes;
+}
+
+static void assert_object(const char *key, uint64_t bytes)
+{
+        struct iovec room = { seen, bytes };
+        const struct s3_get_args get = { .room = &room, .room_count = 1 };
+
+        s3_get(live.s3, live_call(&call), key, &get);
+        live_ok(&call);
+        assert_int_equal(call.received, bytes);
+        assert_memory_equal(seen, content, bytes);
+}
+
+static void assert_uploaded(void)
+{
+        if (upload_run(&upload) != CTL_OK)
+                fail_msg("%s: %s", upload.res.error, upload.res.message);
+}
+
+static void files_become_objects(void **state)
+{
+        static const uint32_t sizes[] = { 0, 1, 4096, 65537, 3 * MIB + 5 };
+        ctl_metadata words[] = { { (char *)(uintptr_t) "file-permissions", (char *)(uintptr_t) "0100640" },
+                                 { (char *)(uintptr_t) "file-mtime",
+                                   (char *)(uintptr_t) "1700000000123456789ns" } };
+        char key[32];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+                struct fh fh = handle();
+
+                fh.fileid += i;
+                snprintf(key, sizeof(key), "d+r/%zu b", i);
+                write_file(&fh, sizes[i]);
+                upload_end(&upload);
+                upload_whole(&lab, &upload, &fh, key, sizes[i]);
+                upload.args.metadata.metadata_len = 2;
+                upload.args.metadata.metadata_val = words;
+                assert_uploaded();
+                assert_object(key, sizes[i]);
+                assert_string_equal(call.object.etag, upload.res.etag);
+                assert_string_equal(s3_metadata_get(&call.object.metadata, "file-permissions"), "0100640");
+                assert_string_equal(s3_metadata_get(&call.object.metadata, "file-mtime"),
+                                    "1700000000123456789ns");
+        }
+}
+
+static void conditions_hold(void **state)
+{
+        const char *refused = live.is_swift ? "S3NotImplemented" : "S3PreconditionFailed";
+        char etag[S3_ETAG_BYTES];
+        struct fh fh = handle();
+
+        (void)state;
+        write_file(&fh, 1000);
+        live_put("there", 500, 1, etag);
+        upload_whole(&lab, &upload, &fh, "there", 1000);
+        upload.args.if_none_match = true;
+        assert_int_equal(upload_run(&upload), CTL_REFUSED);
+        assert_string_equal(upload.res.error, refused);
+        upload_end(&upload);
+        upload_whole(&lab, &upload, &fh, "there", 1000);
+        upload.args.if_match = etag;
+        if (live.is_swift) {
+                assert_int_equal(upload_run(&upload), CTL_REFUSED);
+                return;
+        }
+        assert_uploaded();
+        upload_end(&upload); /* once more: over what it has put itself */
+        assert_uploaded();
+        assert_object("there", 1000);
+}
+
+/* Each sends parts that the other has units of; the MDS completes it. */
+static void two_data_servers_fill_one_upload(void **state)
+{
+        static struct s3_complete complete;
+        static struct s3_part parts[PARTS];
+        static ctl_addr addrs[2];
+        static char uaddrs[2][NETADDR_TEXT], id[S3_UPLOAD_ID_BYTES];
+        const struct s3_put_args none = { .body_count = 0 };
+        ctl_member members[2] = { { { 1, &addrs[0] } }, { { 1, &addrs[1] } } };
+        struct fh fh = handle();
+
+        (void)state;
+        addrs[0] = (ctl_addr){ (char *)(uintptr_t) "tcp", netaddr_universal(&lab.ds_addr, uaddrs[0]) };
+        addrs[1] = (ctl_addr){ (char *)(uintptr_t) "tcp", netaddr_universal(&second.addr, uaddrs[1]) };
+        write_file(&fh, BYTES);
+        s3_upload_create(live.s3, live_call(&call), "whole", &none);
+        live_ok(&call);
+        strcpy(id, call.upload_id);
+        for (uint32_t i = 0; i < PARTS; i++) {
+                uint64_t begin = i * (uint64_t)PART, left = BYTES - begin;
+
+                upload_end(&upload);
+                upload_whole(&lab, &upload, &fh, "whole", left < PART ? left : PART);
+                upload.second = i % 2;
+                upload.args.members.members_len = 2;
+                upload.args.members.members_val = members;
+                upload.args.offset = begin;
+                upload.args.upload_id = id;
+                upload.args.part = i + 1;
+                assert_uploaded();
+                parts[i] = (struct s3_part){ .number = i + 1, .size = upload.args.length };
+                strcpy(parts[i].etag, upload.res.etag);
+        }
+        complete = (struct s3_complete){ .parts = parts, .count = PARTS, .size = BYTES };
+        live_call(&complete.call);
+        s3_upload_complete(live.s3, &complete, "whole", id);
+        live_ok(&complete.call);
+        assert_object("whole", BYTES);
+        assert_true(atomic_load(&second.ds->workers[0]->tier->counts.uploaded_bytes.value) > PART);
+        assert_true(atomic_load(&second.ds->workers[0]->counts.read_bytes.value) > 3 * MIB);
+}
+
+/* Some units were written, the others are fetched first; all goes to where they came from. */
+static void a_cold_file_goes_back(void **state)
+{
+        static char etag[S3_ETAG_BYTES];
+        struct fake_file *f = fake_file(&lab.mds, LAB_FILE);
+        struct fh fh = handle();
+
+        (void)state;
+        live_put("cold", 6 * MIB, 5, etag);
+        f->key = "cold";
+        f->etag = etag;
+        f->size = f->source_size = f->valid = 6 * MIB;
+        fh.flags |= FH_TIERED;
+        memset(content + 2 * MIB, 0xee, MIB);
+        memset(content + 4 * MIB + 10, 0xee, 20);
+        assert_int_equal(lab_write(&clients[0], &fh, 2 * MIB, content + 2 * MIB, MIB, UNSTABLE4, NULL),
+                         NFS4_OK);
+        assert_int_equal(lab_write(&clients[0], &fh, 4 * MIB + 10, content + 4 * MIB + 10, 20, UNSTABLE4,
+                                   NULL),
+                         NFS4_OK);
+        upload_whole(&lab, &upload, &fh, "cold", 6 * MIB);
+        if (!live.is_swift)
+                upload.args.if_match = etag;
+        assert_uploaded();
+        assert_object("cold", 6 * MIB);
+}
+
+/* What happens to a PUT on its way is mended, and what arrives is what was sent. */
+static void puts_that_are_spoilt(void **state)
+{
+        static const char *const rules[] = { "status PUT 2 503", "status PUT 2 500", "lost PUT 1",
+                                             "refuse PUT 2",     "flip-sent PUT 1",  "slow PUT 1 500" };
+        struct fh fh = handle();
+        char key[32];
+
+        (void)state;
+        write_file(&fh, 2 * MIB + 1);
+        for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+                snprintf(key, sizeof(key), "spoilt %zu", i);
+                live_tell(rules[i]);
+                upload_end(&upload);
+                upload_whole(&lab, &upload, &fh, key, 2 * MIB + 1);
+                upload.args.if_none_match = !live.is_swift;
+                if (upload_run(&upload) != CTL_OK)
+                        fail_msg("%s: %s: %s", rules[i], upload.res.error, upload.res.message);
+                assert_true(live_tell(NULL) > 0);
+                live_tell("none any 0");
+                assert_object(key, 2 * MIB + 1);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(files_become_objects, setup, teardown),
+                cmocka_unit_test_setup_teardown(conditions_hold, setup, teardown),
+                cmocka_unit_test_setup_teardown(two_data_servers_fill_one_upload, setup_two, teardown_two),
+                cmocka_unit_test_setup_teardown(a_cold_file_goes_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(puts_that_are_spoilt, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, live_setup, live_teardown);
+}

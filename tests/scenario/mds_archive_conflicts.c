@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is brought to a bucket that refuses, that knows no conditions, or where somebody else was first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "nfs4/codec.h"
+#include "tests/lab/archive_lab.h"
+
+static struct archive_lab a;
+
+static int setup(void **state)
+{
+        (void)state;
+        archive_lab_start(&a, "");
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        archive_lab_stop(&a);
+        return 0;
+}
+
+static void seconds(unsigned n)
+{
+        archive_lab_seconds(&a, n);
+}
+static struct user_fh make(const struct user_fh *dir, const char *name, uint64_t size)
+{
+        return archive_lab_make(&a, dir, name, size);
+}
+static bool is_archived(const struct user_fh *fh)
+{
+        return archive_lab_is_archived(&a, fh);
+}
+static void written(const struct user_fh *fh, uint64_t size)
+{
+        archive_lab_written(&a, fh, size);
+}
+
+/* --- trouble */
+
+static void what_s3_refuses_is_tried_again_and_told(void **state)
+{
+        struct archive_status status;
+        struct user_fh fh;
+
+        (void)state;
+        fh = make(&a.train, "f", 1000);
+        a.bucket.status = 403;
+        seconds(100);
+        archive_status(&a.lab.mds, repo_by_number(a.lab.mds.tier, 1), &status);
+        assert_int_equal(status.pending, 1);
+        assert_int_equal(status.failed, 1);
+        assert_int_equal(status.bytes, 1000);
+        assert_true(status.oldest_ns > 90000000000ull);
+        a.bucket.status = 0;
+        assert_int_equal(archive_now(&a.lab.mds, archive_lab_fileid(&a, &fh)), 0);
+        seconds(1);
+        assert_true(is_archived(&fh));
+        archive_status(&a.lab.mds, repo_by_number(a.lab.mds.tier, 1), &status);
+        assert_int_equal(status.pending, 0);
+}
+
+/* It is the same each time, until the file is another. */
+static void what_no_data_server_makes_sense_of_is_not_tried_again(void **state)
+{
+        struct archive_status status;
+        struct user_fh fh;
+
+        (void)state;
+        a.bucket.nonsense = true;
+        fh = make(&a.train, "f", 1000);
+        seconds(100);
+        assert_int_equal(a.bucket.uploads, 1);
+        archive_status(&a.lab.mds, repo_by_number(a.lab.mds.tier, 1), &status);
+        assert_int_equal(status.failed, 1);
+        a.bucket.nonsense = false;
+        written(&fh, 2000);
+        seconds(7);
+        assert_true(is_archived(&fh));
+        assert_int_equal(bucket_find(&a.bucket, "f")->size, 2000);
+}
+
+static void a_store_without_conditions_is_looked_at_before(void **state)
+{
+        struct user_fh fh;
+
+        (void)state;
+        a.bucket.no_conditions = true;
+        fh = make(&a.train, "f", 1000);
+        seconds(7);
+        assert_true(is_archived(&fh));
+        written(&fh, 2000);
+        seconds(7);
+        assert_true(is_archived(&fh));
+        assert_true(a.bucket.heads >= 2);
+}
+
+/* --- conflicts */
+
+static void keep_both(void **state)
+{
+        struct user_fh fh = make(&a.train, "f", 1000);
+
+        (void)state;
+        seconds(7);
+        bucket_put(&a.bucket, "f", "theirs");
+        written(&fh, 2000);
+        seconds(7);
+        assert_int_equal(bucket_find(&a.bucket, "f")->size, 2000);
+        assert_true(is_archived(&fh));
+        assert_string_equal(bucket_find(&a.bucket, "f.s3-conflict-etag2")->body, "theirs");
+}
+
+static void who_is_first_in_s3_is_kept_too(void **state)
+{
+        struct user_fh fh;
+
+        (void)state;
+        bucket_put(&a.bucket, "f", "theirs");
+        fh = make(&a.train, "f", 1000);
+        seconds(7);
+        assert_int_equal(bucket_find(&a.bucket, "f")->size, 1000);
+        assert_string_equal(bucket_find(&a.bucket, "f.s3-conflict-etag1")->body, "theirs");
+        assert_true(is_archived(&fh));
+}
+
+static void what_was_deleted_in_s3_comes_back_when_it_is_changed_here(void **state)
+{
+        struct user_fh fh = make(&a.train, "f", 1000);
+
+        (void)state;
+        seconds(7);
+        bucket_remove(&a.bucket, "f");
+        written(&fh, 2000);
+        seconds(7);
+        assert_int_equal(bucket_find(&a.bucket, "f")->size, 2000);
+        assert_true(is_archived(&fh));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                T(what_s3_refuses_is_tried_again_and_told),
+                T(what_no_data_server_makes_sense_of_is_not_tried_again),
+                T(a_store_without_conditions_is_looked_at_before),
+                T(keep_both),
+                T(who_is_first_in_s3_is_kept_too),
+                T(what_was_deleted_in_s3_comes_back_when_it_is_changed_here),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

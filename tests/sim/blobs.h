@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the simulated object store holds, and what it answers to a request: objects and uploads of one bucket,
+ * with listings, copies, ranges and conditions, in no time. Requests are carried here by s3.h. What a real
+ * store answers is tested with real ones (tests/s3). */
+#pragma once
+
+#include "tests/sim/exchange.h"
+
+enum {
+        BLOBS_MAX = 256,
+        BLOB_UPLOADS = 64,
+        BLOB_KEY = 256,
+        BLOB_ETAG = 48,
+        BLOB_PARTS = 8,
+};
+
+struct blob {
+        char key[BLOB_KEY], etag[BLOB_ETAG]; /* the key is without the bucket's name */
+        uint8_t *data;
+        uint64_t size;
+        struct lines metadata; /* x-amz-meta-… */
+};
+
+struct blob_part {
+        uint8_t *data;
+        uint64_t size;
+};
+struct blob_upload {
+        uint32_t id; /* 0: free */
+        struct blob target;
+        struct blob_part parts[BLOB_PARTS]; /* by number, from 1 on */
+};
+
+struct blobs {
+        struct blob *list[BLOBS_MAX]; /* by key */
+        uint32_t count;
+        struct blob_upload uploads[BLOB_UPLOADS];
+        uint32_t next_upload;
+};
+void blobs_free(struct blobs *b);
+const struct blob *blobs_find(const struct blobs *b, const char *key);
+void blobs_serve(struct blobs *b, struct exchange *x);

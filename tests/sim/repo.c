@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/repo.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mds/tier/archive.h"
+#include "tests/sim/nfs.h"
+#include "tests/sim/sim.h"
+
+enum { REPO_ONCE_IN = 4 };
+
+void repo_init(struct repo_sim *r, struct sim *sim)
+{
+        struct world *w = &sim->world;
+
+        *r = (struct repo_sim){ .sim = sim };
+        if (w->seed % REPO_ONCE_IN != 0 || !getenv("NACRE_SIM_REPO"))
+                return;
+        r->s3 = sim_s3_new(w);
+        snprintf(r->conf, sizeof(r->conf),
+                 "path: /shared\nurl: s3://bucket/%s\nendpoint: http://s3\nimport: new,changed,deleted\n"
+                 "export: new,changed,deleted\nexport_delay: %u\ndelete_grace: %u\nsweep_interval: %u\n",
+                 REPO_PREFIX, (unsigned)world_random(w, 4), (unsigned)world_random(w, 20),
+                 (unsigned)world_random(w, 30));
+}
+
+void repo_destroy(struct repo_sim *r)
+{
+        if (r->s3)
+                sim_s3_free(r->s3);
+}
+
+/* --- at the end */
+
+static bool others_are_finished(const struct actor *c)
+{
+        const struct sim *sim = c->sim;
+
+        for (uint32_t i = 0; i < sim->actor_count; i++)
+                if (&sim->actors[i] != c && !sim->actors[i].finished)
+                        return false;
+        return true;
+}
+
+/* S3 has heard of everything. */
+static void wait_until_quiet(struct actor *c)
+{
+        struct world *w = &c->sim->world;
+        struct mds *mds = c->sim->cluster.mds.mds;
+        uint64_t end = w->now + REPO_QUIET_NS;
+        struct archive_status status;
+
+        for (;;) {
+                archive_status(mds, repo_by_name(mds->tier, "repo"), &status);
+                if (status.pending == 0 && status.deletions == 0)
+                        return;
+                if (w->now > end)
+                        world_fail(w,
+                                   "%" PRIu64 " files (%" PRIu64 " have failed) and %" PRIu64
+                                   " deletions do not come to S3",
+                                   status.pending, status.failed, status.deletions);
+                co_sleep(SECOND_NS);
+        }
+}
+
+static void compare(struct actor *c, uint32_t which)
+{
+        struct world *w = &c->sim->world;
+        char name[FILE_NAME], key[BLOB_KEY];
+        const struct blob *o;
+        struct attributes a;
+        struct fhandle fh;
+        uint32_t length;
+        bool end;
+
+        file_name(which, name);
+        snprintf(key, sizeof(key), REPO_PREFIX "%s", name);
+        o = blobs_find(&c->sim->repo.s3->blobs, key);
+        if (nfs_lookup(&c->main, &c->shared, name, &fh) == NFS4ERR_NOENT)
+                return; /* renamed at last */
+        while (!file_open(c, which, false))
+                ;
+        if (!o)
+                world_fail(w, "%s is not in the bucket", key);
+        if (nfs_getattr(&c->main, &c->fh, &a) != NFS4_OK || a.size != o->size)
+                world_fail(w, "%s has %" PRIu64 " bytes, the file %" PRIu64, key, o->size, a.size);
+        for (uint64_t at = 0; at < a.size; at += length) {
+                int status = nfs_read(&c->main, -1, &c->fh, &c->stateid, at, ACTOR_IO, c->main.data, &length,
+                                      &end);
+
+                if (status != NFS4_OK || length == 0)
+                        world_fail(w, "%s cannot be read: %s", name, nfs_name(status));
+                if (memcmp(c->main.data, o->data + at, length) != 0)
+                        world_fail(w, "%s has other bytes than the file, from %" PRIu64 " on", key, at);
+        }
+        file_close(c);
+}
+
+void repo_last_look(struct actor *c)
+{
+        while (!others_are_finished(c))
+                co_sleep(SECOND_NS);
+        wait_until_quiet(c);
+        for (uint32_t i = 0; i < NAMES; i++)
+                compare(c, i);
+}
