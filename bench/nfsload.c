@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "bench/load/load.h"
@@ -15,11 +16,13 @@
 
 enum { EXIT_USAGE = 2, SUITE_DATA_FILES = 16, SMALL_BLOCK = 4096 };
 
-const char *const load_op_names[] = { "create", "stat", "open-close", "write", "read", "unlink", NULL };
+const char *const load_op_names[] = { "create", "stat",   "open-close", "lock", "write",
+                                      "read",   "unlink", "hold",       NULL };
 
 static const char usage_text[] =
         "usage: nfsload --server ADDR[:PORT] [OPTION]...\n"
-        "  --op create|stat|open-close|write|read|unlink   only this one; what it needs is made first\n"
+        "  --op create|stat|open-close|lock|write|read|unlink|hold   only this one; what it needs is made first\n"
+        "                    lock: pairs of LOCK and LOCKU; hold: an open file and its layout for each client, no more\n"
         "  --path DIR        of the directory on the server (/nfsload), made when it is missing\n"
         "  --clients N       each with a connection and a session (4)\n"
         "  --slots N         operations under way of each client (16)\n"
@@ -28,6 +31,7 @@ static const char usage_text[] =
         "  --size BYTES      of a data file (64M); K, M and G are powers of 1024\n"
         "  --block BYTES     of a READ or WRITE (1M)\n"
         "  --random          blocks in random order\n"
+        "  --once            each block is read or written once; --first: only the first of each file\n"
         "  --seconds S       of each measurement at most (10)\n"
         "  --minor 1|2       version 4.1 (the default) or 4.2\n"
         "  --pnfs            data goes to data servers\n"
@@ -82,6 +86,8 @@ static void take_option(struct load_options *o, int choice)
         case 't': o->seconds = (uint32_t)number("--seconds", optarg, 1, 86400); break;
         case 'm': o->minor = (uint32_t)number("--minor", optarg, 1, 2); break;
         case 'r': o->random = true; break;
+        case 'O': o->once = true; break;
+        case 'F': o->once = o->first = true; break;
         case 'P': o->pnfs = true; break;
         case 'C': o->csv = true; break;
         default: usage(NULL, NULL);
@@ -102,6 +108,8 @@ static void parse(int argc, char **argv, struct load_options *o)
                                                { "seconds", required_argument, NULL, 't' },
                                                { "minor", required_argument, NULL, 'm' },
                                                { "random", no_argument, NULL, 'r' },
+                                               { "once", no_argument, NULL, 'O' },
+                                               { "first", no_argument, NULL, 'F' },
                                                { "pnfs", no_argument, NULL, 'P' },
                                                { "csv", no_argument, NULL, 'C' },
                                                { "help", no_argument, NULL, 'h' },
@@ -119,7 +127,7 @@ static void parse(int argc, char **argv, struct load_options *o)
                 usage("not an option", argv[optind]);
         if (!o->server.family)
                 usage("missing", "--server");
-        o->data_files = o->op == LOAD_READ || o->op == LOAD_WRITE ? o->files : 0;
+        o->data_files = o->op >= 0 && load_needs_data((enum load_op)o->op) ? o->files : 0;
         if (o->data_files == 0 || o->op < 0)
                 o->data_files = SUITE_DATA_FILES;
         o->files = o->files ? o->files : 20000;
@@ -129,18 +137,23 @@ static void parse(int argc, char **argv, struct load_options *o)
                 o->data_files = o->clients;
         if (o->size % o->block != 0)
                 usage("--size is not a multiple of --block", "--size");
-        o->pnfs |= o->op < 0;
+        o->pnfs |= o->op < 0 || o->op == LOAD_HOLD;
 }
 
 /* --- measuring */
 
 static bool run(struct load *l, const char *name, enum load_op op, struct load_result *r)
 {
-        bool data = op == LOAD_READ || op == LOAD_WRITE, ok;
+        bool data = load_needs_data(op), ok;
 
         if (data && !load_open_data(l))
                 return false;
-        ok = load_phase(l, op, l->o.seconds, r);
+        if (op == LOAD_HOLD) {
+                fprintf(stderr, "nfsload: holding\n"); /* bench/run waits for it */
+                ok = load_hold(l, l->o.seconds, r);
+        } else {
+                ok = load_phase(l, op, l->o.seconds, r);
+        }
         if (ok)
                 result_print(&l->o, name, r);
         if (data && !load_close_data(l))
@@ -174,8 +187,9 @@ static bool suite(struct load *l, struct load_result *r)
 {
         bool ok = run(l, "create", LOAD_CREATE, r) && make_what_is_needed(l, LOAD_STAT) &&
                   run(l, "stat", LOAD_STAT, r) && run(l, "open-close", LOAD_OPEN_CLOSE, r) &&
-                  run(l, "unlink", LOAD_UNLINK, r) && run(l, "write", LOAD_WRITE, r) &&
-                  make_what_is_needed(l, LOAD_READ) && run(l, "read", LOAD_READ, r);
+                  run(l, "unlink", LOAD_UNLINK, r) && run(l, "lock", LOAD_LOCK, r) &&
+                  run(l, "write", LOAD_WRITE, r) && make_what_is_needed(l, LOAD_READ) &&
+                  run(l, "read", LOAD_READ, r);
 
         l->o.block = SMALL_BLOCK;
         l->o.random = true;
@@ -202,6 +216,17 @@ static bool measure(struct load *l)
         return ok;
 }
 
+/* A client is a connection. */
+static void allow_descriptors(void)
+{
+        struct rlimit r;
+
+        if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+                r.rlim_cur = r.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &r);
+        }
+}
+
 int main(int argc, char **argv)
 {
         struct load load = { .o = { .path = "/nfsload",
@@ -218,6 +243,7 @@ int main(int argc, char **argv)
         parse(argc, argv, &load.o);
         log_open("nfsload", LOG_WARN);
         signal(SIGPIPE, SIG_IGN);
+        allow_descriptors();
         load.loop = loop_new();
         if (!load.loop)
                 return EXIT_FAILURE;

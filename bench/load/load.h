@@ -10,15 +10,24 @@
 
 enum {
         LOAD_MAX_DIRECTORIES = 100,
-        LOAD_MAX_CLIENTS = 256,
+        LOAD_MAX_CLIENTS = 4096,
         LOAD_MAX_FILES = 10000000,
-        LOAD_MAX_DATA_FILES = 1024,
+        LOAD_MAX_DATA_FILES = 4096,
         LOAD_MAX_SERVERS = 256, /* in a device */
         LOAD_MAX_DEVICES = 256,
         LOAD_MAX_BLOCK = 1024 * 1024,
 };
 
-enum load_op { LOAD_CREATE, LOAD_STAT, LOAD_OPEN_CLOSE, LOAD_WRITE, LOAD_READ, LOAD_UNLINK, LOAD_OPS };
+enum load_op {
+        LOAD_CREATE,
+        LOAD_STAT,
+        LOAD_OPEN_CLOSE,
+        LOAD_LOCK, /* LOCK and LOCKU of a range of its own, by a lock owner of its own for each slot */
+        LOAD_WRITE,
+        LOAD_READ,
+        LOAD_UNLINK,
+        LOAD_HOLD, /* nothing: every client has a file open, with a layout, and keeps its lease */
+};
 extern const char *const load_op_names[]; /* by op, NULL at the end */
 
 struct load_options {
@@ -29,6 +38,7 @@ struct load_options {
         uint32_t directories; /* the files lie in these, one after the other */
         uint64_t size;        /* of a data file */
         bool random, pnfs, csv;
+        bool once, first; /* every block has one turn; it is the first of its file */
 };
 
 struct load_fh {
@@ -107,9 +117,19 @@ void put_get_size(struct load_ops *o); /* size alone */
 void put_mkdir(struct load_ops *o, const char *name);
 void put_open(struct load_ops *o, const char *owner, const char *name, uint32_t access, bool create);
 void put_close(struct load_ops *o, const struct stateid *s);
+/* Whose lock: a new owner under an open, or (OPEN NULL) the one of the lock stateid S. */
+struct load_lock {
+        const struct stateid *open, *s;
+        uint64_t clientid;
+        const char *owner;
+        uint64_t offset, length;
+};
+void put_lock(struct load_ops *o, const struct load_lock *lock); /* for writing, without waiting */
+void put_unlock(struct load_ops *o, const struct load_lock *lock);
 void put_layoutget(struct load_ops *o, uint32_t iomode, const struct stateid *s); /* of the whole file */
 bool get_fh(struct xdr_in *x, struct load_fh *ret);
 bool get_open(struct xdr_in *x, struct stateid *ret);
+bool get_lock(struct xdr_in *x, uint32_t opnum, struct stateid *ret); /* LOCK's or LOCKU's result */
 
 /* --- setup.c: what is done before and after a phase, one call at a time; false: load->problem says why */
 bool load_connect(struct load *l);
@@ -148,6 +168,10 @@ bool load_take_layout(struct load *l, struct xdr_in *x, struct load_file *f);
 
 /* --- phase.c: run OP for at most SECONDS (0: until all files had their turn) */
 bool load_phase(struct load *l, enum load_op op, uint32_t seconds, struct load_result *ret);
+bool load_needs_data(enum load_op op); /* the data files are to be open */
+
+/* --- setup.c: sit still for SECONDS; RET counts the clients that have their session still. */
+bool load_hold(struct load *l, uint32_t seconds, struct load_result *ret);
 
 /* --- result.c */
 void result_add(struct load_result *r, uint64_t ns, uint64_t bytes);

@@ -8,6 +8,7 @@
 #include "nfs4/server.h"
 
 #define DELAY_NS 10000000u /* before what the server put off is sent again */
+enum { LOCK_BYTES = 4096 };
 
 struct phase {
         struct load *load;
@@ -29,10 +30,11 @@ struct worker {
         struct peer *peer; /* of the call */
         uint64_t began_ns;
         uint32_t file;
-        bool closing; /* the second half of create and open-close */
+        bool second; /* half: the CLOSE of create and open-close, the LOCKU of lock */
         struct load_fh fh;
-        struct stateid stateid;
+        struct stateid stateid; /* of the open that is to be closed, or of the lock owner */
         uint64_t offset;
+        char lock_owner[32]; /* empty: the server knows it */
 };
 
 static void begin(struct worker *w);
@@ -40,6 +42,11 @@ static void begin(struct worker *w);
 static bool is_data(enum load_op op)
 {
         return op == LOAD_READ || op == LOAD_WRITE;
+}
+
+bool load_needs_data(enum load_op op)
+{
+        return is_data(op) || op == LOAD_LOCK || op == LOAD_HOLD;
 }
 
 /* --- encoding */
@@ -62,6 +69,23 @@ static void put_io(struct worker *w, struct load_ops *o)
                 xdr_put_ref(o->x, buf_ref(l->payload), l->payload->data, l->o.block);
 }
 
+static void put_lock_ops(struct worker *w, struct load_ops *o)
+{
+        const struct load_file *f = &w->phase->load->data[w->file];
+        struct load_lock lock = { .open = *w->lock_owner ? &f->stateid : NULL,
+                                  .s = &w->stateid,
+                                  .clientid = peer_clientid(w->peer),
+                                  .owner = w->lock_owner,
+                                  .offset = w->offset,
+                                  .length = LOCK_BYTES };
+
+        put_fh(o, &f->fh);
+        if (w->second)
+                put_unlock(o, &lock);
+        else
+                put_lock(o, &lock);
+}
+
 static void put_open_ops(struct worker *w, struct load_ops *o, const char *name)
 {
         bool create = w->phase->op == LOAD_CREATE;
@@ -78,7 +102,7 @@ static void put_file(struct worker *w, struct load_ops *o)
 {
         char name[32];
 
-        if (w->closing) {
+        if (w->second) {
                 put_fh(o, &w->fh);
                 put_close(o, &w->stateid);
                 return;
@@ -104,6 +128,8 @@ static void encode(struct peer_call *call, struct xdr_out *x)
 
         if (is_data(w->phase->op))
                 put_io(w, &o);
+        else if (w->phase->op == LOAD_LOCK)
+                put_lock_ops(w, &o);
         else
                 put_file(w, &o);
         call->ops = o.count;
@@ -156,16 +182,32 @@ static bool take_file(struct worker *w, struct xdr_in *x)
 {
         bool opens = w->phase->op == LOAD_CREATE || w->phase->op == LOAD_OPEN_CLOSE;
 
-        if (!opens || w->closing) {
-                w->closing = false;
+        if (!opens || w->second) {
+                w->second = false;
                 finished(w, 0);
                 return false;
         }
         peer_result(x, OP_PUTFH);
-        w->closing = get_open(x, &w->stateid) && get_fh(x, &w->fh);
-        if (!w->closing)
+        w->second = get_open(x, &w->stateid) && get_fh(x, &w->fh);
+        if (!w->second)
                 failed(w, "an answer that makes no sense");
-        return w->closing;
+        return w->second;
+}
+
+/* True: there is a LOCKU to send. */
+static bool take_lock(struct worker *w, struct xdr_in *x)
+{
+        peer_result(x, OP_PUTFH);
+        if (!get_lock(x, w->second ? OP_LOCKU : OP_LOCK, &w->stateid)) {
+                w->second = false;
+                failed(w, "an answer that makes no sense");
+                return false;
+        }
+        *w->lock_owner = 0;
+        w->second = !w->second;
+        if (!w->second)
+                finished(w, 0);
+        return w->second;
 }
 
 static void send(struct worker *w)
@@ -197,10 +239,10 @@ static void on_done(struct peer_call *call, enum rpc_result result, enum nfsstat
         }
         if (result != RPC_DONE || status != NFS4_OK) {
                 failed(w, result == RPC_DONE ? nfs4_status_name(status) : "no answer");
-                w->closing = false;
+                w->second = false;
         } else if (is_data(w->phase->op)) {
                 take_io(w, x);
-        } else if (take_file(w, x)) {
+        } else if (w->phase->op == LOAD_LOCK ? take_lock(w, x) : take_file(w, x)) {
                 send(w);
                 return;
         }
@@ -229,7 +271,7 @@ static bool next_block(struct worker *w)
         struct load *l = w->phase->load;
         uint32_t me = (uint32_t)(w->client - l->clients);
         uint64_t files = (l->o.data_files - me + l->o.clients - 1) / l->o.clients,
-                 blocks = l->o.size / l->o.block;
+                 blocks = l->o.first ? 1 : l->o.size / l->o.block;
         uint64_t block = w->client->next_block++;
         const struct load_file *f;
 
@@ -246,11 +288,18 @@ static bool next_block(struct worker *w)
         return true;
 }
 
+static bool next(struct worker *w)
+{
+        if (w->phase->op == LOAD_LOCK)
+                return true; /* always the same range */
+        return is_data(w->phase->op) ? next_block(w) : next_file(w);
+}
+
 static void begin(struct worker *w)
 {
         struct phase *p = w->phase;
 
-        if (p->over || !(is_data(p->op) ? next_block(w) : next_file(w))) {
+        if (p->over || !next(w)) {
                 retire(w);
                 return;
         }
@@ -278,6 +327,19 @@ static bool reach_servers(struct load *l)
         return true;
 }
 
+/* A range of its own in one of its client's files, for each slot. */
+static void take_place(struct worker *w, uint32_t slot)
+{
+        const struct load *l = w->phase->load;
+        uint32_t me = (uint32_t)(w->client - l->clients);
+        uint32_t files = (l->o.data_files - me + l->o.clients - 1) / l->o.clients;
+
+        w->peer = w->client->mds;
+        w->file = me + l->o.clients * (slot % files);
+        w->offset = (uint64_t)slot * LOCK_BYTES;
+        snprintf(w->lock_owner, sizeof(w->lock_owner), "slot %u", slot);
+}
+
 bool load_phase(struct load *l, enum load_op op, uint32_t seconds, struct load_result *ret)
 {
         uint32_t count = l->o.clients * l->o.slots;
@@ -290,7 +352,7 @@ bool load_phase(struct load *l, enum load_op op, uint32_t seconds, struct load_r
                 free(workers);
                 return false;
         }
-        p.once = seconds == 0 || op == LOAD_CREATE || op == LOAD_UNLINK;
+        p.once = l->o.once || seconds == 0 || op == LOAD_CREATE || op == LOAD_UNLINK;
         p.random = env_random_u64(l->env);
         if (seconds > 0)
                 timer_start(l->env, &p.end, seconds * 1000000000ull);
@@ -303,6 +365,8 @@ bool load_phase(struct load *l, enum load_op op, uint32_t seconds, struct load_r
                                                       .phase = &p,
                                                       .client = &l->clients[client],
                                                       .again.fire = on_again };
+                        if (op == LOAD_LOCK)
+                                take_place(&workers[i], slot);
                         begin(&workers[i]);
                 }
         while (p.busy > 0)

@@ -93,6 +93,14 @@ static void on_state(void *arg, struct peer *p, const char *state)
         loop_stop(c->load->loop);
 }
 
+/* A data server holds what waits for S3 in at most half of a session's slots, and all of ours may. */
+static uint32_t slots_for(const struct load *l, uint32_t flags)
+{
+        uint32_t slots = flags & EXCHGID4_FLAG_USE_PNFS_DS ? 2 * l->o.slots : l->o.slots;
+
+        return slots < SESSION_MAX_SLOTS ? slots : SESSION_MAX_SLOTS;
+}
+
 static struct peer *connect_to(struct load_client *c, const struct netaddr *addr, uint32_t flags)
 {
         struct load *l = c->load;
@@ -100,7 +108,7 @@ static struct peer *connect_to(struct load_client *c, const struct netaddr *addr
                                   .owner = slice_str(c->owner),
                                   .minor = l->o.minor,
                                   .exchange_flags = flags,
-                                  .slots = l->o.slots,
+                                  .slots = slots_for(l, flags),
                                   .timeout_ns = CALL_SECONDS * 1000000000ull,
                                   .cred = { .flavor = RPC_AUTH_SYS, .uid = getuid(), .gid = getgid() } };
 
@@ -157,6 +165,22 @@ bool load_connect(struct load *l)
                         return fail(l, netaddr_format(&l->o.server, host), c->state ? c->state : "no answer");
         }
         return true;
+}
+
+bool load_hold(struct load *l, uint32_t seconds, struct load_result *ret)
+{
+        struct waiting w = { .timer.fire = on_timer, .load = l };
+        uint64_t began = env_now(l->env);
+
+        timer_start(l->env, &w.timer, seconds * 1000000000ull);
+        while (!w.over)
+                loop_run(l->loop);
+        *ret = (struct load_result){ .elapsed_ns = env_now(l->env) - began };
+        for (uint32_t i = 0; i < l->o.clients; i++)
+                ret->ops += peer_ready(l->clients[i].mds);
+        ret->errors = l->o.clients - ret->ops;
+        return ret->errors == 0 ||
+               fail(l, "a client lost its session", l->clients[0].state ? l->clients[0].state : "");
 }
 
 static void on_left(void *arg)

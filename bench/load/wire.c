@@ -93,6 +93,38 @@ void put_close(struct load_ops *o, const struct stateid *s)
         put_stateid(o->x, s);
 }
 
+void put_lock(struct load_ops *o, const struct load_lock *lock)
+{
+        struct xdr_out *x = o->x;
+
+        put_op(o, OP_LOCK);
+        xdr_put_u32(x, WRITE_LT);
+        xdr_put_bool(x, false);
+        xdr_put_u64(x, lock->offset);
+        xdr_put_u64(x, lock->length);
+        xdr_put_bool(x, lock->open != NULL);
+        if (lock->open) {
+                xdr_put_u32(x, 0);
+                put_stateid(x, lock->open);
+                xdr_put_u32(x, 0);
+                xdr_put_u64(x, lock->clientid);
+                xdr_put_string(x, lock->owner);
+        } else {
+                put_stateid(x, lock->s);
+                xdr_put_u32(x, 0);
+        }
+}
+
+void put_unlock(struct load_ops *o, const struct load_lock *lock)
+{
+        put_op(o, OP_LOCKU);
+        xdr_put_u32(o->x, WRITE_LT);
+        xdr_put_u32(o->x, 0);
+        put_stateid(o->x, lock->s);
+        xdr_put_u64(o->x, lock->offset);
+        xdr_put_u64(o->x, lock->length);
+}
+
 void put_layoutget(struct load_ops *o, uint32_t iomode, const struct stateid *s)
 {
         put_op(o, OP_LAYOUTGET);
@@ -139,4 +171,12 @@ bool get_open(struct xdr_in *x, struct stateid *ret)
                         xdr_get_u32(x);
         }
         return !x->bad && (delegation == OPEN_DELEGATE_NONE || delegation == OPEN_DELEGATE_NONE_EXT);
+}
+
+bool get_lock(struct xdr_in *x, uint32_t opnum, struct stateid *ret)
+{
+        if (peer_result(x, opnum) != NFS4_OK)
+                return false;
+        get_stateid(x, ret);
+        return !x->bad;
 }
