@@ -19,6 +19,7 @@ MOUNT = "/mnt/n"
 TRIXIE = os.environ.get("NACRE_TEST_TRIXIE", "/var/cache/nacre-test/trixie")
 TRIXIE_PACKAGES = ("user-mode-linux,nfs-common,kmod,iproute2,busybox-static,ktls-utils,bash,openssl,"  # the client
                    "attr,nfs4-acl-tools,xz-utils,make,gcc,libc6-dev,flex,bison,bc,groff-base,time")  # what tests run in it
+PRELOAD = "wide_xstate.so"  # into the guests' kernels: guest/wide_xstate.so.c says why
 
 
 class StepFailed(LabError):
@@ -216,11 +217,11 @@ class UmlClient(Client):
     @staticmethod
     def _uml(kernel, folder):
         if kernel == "6.1":
-            return [need("linux.uml", "user-mode-linux")]
+            return ["env", f"LD_PRELOAD={folder}/tools/{PRELOAD}", need("linux.uml", "user-mode-linux")]
         make_trixie()
         # `ip netns exec` gives a mount namespace of its own: these mounts end with the guest.
         mounts = (f"mkdir -p {TRIXIE}/nacre && mount --bind {folder} {TRIXIE}/nacre && mount --rbind /dev {TRIXIE}/dev && "
-                  f"mount -t proc proc {TRIXIE}/proc && exec chroot {TRIXIE} /usr/bin/linux.uml \"$@\"")
+                  f"mount -t proc proc {TRIXIE}/proc && exec chroot {TRIXIE} env LD_PRELOAD=/nacre/tools/{PRELOAD} /usr/bin/linux.uml \"$@\"")
         return ["sh", "-c", mounts, "linux.uml"]
 
 

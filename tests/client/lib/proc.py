@@ -58,7 +58,8 @@ def end(pid, signal_number, seconds=5):
 
 
 def build_tools():
-    """Compile every guest program that is older than its source. Static, so that they run under any libc. The folder."""
+    """Compile every guest program that is older than its source. Static, so that they run under any libc; but NAME.so.c is
+    something to preload. The folder."""
     os.makedirs(TOOLS, exist_ok=True)
     for folder in TOOL_FOLDERS:
         folder = os.path.join(TREE, folder)
@@ -72,7 +73,8 @@ def build_tool(source, program):
     if os.path.exists(program) and os.path.getmtime(program) >= os.path.getmtime(source):
         return
     temporary = f"{program}.{os.getpid()}"
-    run("cc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-o", temporary, source)
+    kind = ("-shared", "-fPIC") if program.endswith(".so") else ("-static", "-pthread")
+    run("cc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", *kind, "-o", temporary, source)
     os.replace(temporary, program)
 
 
