@@ -37,6 +37,7 @@ def parse(text):
 
 def results(folder, run, chosen):
     """A Result for each test of CHOSEN (codes and flags; none: all that could be for us)."""
+    build(folder)
     with Cluster(data_servers=2) as cluster:
         configure(cluster, run)
         helper = write(cluster.file("helper"), f"#!/bin/sh\nexec {program('nacre')} dev restart --dir {cluster.dir} mds\n", 0o755)
