@@ -67,3 +67,8 @@ class Bucket:
         settings = {"endpoint": self.endpoint, "region": self.region, "credentials_file": self.keys(self.lab.server.folder), **options}
         words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         self.lab.server.command("repo", "add", path, f"s3://{self.name}/{prefix}", "--name", name, *words, "--dir", self.lab.server.folder)
+
+    def pending(self):
+        """How many files and deletions S3 does not have yet."""
+        repos = json.loads(self.lab.server.command("repo", "status", "--json", "--dir", self.lab.server.folder))
+        return sum(repo["pending"] + repo["deletions"] for repo in repos)
