@@ -11,6 +11,7 @@
 #include "mds/fleet/fences.h"
 
 enum { RECORD_VERSION = 1 };
+enum { AWAY_LEASES = 2 /* so long who makes a file waits for a data server that is away */ };
 
 struct server *fleet_by_id(const struct fleet *f, uint32_t id)
 {
@@ -102,7 +103,25 @@ void fleet_space(const struct fleet *f, uint64_t *ret_total, uint64_t *ret_free)
         }
 }
 
-bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file)
+/* Away, but not for long: a restart, of it or of us. */
+static bool is_expected(const struct fleet *f, const struct server *s)
+{
+        const struct mds *mds = f->mds;
+        uint64_t since = s->last_heard_ns > mds->started_ns ? s->last_heard_ns : mds->started_ns;
+
+        return (!s->up || s->leaving) && !s->full && !s->failing &&
+               env_now(mds->env) - since < AWAY_LEASES * mds->conf->lease_seconds * 1000000000ull;
+}
+
+static enum nfsstat4 why_no_pool(const struct fleet *f)
+{
+        for (uint32_t i = 0; i < f->count; i++)
+                if (is_expected(f, f->servers[i]))
+                        return NFS4ERR_DELAY;
+        return NFS4ERR_NOSPC;
+}
+
+enum nfsstat4 fleet_place(struct fleet *f, const struct inode *policy, struct inode *file)
 {
         const struct pool *pool = fleet_pool(f, f->current);
         const struct mds_conf *conf = f->mds->conf;
@@ -110,7 +129,7 @@ bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file
         uint64_t spread = hash_u64(file->fileid);
 
         if (!pool)
-                return false;
+                return why_no_pool(f);
         if (width == 0 || width > pool->count)
                 width = pool->count;
         if (width > DEVICE_WIDTH_MAX)
@@ -120,7 +139,7 @@ bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file
         file->pool = pool->generation;
         file->start = (uint8_t)(width == pool->count ? 0 : spread % pool->count);
         file->first = (uint8_t)((spread >> 32) % width);
-        return true;
+        return NFS4_OK;
 }
 
 /* --- records */

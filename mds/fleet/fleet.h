@@ -84,7 +84,8 @@ void server_makes_no_sense(struct server *s, const char *what);
 /* Sums over members: for statfs. */
 void fleet_space(const struct fleet *f, uint64_t *ret_total, uint64_t *ret_free);
 /* Stripe geometry for a new file in a directory with POLICY (unit and width, 0 = configured): fills the
- * inode's unit, width, pool, start, first. False: no data server can take new files now. */
-bool fleet_place(struct fleet *f, const struct inode *policy, struct inode *file);
+ * inode's unit, width, pool, start, first. NFS4ERR_DELAY: no data server can take new files now, but one is
+ * away that has been here within two leases; NFS4ERR_NOSPC: none can, and none is expected. */
+enum nfsstat4 fleet_place(struct fleet *f, const struct inode *policy, struct inode *file);
 /* up, full, failing, silent, down: as `nacre ds list` shows it. */
 const char *server_state(const struct server *s, uint64_t now_ns);

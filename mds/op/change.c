@@ -67,11 +67,9 @@ enum nfsstat4 change_new(struct compound *c, struct txn *t, const struct subject
         if (type == NF4DIR && parent->mode & S_SETGID)
                 inode->mode |= S_SETGID;
         attrs_inherit_acl(mds_of(c)->meta, t, parent, inode, set);
-        if (type == NF4REG && !fleet_place(mds_of(c)->fleet, parent, inode))
-                return NFS4ERR_NOSPC;
         *ret = inode;
         *ret_dir = parent;
-        return NFS4_OK;
+        return type == NF4REG ? fleet_place(mds_of(c)->fleet, parent, inode) : NFS4_OK;
 }
 
 enum nfsstat4 change_link(struct mds *mds, struct txn *t, struct inode *dir, struct slice name,

@@ -39,7 +39,7 @@ static enum nfsstat4 apply(struct compound *c, struct inode *inode, const struct
         const struct inode policy = { .unit = p->unit, .width = p->width };
 
         if (inode->type == NF4REG)
-                return fleet_place(mds_of(c)->fleet, &policy, inode) ? NFS4_OK : NFS4ERR_NOSPC;
+                return fleet_place(mds_of(c)->fleet, &policy, inode);
         inode->unit = p->unit;
         inode->width = p->width;
         if (p->unit > 0 || p->width > 0)

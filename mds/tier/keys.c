@@ -63,7 +63,7 @@ static bool fill_in(struct tier *t, const struct repo_conf *conf, const struct i
         inode->atime = inode->mtime = inode->ctime = inode->btime = (int64_t)e->modified_ns;
         if (e->size > 0)
                 inode->flags |= INODE_COLD | INODE_DATA;
-        return fleet_place(t->mds->fleet, dir, inode);
+        return fleet_place(t->mds->fleet, dir, inode) == NFS4_OK;
 }
 
 /* LIKE: whose owner and mode it has; NULL: the repo says. */

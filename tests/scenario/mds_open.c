@@ -289,6 +289,37 @@ static void without_data_servers_no_new_files(void **state)
         assert_int_equal(user_open(&u, &root, "old", &USER_OPEN()), NFS4_OK);
 }
 
+static void set_all(bool up, bool full)
+{
+        struct fleet *f = lab.mds.fleet;
+
+        for (uint32_t i = 0; i < f->count; i++) {
+                f->servers[i]->up = up;
+                f->servers[i]->full = full;
+                fleet_changed(f, f->servers[i]);
+        }
+}
+
+static void data_servers_that_restart_are_waited_for(void **state)
+{
+        struct user_open o = USER_CREATE(.how = UNCHECKED4);
+
+        (void)state;
+        set_all(false, false);
+        assert_int_equal(user_open(&u, &root, "f", &o), NFS4ERR_DELAY);
+        set_all(false, true);
+        assert_int_equal(user_open(&u, &root, "f", &o), NFS4ERR_NOSPC);
+        set_all(false, false);
+        for (int i = 0; i < 2; i++) {
+                mds_lab_run_ms(&lab, LAB_LEASE_SECONDS * 1000 - 1000);
+                assert_int_equal(user_open(&u, &root, "f", &o), NFS4ERR_DELAY);
+        }
+        mds_lab_run_ms(&lab, 3000);
+        assert_int_equal(user_open(&u, &root, "f", &o), NFS4ERR_NOSPC);
+        set_all(true, false);
+        assert_int_equal(user_open(&u, &root, "f", &o), NFS4_OK);
+}
+
 static void a_store_that_is_full_changes_nothing(void **state)
 {
         struct user_open o = USER_CREATE(.how = UNCHECKED4);
@@ -332,6 +363,7 @@ int main(void)
                 TEST(claims_and_wishes),
                 TEST(who_wishes_for_a_delegation_is_told_why_not),
                 TEST(without_data_servers_no_new_files),
+                TEST(data_servers_that_restart_are_waited_for),
                 TEST(a_store_that_is_full_changes_nothing),
                 TEST(opens_end_with_their_client),
         };
