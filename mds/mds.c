@@ -209,6 +209,7 @@ struct mds *mds_start(const struct mds_conf *conf, struct env *env, struct loop 
         mds->started_ns = env_now(mds->env);
         list_init(&mds->committing);
         list_init(&mds->durable_waits);
+        list_init(&mds->emptying);
         if (!start(mds)) {
                 mds_stop(mds);
                 return NULL;

@@ -63,6 +63,7 @@ struct mds {
         struct list committing;    /* compounds that wait for the store, by commit_seq */
         struct list durable_waits; /* struct durable_wait, by seq */
         struct task durable_task;
+        struct list emptying; /* DEALLOCATEs that data servers are asked for: mds/pnfs/space.c */
         uint8_t cluster_key[32];
         uint64_t started_ns;
 };

@@ -5,6 +5,7 @@
 #include "mds/pnfs/size_file.h"
 
 struct space {
+        struct list node; /* in mds->emptying, of DEALLOCATE */
         struct compound *compound;
         enum nfsstat4 status;
         uint32_t pending;
@@ -28,8 +29,10 @@ static void failed(struct space *s, enum nfsstat4 status)
 
 static void done(struct space *s)
 {
-        if (--s->pending == 0)
-                compound_wake(s->compound);
+        if (--s->pending > 0)
+                return;
+        list_remove(&s->node);
+        compound_wake(s->compound);
 }
 
 static enum nfsstat4 translate(ctl_status status)
@@ -49,6 +52,7 @@ static struct space *begin(struct compound *c)
         struct space *s = space_of(c);
 
         *s = (struct space){ .compound = c, .pending = 1 /* ours, until all are asked */ };
+        list_init(&s->node);
         return s;
 }
 
@@ -85,6 +89,9 @@ static enum nfsstat4 change(struct compound *c, const struct inode *file, uint32
         struct space *s = begin(c);
         struct stripe stripe = inode_stripe(file);
 
+        if (proc == CTL_DEALLOCATE)
+                list_push(&mds_of(c)->emptying, &s->node);
+
         for (uint32_t i = 0; i < file->width; i++) {
                 struct server *server = fleet_file_server(mds_of(c)->fleet, file, i);
                 ctl_range_args args = { .object = size_object(file, i), .offset = offset, .length = length };
@@ -111,6 +118,14 @@ enum nfsstat4 space_allocate(struct compound *c, const struct inode *file, uint6
 enum nfsstat4 space_deallocate(struct compound *c, const struct inode *file, uint64_t offset, uint64_t length)
 {
         return change(c, file, CTL_DEALLOCATE, offset, length);
+}
+
+bool space_is_emptying(const struct mds *mds, uint64_t fileid)
+{
+        LIST_FOR_EACH(node, &mds->emptying)
+                if (CONTAINER(node, struct space, node)->compound->fh.fileid == fileid)
+                        return true;
+        return false;
 }
 
 enum nfsstat4 space_result(struct compound *c, uint64_t *ret_used)

@@ -14,6 +14,8 @@ enum { SPACE_WAIT_AT = 448, SPACE_WAIT_BYTES = 64 };
 enum nfsstat4 space_allocate(struct compound *c, const struct inode *file, uint64_t offset, uint64_t length);
 enum nfsstat4 space_deallocate(struct compound *c, const struct inode *file, uint64_t offset,
                                uint64_t length);
+/* Is a DEALLOCATE of FILEID under way? */
+bool space_is_emptying(const struct mds *mds, uint64_t fileid);
 /* OK: done, durably; *RET_USED, when everybody could be asked, is what the objects take on disk now (bytes),
  * else it stays. NOSPC, FBIG, IO, NOTSUPP (a data server's file system cannot do it); DELAY: a data server
  * that is needed is away. With an error a part may have been done. */

@@ -8,6 +8,7 @@
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size_file.h"
+#include "mds/pnfs/space.h"
 #include "mds/tier/archive.h"
 #include "mds/tier/tier.h"
 
@@ -174,11 +175,12 @@ enum release_result release_check(struct mds *mds, const struct inode *file)
         return look(mds, file, record, &b);
 }
 
-/* Who got a handle since the others were fenced does not know that the file is to be cold. */
+/* Who got a handle since the others were fenced does not know that the file is to be cold; neither does a
+ * DEALLOCATE, which would make a hole of what is here only until it is fetched again. */
 static bool is_in_use(const struct release *r)
 {
         return recall_is_outrun(r->mds->recalls, r->fileid, RECALL_HOLDERS, NULL, r->epoch) ||
-               proxy_is_busy(r->mds->proxy, r->fileid);
+               proxy_is_busy(r->mds->proxy, r->fileid) || space_is_emptying(r->mds, r->fileid);
 }
 
 static enum release_result make_cold(struct release *r, const struct inode *file, struct backing *b)

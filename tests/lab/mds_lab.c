@@ -309,6 +309,7 @@ static void start_mds(struct mds_lab *lab)
                              .pool = lab->pool,
                              .started_ns = env_now(&lab->v.env) };
         durable_init(mds);
+        list_init(&mds->emptying);
         mds->meta = meta_open(mds->env, mds->store, 4096, error, sizeof(error));
         CHECK(mds->meta != NULL);
         load_exports(mds, lab->exports);
