@@ -265,6 +265,14 @@ void tier_written(struct io *io, bool ok)
 
 /* --- both */
 
+/* All is here; but the disk may have failed when that was to be made durable, or nobody has sent a COMMIT for
+ * what was written, or the MDS did not want to hear it. Who restores the file READs until the MDS knows. */
+static void tell_again(struct worker *w, struct residency *r)
+{
+        keep_settle(w, r);
+        keep_tell_if_all(w, r);
+}
+
 static enum nfsstat4 look(struct io *io, uint64_t offset, uint64_t length, enum io_kind kind)
 {
         enum nfsstat4 status = attach(io);
@@ -278,8 +286,11 @@ static enum nfsstat4 look(struct io *io, uint64_t offset, uint64_t length, enum 
                 residency_note_epoch(r, io->fh->epoch);
                 atomic_store(&r->written_ns, env_wall(io->worker->env));
         }
-        if (atomic_load_explicit(&r->absent, memory_order_acquire) == 0)
+        if (atomic_load_explicit(&r->absent, memory_order_acquire) == 0) {
+                if (io->fh->flags & FH_PROXY && kind == IO_READ)
+                        tell_again(io->worker, r);
                 return NFS4_OK;
+        }
         if (r->stripe.unit != io->fh->unit || r->stripe.width != io->fh->width)
                 return refuse(io, TIER_LATER); /* only an empty file can be striped anew */
         first = stripe_object_offset(r->stripe, offset) / r->stripe.unit;
