@@ -118,6 +118,7 @@ struct send {
         struct repo *repo;
         struct size_wait size;
         struct durable_wait durable;
+        bool planned; /* what is below is known, and what is done is decided */
         uint64_t fileid, change, bytes;
         uint32_t uid, gid;
         uint16_t mode;
@@ -188,10 +189,14 @@ enum archive_error upload_error(const ctl_upload_res *r, char *message);
 /* --- conflict.c: is something else at s->key? Looks at it, and goes on with s->go, or ends. */
 void conflict_look(struct send *s);
 
+/* Does an attempt write to KEY, or copy from there? Nobody deletes it meanwhile. */
+bool send_uses_key(const struct archiver *a, const char *key);
+
 /* --- tombs.c */
 void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, struct slice etag,
               uint64_t fileid, int64_t due);
 int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret);
+/* Is the object KEY being looked at, to be deleted? Nobody writes there meanwhile. */
 bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key);
 /* Is ID, which is ours (describe.h), of a file that is gone? */
 bool tomb_is_of_nobody(struct mds *mds, const struct describe_id *id);

@@ -59,6 +59,17 @@ void send_refused(struct send *s, enum archive_error error, const char *message)
         }
 }
 
+bool send_uses_key(const struct archiver *a, const char *key)
+{
+        LIST_FOR_EACH(node, &a->sends) {
+                const struct send *s = CONTAINER(node, struct send, node);
+
+                if (strcmp(s->key, key) == 0 || strcmp(s->old_key, key) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* --- durable before it is begun */
 
 static void marked(struct durable_wait *w)
@@ -304,7 +315,9 @@ static void go(struct send *s)
 }
 
 /* Is the object at KEY still that of FILEID, which was renamed? Then it is not to be written over before it
- * was copied from there; if all of it is here, it goes to its new place as a whole instead. */
+ * was copied from there; if all of it is here, it goes to its new place as a whole instead. Two files may
+ * have changed their names, each with what the other needs: so what is not here is brought, and one that has
+ * not decided yet what it does is not waited for. */
 static bool needs_key(struct archiver *a, uint64_t fileid, const char *key)
 {
         const struct job *job = queue_find(a, fileid);
@@ -317,7 +330,9 @@ static bool needs_key(struct archiver *a, uint64_t fileid, const char *key)
         if (meta_inode(a->mds->meta, fileid, &inode) < 0 || inode->nlink == 0 ||
             tier_backing(a->mds, inode, record, &b) < 0 || !slice_equal(b.key, slice_str(key)))
                 return false;
-        if (inode->flags & INODE_COLD || inode->type != NF4REG || (job && job->send))
+        if (inode->flags & INODE_COLD)
+                restore_file(a->mds, fileid);
+        if (inode->flags & INODE_COLD || inode->type != NF4REG || (job && job->send && job->send->planned))
                 return true;
         t = txn_begin(a->mds->meta);
         queue_note(a, t, fileid, QUEUE_CONTENT, NULL);
@@ -402,6 +417,7 @@ static void plan(struct send *s)
                 send_ended(s, ARCHIVE_AGAIN, "");
                 return;
         }
+        s->planned = true;
         s->go = q.what & QUEUE_CONTENT || !s->etag[0] || s->type != NF4REG ? send_content : send_copy;
         if (s->etag[0] && !(q.what & (QUEUE_CONTENT | QUEUE_METADATA | QUEUE_NAME)))
                 stamp(s);

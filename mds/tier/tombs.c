@@ -158,9 +158,8 @@ static void looked(struct s3_call *call)
         } else if (call->result.error != S3_OK) {
                 end(d, false);
         } else if (!is_ours(d)) {
-                log_info("archive-kept",
-                         "repo=%s key=%s reason=it was changed in S3 after its file was removed",
-                         d->repo->name, d->key);
+                log_info("archive-kept", "repo=%s key=%s etag=%s", d->repo->name, d->key,
+                         d->call.object.etag); /* somebody's, since its file was removed */
                 end(d, true);
         } else {
                 call->done = deleted;
@@ -218,7 +217,8 @@ static bool each(void *arg, struct slice key, struct slice value)
                 halt(a, key);
                 return false;
         }
-        if (tomb_is_being_deleted(a, number, d->key)) {
+        if (tomb_is_being_deleted(a, number, d->key) || send_uses_key(a, d->key)) {
+                ask_for(a, now);
                 free(d);
                 return true;
         }
