@@ -95,7 +95,9 @@ void durable_finish(struct mds *mds)
                 log_error("store-sync-failed", "error=%s", strerror(-r));
                 rpc_server_each_conn(mds->rpc, close_conn, NULL);
         }
-        release(mds, UINT64_MAX);
+        do /* who waited for its own sake may let a compound go on */
+                release(mds, UINT64_MAX);
+        while (!list_empty(&mds->committing));
 }
 
 void durable_init(struct mds *mds)
