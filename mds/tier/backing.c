@@ -52,7 +52,7 @@ uint32_t tier_chill(struct mds *mds, struct txn *t, struct inode *file, struct b
         b->valid = b->size;
         memset(b->here, 0, sizeof(b->here));
         b->flags &= (uint8_t)~BACKING_LOST;
-        file->flags |= INODE_COLD;
+        file->flags |= INODE_COLD | INODE_DATA; /* also when it was all holes: zeros are fetched */
         file->flags &= (uint8_t)~INODE_USED_OLD;
         file->used = 0;
         tier_put_backing(t, file, b);
