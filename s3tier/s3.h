@@ -186,6 +186,11 @@ struct s3_call {
         int if_match;     /* the header's index; 0: none */
         bool has_crc32c, has_announced, has_range, ranged, bare, maybe_done, renewed, same_is_fine;
 };
+/* In done(): an attempt had no answer, or one that does not tell: it may be carried out yet. */
+static inline bool s3_may_come_late(const struct s3_call *call)
+{
+        return call->maybe_done;
+}
 
 /* Forget it: done() is not called. What was sent may be carried out nevertheless. A call that is not under
  * way is fine if it was zeroed or used. */

@@ -138,8 +138,11 @@ struct queue_record {
         struct slice sent_key;  /* QUEUE_SENT: what it goes, or went, to */
 };
 
-struct tomb_record {
-        int64_t due;       /* ns since 1970; INT64_MAX: never, but a new file of that key may replace it */
+struct tomb_record {       /* times in ns since 1970 */
+        int64_t due;       /* INT64_MAX: never, but a new file of that key may replace it */
+        int64_t late;      /* until then what was sent of FILEID may arrive, also when it was deleted */
+        int64_t deleting;  /* a DELETE was sent then that may not have been carried out yet; 0: none */
+        bool gone;         /* there is nothing; what arrives late yet goes when it is due */
         struct slice etag; /* only this one; empty: what was sent of FILEID, if it got there */
         uint64_t fileid;
 };

@@ -8,7 +8,7 @@ enum {
         BACKING_VERSION = 2, /* 1 had no flags */
         REPO_VERSION = 1,
         QUEUE_VERSION = 1,
-        TOMB_VERSION = 1
+        TOMB_VERSION = 2 /* 1 was over when nothing was there */
 };
 
 /* --- what backs a file or directory; repos */
@@ -91,17 +91,22 @@ bool queue_decode(struct slice value, struct queue_record *ret)
 
 struct slice tomb_encode(uint8_t *out, const struct tomb_record *z)
 {
-        uint8_t *at = put(put(put(out, TOMB_VERSION, 1), (uint64_t)z->due, 8), z->fileid, 8);
+        uint8_t *at = put(put(put(out, TOMB_VERSION, 1), (uint64_t)z->due, 8), (uint64_t)z->late, 8);
 
+        at = put(put(put(at, (uint64_t)z->deleting, 8), z->gone, 1), z->fileid, 8);
         CHECK(z->etag.length <= BACKING_ETAG_BYTES);
         return written(out, put_bytes(put(at, z->etag.length, 1), z->etag.data, z->etag.length));
 }
 
 bool tomb_decode(struct slice value, struct tomb_record *ret)
 {
-        struct reader r = read_value(value, TOMB_VERSION);
+        bool old = value.length > 0 && value.data[0] == 1;
+        struct reader r = read_value(value, old ? 1 : TOMB_VERSION);
 
         ret->due = (int64_t)take(&r, 8);
+        ret->late = old ? 0 : (int64_t)take(&r, 8);
+        ret->deleting = old ? 0 : (int64_t)take(&r, 8);
+        ret->gone = !old && take(&r, 1) != 0;
         ret->fileid = take(&r, 8);
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
         return whole(&r) && ret->etag.length <= BACKING_ETAG_BYTES;

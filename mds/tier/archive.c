@@ -195,8 +195,8 @@ void send_ended(struct send *s, enum archive_error error, const char *message)
                          message);
         job->send = NULL;
         a->sending--;
-        if (error == ARCHIVE_OK || error == ARCHIVE_AGAIN)
-                job_wait(job, error == ARCHIVE_OK ? 0 : AGAIN_NS); /* looks whether something is left */
+        if (error == ARCHIVE_OK || error == ARCHIVE_AGAIN) /* looks whether something is left */
+                job_wait(job, error == ARCHIVE_OK ? 0 : s->pause_ns ? s->pause_ns : AGAIN_NS);
         else
                 failed(job, key, error, message);
         send_free(s);

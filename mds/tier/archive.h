@@ -65,8 +65,9 @@ bool archive_is_pending(struct mds *mds, uint64_t fileid);
  * FSx's words. */
 enum archive_progress { ARCHIVE_WAITS, ARCHIVE_DONE, ARCHIVE_FAILED, ARCHIVE_REFUSED };
 enum archive_progress archive_progress(struct mds *mds, uint64_t fileid, const char **ret_error);
-/* Was the object KEY of REPO (with this ETAG) deleted here, and S3 does not know yet? */
-bool archive_is_deleted(struct mds *mds, uint32_t repo, struct slice key, struct slice etag);
+/* Was the object KEY of REPO (with this ETAG) deleted here, and S3 does not know yet? Also when that has to
+ * be found out: then it is known the next time. */
+bool archive_is_deleted(struct mds *mds, struct repo *repo, struct slice key, struct slice etag);
 
 struct archive_status {          /* of one repo */
         uint64_t pending, bytes; /* files, directories, symlinks; bytes of the files */

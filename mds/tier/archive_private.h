@@ -141,6 +141,7 @@ struct send {
         struct parts *parts;
         uint32_t under_way; /* calls to data servers */
         bool abandoned;     /* it is freed with the last of them */
+        uint64_t pause_ns;  /* before it is tried again, if that is not soon */
         struct timer turn;  /* of a directory that was renamed: */
         uint64_t followed;  /* up to this entry */
         bool renamed;
@@ -189,12 +190,29 @@ enum archive_error upload_error(const ctl_upload_res *r, char *message);
 /* --- conflict.c: is something else at s->key? Looks at it, and goes on with s->go, or ends. */
 void conflict_look(struct send *s);
 
+/* Has FILEID no name any more, but somebody has it open, and bytes of it are at KEY only? Then they are being
+ * brought here. */
+bool orphan_needs(struct archiver *a, uint64_t fileid, const char *key);
 /* Does an attempt write to KEY, or copy from there? Nobody deletes it meanwhile. */
 bool send_uses_key(const struct archiver *a, const char *key);
 
 /* --- tombs.c */
-void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, struct slice etag,
-              uint64_t fileid, int64_t due);
+/* In T, joined with what is there. */
+void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key,
+              const struct tomb_record *z);
+/* FILEID has left KEY, where the object B is or may be (SENT), but still needs it: whoever gets the name
+ * knows by this whose that is, and it is not deleted before it is ripe. When somebody else's object is there
+ * this is not any more, and then it cannot ripen. */
+void tomb_reserve(struct archiver *a, struct txn *t, const struct backing *b, struct slice key,
+                  uint64_t fileid, bool sent);
+void tomb_ripen(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, uint64_t fileid);
+/* Is there one at KEY that speaks of FILEID? */
+bool tomb_is_of(const struct archiver *a, uint32_t repo, struct slice key, uint64_t fileid);
+/* Until when may an attempt for the file with the backing B arrive: one that was made since it arrived there
+ * (SENT), or an earlier one? */
+int64_t tomb_late(const struct archiver *a, const struct backing *b, bool sent);
+/* Until when may a DELETE; 0: none. */
+int64_t tomb_late_deletion(const struct tomb_record *z);
 int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret);
 /* Is the object KEY being looked at, to be deleted? Nobody writes there meanwhile. */
 bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key);

@@ -57,7 +57,7 @@ static bool count_tomb(void *arg, struct slice key, struct slice value)
         uint32_t repo;
 
         if (key_parse_tomb(key, &repo, &name) && tomb_decode(value, &z) && repo == c->repo->number &&
-            z.due != INT64_MAX)
+            z.due != INT64_MAX && !z.gone)
                 c->status->deletions++;
         return c->status->deletions < COUNT_MOST;
 }

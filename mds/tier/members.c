@@ -68,12 +68,19 @@ static void bury(struct archiver *a, struct txn *t, const struct inode *inode, c
 {
         uint8_t space[RECORD_MAX];
         struct queue_record q = { 0 };
-        bool queued = queue_read(a->mds, inode->fileid, space, &q) == 0;
+        bool queued = queue_read(a->mds, inode->fileid, space, &q) == 0, is_dir = inode->type == NF4DIR,
+             moves = q.what & QUEUE_NAME, sent = q.what & QUEUE_SENT;
+        struct slice at = moves && is_dir ? q.key : b->key;
+        bool taken = moves && !tomb_is_of(a, b->repo, at, inode->fileid); /* by another one's object */
+        struct tomb_record z = { .due = due_of(a, repo),
+                                 .late = tomb_late(a, b, sent),
+                                 .fileid = inode->fileid };
 
-        if (b->etag.length > 0 || inode->type == NF4DIR)
-                tomb_put(a, t, b->repo, b->key, b->etag, inode->fileid, due_of(a, repo));
-        if (q.what & QUEUE_SENT && !(b->etag.length > 0 && slice_equal(q.sent_key, b->key)))
-                tomb_put(a, t, b->repo, q.sent_key, slice_str(""), inode->fileid, due_of(a, repo));
+        if (sent && !(b->etag.length > 0 && slice_equal(q.sent_key, at)))
+                tomb_put(a, t, b->repo, q.sent_key, &z);
+        z.etag = b->etag;
+        if ((b->etag.length > 0 || is_dir) && !taken)
+                tomb_put(a, t, b->repo, at, &z);
         if (queued)
                 queue_delete(t, inode->fileid);
 }
@@ -126,6 +133,19 @@ static void leave(struct archiver *a, struct txn *t, struct inode *inode)
         inode->flags &= (uint8_t)~INODE_BACKED;
 }
 
+/* INODE is to go to KEY: where it is, or may be, nobody takes it for his or deletes it until then. */
+static void reserve(struct archiver *a, struct txn *t, const struct inode *inode, const struct backing *b,
+                    const struct queue_record *q, struct slice key)
+{
+        struct slice at = inode->type == NF4DIR && q->what & QUEUE_NAME ? q->key : b->key;
+        bool sent = q->what & QUEUE_SENT, known = b->etag.length > 0;
+
+        if (known && !(q->what & QUEUE_NAME))
+                tomb_reserve(a, t, b, at, inode->fileid, sent);
+        if (sent && !slice_equal(q->sent_key, key) && !(known && slice_equal(q->sent_key, at)))
+                tomb_reserve(a, t, &(struct backing){ .repo = b->repo }, q->sent_key, inode->fileid, true);
+}
+
 /* The key of INODE, with the backing B, is to be KEY. A directory has its new one at once, for what is made
  * in it from now on; what is in it follows (members_follow()). */
 static void rename_key(struct archiver *a, struct txn *t, struct inode *inode, struct backing *b,
@@ -138,6 +158,7 @@ static void rename_key(struct archiver *a, struct txn *t, struct inode *inode, s
 
         if (is_dir && inode->flags & INODE_COLD)
                 return; /* its names are under the old one; so are those that are made in it */
+        reserve(a, t, inode, b, &q, key);
         if (is_dir) {
                 wanted = queued && q.what & QUEUE_NAME ? q.key : b->key;
                 b->key = key;
@@ -148,8 +169,6 @@ static void rename_key(struct archiver *a, struct txn *t, struct inode *inode, s
                 queue_note(a, t, inode->fileid, QUEUE_CONTENT, NULL);
                 return;
         }
-        if (!is_dir && b->etag.length > 0) /* until it is copied nobody else may write there */
-                tomb_put(a, t, b->repo, b->key, b->etag, inode->fileid, INT64_MAX);
         queue_note(a, t, inode->fileid, QUEUE_NAME, &wanted);
 }
 

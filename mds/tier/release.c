@@ -158,7 +158,8 @@ static void cold_for_good(struct durable_wait *w)
 /* FILE is clean as far as the metadata know: *b. */
 static enum release_result look(struct mds *mds, const struct inode *file, uint8_t *record, struct backing *b)
 {
-        if (file->type != NF4REG || tier_backing(mds, file, record, b) < 0 || b->etag.length == 0)
+        if (file->type != NF4REG || file->nlink == 0 || tier_backing(mds, file, record, b) < 0 ||
+            b->etag.length == 0)
                 return RELEASE_NO_OBJECT;
         if (b->change != file->change || b->size != file->size || archive_is_pending(mds, file->fileid))
                 return RELEASE_DIRTY;

@@ -64,7 +64,7 @@ bool send_uses_key(const struct archiver *a, const char *key)
         LIST_FOR_EACH(node, &a->sends) {
                 const struct send *s = CONTAINER(node, struct send, node);
 
-                if (strcmp(s->key, key) == 0 || strcmp(s->old_key, key) == 0)
+                if (s->planned && (strcmp(s->key, key) == 0 || strcmp(s->old_key, key) == 0))
                         return true;
         }
         return false;
@@ -93,8 +93,8 @@ void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *
         }
         t = txn_begin(a->mds->meta);
         if (q.what & QUEUE_SENT && !slice_equal(q.sent_key, slice_str(s->key)) &&
-            strcmp(s->old_key, s->key) != 0) /* what an earlier attempt may have left elsewhere */
-                tomb_put(a, t, s->repo->number, q.sent_key, slice_str(""), s->fileid, 0);
+            !(s->etag[0] && slice_equal(q.sent_key, slice_str(s->old_key)))) /* an earlier attempt's */
+                tomb_ripen(a, t, s->repo->number, q.sent_key, s->fileid);
         q.what |= QUEUE_SENT;
         q.sent_key = slice_str(s->key);
         q.upload_id = slice_str(upload_id);
@@ -125,8 +125,8 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         bool renamed = strcmp(s->key, s->old_key) != 0;
         uint8_t key[KEY_MAX];
 
-        if (renamed && s->etag[0])
-                tomb_put(a, t, s->repo->number, slice_str(s->old_key), slice_str(s->etag), s->fileid, 0);
+        if (renamed)
+                tomb_ripen(a, t, s->repo->number, slice_str(s->old_key), s->fileid);
         if (inode->type != NF4DIR)
                 b->key = slice_str(s->key);
         b->etag = slice_str(s->arrived);
@@ -137,9 +137,13 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         tier_put_backing(t, inode, b);
         txn_delete(t, key_tomb(key, s->repo->number, slice_str(s->key)));
         q->what &= (uint8_t)~QUEUE_SENT;
-        if (q->what & QUEUE_NAME &&
-            slice_equal(q->key, inode->type == NF4DIR ? slice_str(s->old_key) : b->key))
+        if (q->what & QUEUE_NAME && slice_equal(inode->type == NF4DIR ? b->key : q->key, slice_str(s->key)))
                 q->what &= (uint8_t)~QUEUE_NAME;
+        if (q->what & QUEUE_NAME) { /* renamed meanwhile */
+                tomb_reserve(a, t, b, slice_str(s->key), s->fileid, true);
+                if (inode->type == NF4DIR)
+                        q->key = slice_str(s->key);
+        }
         if (is_same(s, inode) && !(q->what & QUEUE_NAME)) {
                 queue_delete(t, s->fileid);
                 return true;
@@ -314,26 +318,43 @@ static void go(struct send *s)
                 s->go(s);
 }
 
+bool orphan_needs(struct archiver *a, uint64_t fileid, const char *key)
+{
+        uint8_t record[RECORD_MAX];
+        const struct inode *inode;
+        struct backing b;
+
+        if (meta_inode(a->mds->meta, fileid, &inode) < 0 || inode->nlink > 0 ||
+            !(inode->flags & INODE_COLD) || tier_backing(a->mds, inode, record, &b) < 0 ||
+            !slice_equal(b.key, slice_str(key)) || b.flags & BACKING_LOST)
+                return false;
+        restore_file(a->mds, fileid);
+        return true;
+}
+
 /* Is the object at KEY still that of FILEID, which was renamed? Then it is not to be written over before it
  * was copied from there; if all of it is here, it goes to its new place as a whole instead. Two files may
  * have changed their names, each with what the other needs: so what is not here is brought, and one that has
  * not decided yet what it does is not waited for. */
 static bool needs_key(struct archiver *a, uint64_t fileid, const char *key)
 {
-        const struct job *job = queue_find(a, fileid);
         uint8_t record[RECORD_MAX];
         const struct inode *inode;
         struct backing b;
         struct txn *t;
         uint64_t seq;
 
-        if (meta_inode(a->mds->meta, fileid, &inode) < 0 || inode->nlink == 0 ||
-            tier_backing(a->mds, inode, record, &b) < 0 || !slice_equal(b.key, slice_str(key)))
+        if (meta_inode(a->mds->meta, fileid, &inode) < 0 || tier_backing(a->mds, inode, record, &b) < 0 ||
+            !slice_equal(b.key, slice_str(key)))
                 return false;
-        if (inode->flags & INODE_COLD)
+        if (inode->nlink == 0)
+                return orphan_needs(a, fileid, key);
+        if (inode->flags & INODE_COLD) {
                 restore_file(a->mds, fileid);
-        if (inode->flags & INODE_COLD || inode->type != NF4REG || (job && job->send && job->send->planned))
                 return true;
+        }
+        if (inode->type != NF4REG)
+                return false;
         t = txn_begin(a->mds->meta);
         queue_note(a, t, fileid, QUEUE_CONTENT, NULL);
         return txn_commit(t, &seq) < 0;
@@ -344,8 +365,14 @@ static bool find_expected(struct send *s)
 {
         struct mds *mds = s->archiver->mds;
         uint8_t space[RECORD_MAX];
-        struct tomb_record z;
+        struct tomb_record z = { 0 };
+        bool has_tomb = tomb_read(mds, s->repo->number, slice_str(s->key), space, &z) == 0;
+        int64_t late = tomb_late_deletion(&z), now = (int64_t)env_wall(mds->env);
 
+        if (late > now) { /* it may be deleted yet */
+                s->pause_ns = (uint64_t)(late - now);
+                return false;
+        }
         if (s->type == NF4DIR) {
                 s->unconditional = true; /* it says nothing that could be lost */
                 return true;
@@ -354,7 +381,7 @@ static bool find_expected(struct send *s)
                 memcpy(s->expected, s->etag, sizeof(s->expected));
                 return true;
         }
-        if (tomb_read(mds, s->repo->number, slice_str(s->key), space, &z) < 0)
+        if (!has_tomb)
                 return true;
         if (z.fileid != s->fileid && needs_key(s->archiver, z.fileid, s->key))
                 return false;
@@ -412,8 +439,8 @@ static void plan(struct send *s)
         slice_text(s->old_key, sizeof(s->old_key), q.what & QUEUE_NAME && s->type == NF4DIR ? q.key : b.key);
         slice_text(s->key, sizeof(s->key), q.what & QUEUE_NAME && s->type != NF4DIR ? q.key : b.key);
         describe(a->mds, inode, inode->change, &s->metadata);
-        if (tomb_is_being_deleted(a, s->repo->number, s->key) || (s->type == NF4LNK && !read_target(s)) ||
-            !find_expected(s)) {
+        if (tomb_is_being_deleted(a, s->repo->number, s->key) || send_uses_key(a, s->key) ||
+            (s->type == NF4LNK && !read_target(s)) || !find_expected(s)) {
                 send_ended(s, ARCHIVE_AGAIN, "");
                 return;
         }

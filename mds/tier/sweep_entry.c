@@ -64,8 +64,7 @@ static bool is_of_the_queue(struct sweep *s, const struct s3_entry *e)
 {
         struct mds *mds = s->tier->mds;
 
-        return is_in_motion(s) ||
-               archive_is_deleted(mds, s->repo->number, slice_str(e->key), slice_str(e->etag));
+        return is_in_motion(s) || archive_is_deleted(mds, s->repo, slice_str(e->key), slice_str(e->etag));
 }
 
 /* E is WHAT; false: that is all that is asked for. */

@@ -2,7 +2,12 @@
 /* Objects whose files were removed: the 'z' records are the queue, in no order of time, so there is a pass
  * through all of them when the first is due; it halts while DELETIONS_MAX are under way. An object goes only
  * if it is the one that the file had, or one that we made of it: S3 has no DELETE with a condition that every
- * store heeds, so a HEAD comes before. */
+ * store heeds, so a HEAD comes before.
+ *
+ * What is written to S3 may be carried out after nobody waits for it any more: by a server that has crashed,
+ * on a connection that broke. S3 refuses what was signed more than 15 minutes ago; so a tombstone stays for
+ * LATE_NS after the last attempt that may have been made, and its key is looked at once more; and where a
+ * DELETE has had no answer nothing is written for as long. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -12,13 +17,15 @@
 enum { DELETIONS_MAX = 64 /* at once */ };
 #define PASS_NS 1000000000ull   /* a pass begins at most so often */
 #define LATER_NS 60000000000ull /* of a repo that is not there, or after an error */
+#define LATE_NS 1080000000000ll /* 15 minutes, and what an attempt takes until it is signed */
 
 struct deletion {
         struct list node; /* in archiver->deletions */
         struct archiver *archiver;
         struct repo *repo;
         struct s3_call call;
-        uint64_t fileid;
+        struct durable_wait marked;
+        struct tomb_record tomb; /* its etag is: */
         char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
 };
 
@@ -31,14 +38,6 @@ int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, 
         if (r < 0)
                 return r == -ENOENT ? r : -EIO;
         return tomb_decode(slice_of(space, length), ret) ? 0 : -EIO;
-}
-
-bool archive_is_deleted(struct mds *mds, uint32_t repo, struct slice key, struct slice etag)
-{
-        uint8_t space[RECORD_MAX];
-        struct tomb_record z;
-
-        return tomb_read(mds, repo, key, space, &z) == 0 && (z.etag.length == 0 || slice_equal(z.etag, etag));
 }
 
 static void look_in(struct archiver *a, uint64_t ns)
@@ -68,16 +67,69 @@ static void ask_for(struct archiver *a, int64_t due)
                 look_in(a, monotonic + ns < earliest ? earliest - monotonic : ns);
 }
 
-void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, struct slice etag,
-              uint64_t fileid, int64_t due)
+int64_t tomb_late(const struct archiver *a, const struct backing *b, bool sent)
 {
-        struct tomb_record z = { .due = due, .etag = etag, .fileid = fileid }, there;
-        uint8_t text[KEY_MAX], value[RECORD_MAX], space[RECORD_MAX];
+        return (sent ? (int64_t)env_wall(a->mds->env) : b->modified) + LATE_NS;
+}
 
-        if (etag.length == 0 && tomb_read(a->mds, repo, key, space, &there) == 0)
-                z.etag = there.etag; /* of the file before this one, which was not replaced for sure */
-        txn_put(t, key_tomb(text, repo, key), tomb_encode(value, &z));
-        ask_for(a, due);
+int64_t tomb_late_deletion(const struct tomb_record *z)
+{
+        return z->deleting ? z->deleting + LATE_NS : 0;
+}
+
+static void put(struct txn *t, uint32_t repo, struct slice key, const struct tomb_record *z)
+{
+        uint8_t text[KEY_MAX], value[RECORD_MAX];
+
+        txn_put(t, key_tomb(text, repo, key), tomb_encode(value, z));
+}
+
+void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, const struct tomb_record *z)
+{
+        struct tomb_record both = *z, there;
+        uint8_t space[RECORD_MAX];
+
+        if (tomb_read(a->mds, repo, key, space, &there) == 0) {
+                if (z->etag.length == 0)
+                        both.etag = there.etag; /* of the file before this one, perhaps not replaced */
+                if (there.gone)
+                        there.late = there.due;
+                if (there.late > both.late)
+                        both.late = there.late;
+                both.deleting = there.deleting;
+        }
+        put(t, repo, key, &both);
+        ask_for(a, both.due);
+}
+
+void tomb_reserve(struct archiver *a, struct txn *t, const struct backing *b, struct slice key,
+                  uint64_t fileid, bool sent)
+{
+        struct tomb_record z = {
+                .due = INT64_MAX, .late = tomb_late(a, b, sent), .etag = b->etag, .fileid = fileid
+        };
+
+        tomb_put(a, t, b->repo, key, &z);
+}
+
+void tomb_ripen(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, uint64_t fileid)
+{
+        uint8_t space[RECORD_MAX];
+        struct tomb_record z;
+
+        if (tomb_read(a->mds, repo, key, space, &z) < 0 || z.fileid != fileid || z.due != INT64_MAX)
+                return;
+        z.due = 0;
+        put(t, repo, key, &z);
+        ask_for(a, 0);
+}
+
+bool tomb_is_of(const struct archiver *a, uint32_t repo, struct slice key, uint64_t fileid)
+{
+        uint8_t space[RECORD_MAX];
+        struct tomb_record z;
+
+        return tomb_read(a->mds, repo, key, space, &z) == 0 && z.fileid == fileid;
 }
 
 bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key)
@@ -93,22 +145,35 @@ bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *
 
 /* --- one deletion */
 
+/* What D is about, as it is now; false: it has become another. */
+static bool read_again(const struct deletion *d, uint8_t *space, struct tomb_record *ret)
+{
+        return tomb_read(d->archiver->mds, d->repo->number, slice_str(d->key), space, ret) == 0 &&
+               ret->fileid == d->tomb.fileid && ret->due == d->tomb.due;
+}
+
+/* It becomes Z, or nothing for NULL. False: the store refuses. */
+static bool become(struct deletion *d, const struct tomb_record *z, uint64_t *ret_seq)
+{
+        struct txn *t = txn_begin(d->archiver->mds->meta);
+        uint8_t key[KEY_MAX];
+
+        if (z)
+                put(t, d->repo->number, slice_str(d->key), z);
+        else
+                txn_delete(t, key_tomb(key, d->repo->number, slice_str(d->key)));
+        return txn_commit(t, ret_seq) == 0;
+}
+
 static void end(struct deletion *d, bool over)
 {
         struct archiver *a = d->archiver;
-        uint8_t key[KEY_MAX];
-        uint64_t seq;
 
-        if (over) {
-                struct txn *t = txn_begin(a->mds->meta);
-
-                txn_delete(t, key_tomb(key, d->repo->number, slice_str(d->key)));
-                over = txn_commit(t, &seq) == 0;
-        } else {
+        if (!over)
                 log_warn("archive-not-deleted", "repo=%s key=%s error=%s message=%s", d->repo->name, d->key,
                          s3_error_name(d->call.result.error), d->call.result.message);
-        }
         d->repo->arrivals++;
+        list_remove(&d->marked.node);
         list_remove(&d->node);
         free(d);
         a->deleting--;
@@ -118,13 +183,55 @@ static void end(struct deletion *d, bool over)
                 look_in(a, over ? 0 : LATER_NS);
 }
 
+/* There is nothing, or nothing of ours. */
+static void end_gone(struct deletion *d)
+{
+        struct tomb_record z = d->tomb;
+        int64_t now = (int64_t)env_wall(d->archiver->mds->env), late = tomb_late_deletion(&z);
+        uint64_t seq;
+
+        if (z.gone)
+                z.late = z.due;
+        if (late < z.late)
+                late = z.late;
+        z = (struct tomb_record){ .due = late, .deleting = z.deleting, .gone = true, .fileid = z.fileid };
+        if (late > now)
+                ask_for(d->archiver, late);
+        end(d, become(d, late > now ? &z : NULL, &seq));
+}
+
 static void deleted(struct s3_call *call)
 {
         struct deletion *d = CONTAINER(call, struct deletion, call);
 
-        if (call->result.error == S3_OK)
-                metric_add(&d->archiver->deleted, 1);
-        end(d, call->result.error == S3_OK);
+        if (call->result.error != S3_OK) {
+                end(d, false);
+                return;
+        }
+        metric_add(&d->archiver->deleted, 1);
+        if (!s3_may_come_late(call))
+                d->tomb.deleting = 0;
+        end_gone(d);
+}
+
+static void delete_it(struct durable_wait *w)
+{
+        struct deletion *d = CONTAINER(w, struct deletion, marked);
+
+        d->call.done = deleted;
+        s3_delete(d->repo->s3, &d->call, d->key);
+}
+
+/* That it goes becomes durable first. */
+static void mark(struct deletion *d)
+{
+        d->tomb.etag = slice_str(d->etag); /* which is what was found */
+        d->tomb.deleting = (int64_t)env_wall(d->archiver->mds->env);
+        d->marked.done = delete_it;
+        if (become(d, &d->tomb, &d->marked.seq))
+                mds_when_durable(d->archiver->mds, &d->marked);
+        else
+                end(d, false);
 }
 
 bool tomb_is_of_nobody(struct mds *mds, const struct describe_id *id)
@@ -142,28 +249,40 @@ static bool is_ours(const struct deletion *d)
         size_t length = strlen(d->key);
         struct describe_id id;
 
+        if (describe_read_id(&object->metadata, &id) && describe_is_ours(mds, &id))
+                return id.fileid == d->tomb.fileid || tomb_is_of_nobody(mds, &id);
         if (d->etag[0] && strcmp(object->etag, d->etag) == 0)
                 return true;
-        if (describe_read_id(&object->metadata, &id))
-                return describe_is_ours(mds, &id) && (id.fileid == d->fileid || tomb_is_of_nobody(mds, &id));
         return length > 0 && d->key[length - 1] == '/' && object->size == 0; /* a directory's */
 }
 
 static void looked(struct s3_call *call)
 {
         struct deletion *d = CONTAINER(call, struct deletion, call);
+        int64_t now = (int64_t)env_wall(d->archiver->mds->env);
+        uint8_t space[RECORD_MAX];
+        struct tomb_record z;
+        uint64_t seq;
 
-        if (call->result.error == S3_OBJECT_NOT_FOUND) {
+        if (!read_again(d, space, &z)) {
                 end(d, true);
+        } else if (call->result.error == S3_OBJECT_NOT_FOUND) {
+                if (d->tomb.due > now)
+                        end(d, true);
+                else
+                        end_gone(d);
         } else if (call->result.error != S3_OK) {
                 end(d, false);
         } else if (!is_ours(d)) {
                 log_info("archive-kept", "repo=%s key=%s etag=%s", d->repo->name, d->key,
                          d->call.object.etag); /* somebody's, since its file was removed */
-                end(d, true);
+                end(d, become(d, NULL, &seq));
+        } else if (d->tomb.due > now && !d->tomb.gone) {
+                z.etag = slice_str(call->object.etag);
+                end(d, become(d, &z, &seq));
         } else {
-                call->done = deleted;
-                s3_delete(d->repo->s3, call, d->key);
+                snprintf(d->etag, sizeof(d->etag), "%s", call->object.etag);
+                mark(d);
         }
 }
 
@@ -178,12 +297,28 @@ static struct deletion *new_deletion(struct archiver *a, struct repo *repo, stru
                 return NULL;
         d->archiver = a;
         d->repo = repo;
-        d->fileid = z->fileid;
+        d->tomb = *z;
+        list_init(&d->marked.node);
         slice_text(d->key, sizeof(d->key), key);
         slice_text(d->etag, sizeof(d->etag), z->etag);
+        d->tomb.etag = slice_str(d->etag);
         d->call.priority = S3_EXPORT;
         d->call.done = looked;
         return d;
+}
+
+/* Does somebody still need the object? Who has the file open reads it to its end. */
+static bool is_needed(struct archiver *a, const struct deletion *d)
+{
+        return tomb_is_being_deleted(a, d->repo->number, d->key) || send_uses_key(a, d->key) ||
+               orphan_needs(a, d->tomb.fileid, d->key);
+}
+
+static void start(struct deletion *d)
+{
+        d->archiver->deleting++;
+        list_push(&d->archiver->deletions, &d->node);
+        s3_head(d->repo->s3, &d->call, d->key);
 }
 
 static void halt(struct archiver *a, struct slice key)
@@ -217,14 +352,40 @@ static bool each(void *arg, struct slice key, struct slice value)
                 halt(a, key);
                 return false;
         }
-        if (tomb_is_being_deleted(a, number, d->key) || send_uses_key(a, d->key)) {
+        if (is_needed(a, d)) {
                 ask_for(a, now);
                 free(d);
                 return true;
         }
-        a->deleting++;
-        list_push(&a->deletions, &d->node);
-        s3_head(repo->s3, &d->call, d->key);
+        start(d);
+        return true;
+}
+
+/* An object that is not the one that Z speaks of: is it one that arrived late? */
+static void look_at(struct archiver *a, struct repo *repo, struct slice key, const struct tomb_record *z)
+{
+        struct deletion *d =
+                a->stopping || a->deleting >= DELETIONS_MAX ? NULL : new_deletion(a, repo, key, z);
+
+        if (d && !tomb_is_being_deleted(a, repo->number, d->key) && !send_uses_key(a, d->key))
+                start(d);
+        else
+                free(d);
+}
+
+bool archive_is_deleted(struct mds *mds, struct repo *repo, struct slice key, struct slice etag)
+{
+        struct archiver *a = archiver_of(mds);
+        uint8_t space[RECORD_MAX];
+        struct tomb_record z;
+
+        if (!a || tomb_read(mds, repo->number, key, space, &z) < 0)
+                return false;
+        if (!z.gone && slice_equal(z.etag, etag))
+                return true;
+        if (z.due == INT64_MAX && z.etag.length > 0 && z.late < (int64_t)env_wall(mds->env))
+                return false;
+        look_at(a, repo, key, &z);
         return true;
 }
 
@@ -266,6 +427,7 @@ void tombs_quieten(struct archiver *a, const struct repo *r)
                 if (r && d->repo != r)
                         continue;
                 s3_cancel(&d->call);
+                list_remove(&d->marked.node);
                 list_remove(&d->node);
                 a->deleting--;
                 free(d);

@@ -172,7 +172,13 @@ static void what_is_queued_and_what_is_to_go(void **state)
                                    .upload_id = slice_str("2~x"),
                                    .sent_key = slice_str("a/c") },
                             out;
-        struct tomb_record tomb = { .due = INT64_MAX, .etag = slice_str("0123"), .fileid = 9 }, read;
+        struct tomb_record tomb = { .due = INT64_MAX,
+                                    .late = 5,
+                                    .deleting = 6,
+                                    .gone = true,
+                                    .etag = slice_str("0123"),
+                                    .fileid = 9 },
+                           read;
         uint8_t bytes[RECORD_MAX], key[KEY_MAX];
         struct slice value = queue_encode(bytes, &in), name;
         uint32_t repo;
@@ -188,6 +194,7 @@ static void what_is_queued_and_what_is_to_go(void **state)
 
         value = tomb_encode(bytes, &tomb);
         assert_true(tomb_decode(value, &read));
+        assert_true(read.late == 5 && read.deleting == 6 && read.gone);
         assert_true(read.due == INT64_MAX && read.fileid == 9 && slice_equal(read.etag, tomb.etag));
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(tomb_decode(slice_of(bytes, cut), &read));
