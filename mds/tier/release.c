@@ -214,9 +214,10 @@ static void have_sizes(struct size_wait *w, enum nfsstat4 status)
                 result = RELEASE_IN_USE; /* archived again meanwhile */
         if (result == RELEASE_DONE && is_in_use(r))
                 result = RELEASE_IN_USE;
-        if (result == RELEASE_DONE)
+        /* An empty file has nothing that anybody could fetch, and so find that all of it is here. */
+        if (result == RELEASE_DONE && file->size > 0)
                 result = make_cold(r, file, &b);
-        if (result != RELEASE_DONE) {
+        if (result != RELEASE_DONE || file->size == 0) {
                 release_end(r, result);
                 return;
         }
