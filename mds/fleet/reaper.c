@@ -18,10 +18,12 @@ struct corpse {
         uint32_t pending;
         bool failed;
         struct reaper *reaper;
+        struct durable_wait gone; /* the file is, for good */
 };
 
 struct reaper {
         struct mds *mds;
+        struct list dying; /* gone in a transaction that is not durable yet */
         struct list queue; /* to be asked for */
         struct list later; /* to be asked for again, while the timer does not run */
         uint64_t waiting, running;
@@ -122,6 +124,16 @@ static void retry(struct timer *t)
         kick(CONTAINER(t, struct reaper, retry));
 }
 
+static void is_gone(struct durable_wait *w)
+{
+        struct corpse *dead = CONTAINER(w, struct corpse, gone);
+
+        list_remove(&dead->node);
+        list_push(&dead->reaper->queue, &dead->node);
+        kick(dead->reaper);
+}
+
+/* After a crash that takes the transaction back the file is there again, and needs its objects. */
 void reaper_add(struct reaper *r, uint64_t fileid, const struct orphan_record *o)
 {
         struct corpse *dead = calloc(1, sizeof(*dead));
@@ -132,9 +144,10 @@ void reaper_add(struct reaper *r, uint64_t fileid, const struct orphan_record *o
         dead->fileid = fileid;
         dead->record = *o;
         dead->reaper = r;
-        list_push(&r->queue, &dead->node);
+        list_push(&r->dying, &dead->node);
         r->waiting++;
-        kick(r);
+        dead->gone = (struct durable_wait){ .seq = r->mds->store->written, .done = is_gone };
+        mds_when_durable(r->mds, &dead->gone);
 }
 
 uint64_t reaper_waiting(const struct reaper *r)
@@ -166,6 +179,7 @@ struct reaper *reaper_new(struct mds *mds)
         r->task.run = run;
         r->retry.fire = retry;
         list_init(&r->task.node);
+        list_init(&r->dying);
         list_init(&r->queue);
         list_init(&r->later);
         metric_counter(&mds->metrics, &r->reaped, "nacre_reaped_files_total",
@@ -186,7 +200,12 @@ void reaper_free(struct reaper *r)
         timer_stop(&r->retry);
         list_remove(&r->task.node);
         list_splice(&r->queue, &r->later);
-        for (struct list *node = list_pop(&r->queue); node; node = list_pop(&r->queue))
-                free(CONTAINER(node, struct corpse, node));
+        list_splice(&r->queue, &r->dying);
+        for (struct list *node = list_pop(&r->queue); node; node = list_pop(&r->queue)) {
+                struct corpse *dead = CONTAINER(node, struct corpse, node);
+
+                list_remove(&dead->gone.node);
+                free(dead);
+        }
         free(r);
 }

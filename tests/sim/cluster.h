@@ -29,7 +29,7 @@ struct sim_ds {
         struct ds *ds; /* NULL: not running */
         bool ended;
         char problem[256];
-        uint64_t lost_at_ns; /* when it lost power last; 0: never */
+        uint64_t lost_at_ns; /* when it lost power last, or with a repo was killed; 0: never */
 };
 
 struct cluster {
