@@ -242,18 +242,68 @@ bool tomb_is_of_nobody(struct mds *mds, const struct describe_id *id)
         return r == -ENOENT || (r == 0 && (inode->generation != id->generation || inode->nlink == 0));
 }
 
-static bool is_ours(const struct deletion *d)
+/* What is to become of the object that was found. */
+enum verdict { GOES, STAYS, IS_NEEDED /* by the file ID, until that has moved */, IS_SOMEBODYS };
+
+/* One that we made of the file ID, which may live here, be on its way to another key, or have left. */
+static enum verdict judge_ours(const struct deletion *d, const struct describe_id *id)
+{
+        struct mds *mds = d->archiver->mds;
+        uint8_t record[RECORD_MAX], space[RECORD_MAX];
+        struct queue_record q = { 0 };
+        const struct inode *inode;
+        struct backing b;
+        bool moves;
+
+        if (tomb_is_of_nobody(mds, id) || meta_inode(mds->meta, id->fileid, &inode) < 0 ||
+            tier_backing(mds, inode, record, &b) < 0 || b.repo != d->repo->number)
+                return GOES;
+        moves = queue_read(mds, id->fileid, space, &q) == 0 && q.what & QUEUE_NAME;
+        if (moves && slice_equal(inode->type == NF4DIR ? q.key : b.key, slice_str(d->key)))
+                return IS_NEEDED;
+        return slice_equal(b.key, slice_str(d->key)) ? STAYS : GOES;
+}
+
+static enum verdict judge(const struct deletion *d, struct describe_id *id)
 {
         const struct s3_object *object = &d->call.object;
-        struct mds *mds = d->archiver->mds;
         size_t length = strlen(d->key);
-        struct describe_id id;
 
-        if (describe_read_id(&object->metadata, &id) && describe_is_ours(mds, &id))
-                return id.fileid == d->tomb.fileid || tomb_is_of_nobody(mds, &id);
+        if (describe_read_id(&object->metadata, id) && describe_is_ours(d->archiver->mds, id))
+                return judge_ours(d, id);
         if (d->etag[0] && strcmp(object->etag, d->etag) == 0)
-                return true;
-        return length > 0 && d->key[length - 1] == '/' && object->size == 0; /* a directory's */
+                return GOES;
+        /* a directory's */
+        return length > 0 && d->key[length - 1] == '/' && object->size == 0 ? GOES : IS_SOMEBODYS;
+}
+
+/* There is an object, Z says the tombstone. */
+static void found(struct deletion *d, struct tomb_record *z)
+{
+        bool due = z->due <= (int64_t)env_wall(d->archiver->mds->env) || z->gone;
+        struct describe_id id = { .fileid = z->fileid };
+        uint64_t seq;
+
+        switch (judge(d, &id)) {
+        case IS_SOMEBODYS: /* since its file was removed */
+                log_info("archive-kept", "repo=%s key=%s etag=%s", d->repo->name, d->key,
+                         d->call.object.etag);
+                /* fall through */
+        case STAYS: end(d, become(d, NULL, &seq)); return;
+        case IS_NEEDED:
+                z->due = INT64_MAX;
+                z->gone = false;
+                break;
+        case GOES: break;
+        }
+        snprintf(d->etag, sizeof(d->etag), "%s", d->call.object.etag);
+        if (due && z->due != INT64_MAX) {
+                mark(d);
+                return;
+        }
+        z->fileid = id.fileid;
+        z->etag = slice_str(d->etag);
+        end(d, become(d, z, &seq));
 }
 
 static void looked(struct s3_call *call)
@@ -262,7 +312,6 @@ static void looked(struct s3_call *call)
         int64_t now = (int64_t)env_wall(d->archiver->mds->env);
         uint8_t space[RECORD_MAX];
         struct tomb_record z;
-        uint64_t seq;
 
         if (!read_again(d, space, &z)) {
                 end(d, true);
@@ -273,16 +322,8 @@ static void looked(struct s3_call *call)
                         end_gone(d);
         } else if (call->result.error != S3_OK) {
                 end(d, false);
-        } else if (!is_ours(d)) {
-                log_info("archive-kept", "repo=%s key=%s etag=%s", d->repo->name, d->key,
-                         d->call.object.etag); /* somebody's, since its file was removed */
-                end(d, become(d, NULL, &seq));
-        } else if (d->tomb.due > now && !d->tomb.gone) {
-                z.etag = slice_str(call->object.etag);
-                end(d, become(d, &z, &seq));
         } else {
-                snprintf(d->etag, sizeof(d->etag), "%s", call->object.etag);
-                mark(d);
+                found(d, &z);
         }
 }
 

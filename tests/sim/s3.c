@@ -185,6 +185,7 @@ static void wire_send(struct http *http, struct http_call *call)
         call->transfer = w;
         call->status = 0;
         call->received = 0;
+        call->text.length = 0;
         list_push(&s->wires, &w->node);
         w->carried = w->cut = is_dead(c) || happens(s, s->cut_once_in);
         if (w->cut) {
