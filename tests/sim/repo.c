@@ -99,6 +99,24 @@ static void compare(struct actor *c, uint32_t which)
         file_close(c);
 }
 
+/* An object has its file, or is known to have to go. */
+static void look_for_left_over(struct actor *c)
+{
+        struct world *w = &c->sim->world;
+        const struct blobs *b = &c->sim->repo.s3->blobs;
+        struct mds *mds = c->sim->cluster.mds.mds;
+        struct repo *repo = repo_by_name(mds->tier, "repo");
+        struct fhandle fh;
+
+        for (uint32_t i = 0; i < b->count; i++) {
+                const char *key = b->list[i]->key + strlen(REPO_PREFIX);
+
+                if (nfs_lookup(&c->main, &c->shared, key, &fh) != NFS4_OK &&
+                    !archive_is_deleted(mds, repo, slice_str(key), slice_str(b->list[i]->etag)))
+                        world_fail(w, "%s is left over", b->list[i]->key);
+        }
+}
+
 void repo_last_look(struct actor *c)
 {
         while (!others_are_finished(c))
@@ -106,4 +124,5 @@ void repo_last_look(struct actor *c)
         wait_until_quiet(c);
         for (uint32_t i = 0; i < NAMES; i++)
                 compare(c, i);
+        look_for_left_over(c);
 }
