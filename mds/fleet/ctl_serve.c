@@ -198,8 +198,10 @@ static void join(struct ctl_request *r)
                 return;
         }
         snprintf(s->name, sizeof(s->name), "%s", a->name);
-        if (memcmp(s->boot, a->boot, sizeof(s->boot)) != 0)
+        if (memcmp(s->boot, a->boot, sizeof(s->boot)) != 0) {
                 proxy_drop_server(r->mds->proxy, s->id);
+                sizes_server_restarted(mds->sizes, s);
+        }
         memcpy(s->boot, a->boot, sizeof(s->boot));
         s->addr_count = take_addrs(a, s->addrs);
         take_connection(s, r->call.conn);

@@ -8,6 +8,8 @@
 
 #include "mds/mds.h"
 
+struct server; /* fleet/fleet.h */
+
 struct sizes *sizes_new(
         struct mds *mds); /* marks every file with a write layout record as dirty everywhere */
 void sizes_free(struct sizes *s);
@@ -15,6 +17,9 @@ void sizes_free(struct sizes *s);
 /* A data server is there (again): files whose sizes only data servers know since our last stop are asked
  * about, some at a time. */
 void sizes_recover(struct sizes *s);
+/* SERVER has started anew. A write may have changed its file and not have been announced: it was not answered
+ * either, but can be read. */
+void sizes_server_restarted(struct sizes *s, const struct server *server);
 /* Is FILEID one of those? Then what the metadata says of its size is of no use to anybody. */
 bool size_is_unknown(const struct sizes *s, uint64_t fileid);
 

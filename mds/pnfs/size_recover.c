@@ -47,6 +47,54 @@ int sizes_find_unrecovered(struct sizes *s)
         return r;
 }
 
+/* Files with a write layout, by number, a handful at a time: nothing is changed while records are read. */
+struct writable {
+        uint64_t last; /* already looked at, up to here */
+        uint64_t fileids[256];
+        unsigned count;
+};
+
+static bool collect(void *arg, struct slice key, struct slice value)
+{
+        struct writable *w = arg;
+        uint64_t fileid;
+        uint32_t tag;
+
+        (void)value;
+        if (key_parse_u64_u32(key, 'l', &fileid, &tag) && fileid > w->last)
+                w->last = w->fileids[w->count++] = fileid;
+        return w->count < sizeof(w->fileids) / sizeof(w->fileids[0]);
+}
+
+static void mark_if_there(struct sizes *s, uint64_t fileid, const struct server *server)
+{
+        const struct inode *inode;
+
+        if (meta_inode(s->mds->meta, fileid, &inode) < 0)
+                return;
+        for (uint32_t i = 0; i < inode->width; i++)
+                if (fleet_file_server(s->mds->fleet, inode, i) == server) {
+                        size_mark(s, fileid, server->id, true);
+                        return;
+                }
+}
+
+void sizes_server_restarted(struct sizes *s, const struct server *server)
+{
+        struct writable w = { 0 };
+        uint8_t key[KEY_MAX];
+        int r;
+
+        do {
+                w.count = 0;
+                r = meta_scan(s->mds->meta, key_kind(key, 'l'), collect, &w);
+                for (unsigned i = 0; r == 0 && i < w.count; i++)
+                        mark_if_there(s, w.fileids[i], server);
+        } while (r == 0 && w.count == sizeof(w.fileids) / sizeof(w.fileids[0]));
+        if (r < 0)
+                log_error("write-layouts-not-read", "server=%s", server->name);
+}
+
 static bool servers_are_there(const struct size_file *f)
 {
         const struct mds *mds = f->sizes->mds;
