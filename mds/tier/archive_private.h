@@ -128,7 +128,6 @@ struct send {
         char etag[BACKING_ETAG_BYTES + 1];
         char expected[BACKING_ETAG_BYTES + 1]; /* what must be at KEY; "": nothing */
         bool unconditional;                    /* it has been looked at, or does not matter */
-        uint64_t replaces;                     /* the file that a tombstone at KEY speaks of, or 0 */
         uint8_t looks;                         /* at what is in the way */
         char other[BACKING_ETAG_BYTES + 1];    /* in the way, and kept under: */
         char other_key[BACKING_KEY_BYTES + 64];
@@ -193,6 +192,10 @@ void conflict_look(struct send *s);
 /* Has FILEID no name any more, but somebody has it open, and bytes of it are at KEY only? Then they are being
  * brought here. */
 bool orphan_needs(struct archiver *a, uint64_t fileid, const char *key);
+/* Is the object at KEY still that of FILEID, which was renamed? Then it is not to be written over before it
+ * was copied from there; if all of it is here, it goes to its new place as a whole instead. Two files may
+ * have changed their names, each with what the other needs: so what is not here is brought. */
+bool send_needs_key(struct archiver *a, uint64_t fileid, const char *key);
 /* Does an attempt write to KEY, or copy from there? Nobody deletes it meanwhile. */
 bool send_uses_key(const struct archiver *a, const char *key);
 

@@ -55,15 +55,11 @@ static void settle(struct send *s)
 
 /* --- who is it? */
 
-/* One that we wrote: this file's, with the content that is to be written or an earlier one; or that of a
- * removed file which this one replaces. */
+/* One that we wrote there: of this file, with the content that is to be written or an earlier one; of one
+ * that was removed, or has left the key. */
 static bool is_ours(const struct send *s, struct describe_id *id)
 {
-        struct mds *mds = s->archiver->mds;
-
-        return describe_read_id(&s->call.object.metadata, id) && describe_is_ours(mds, id) &&
-               (id->fileid == s->fileid || (s->replaces && id->fileid == s->replaces) ||
-                tomb_is_of_nobody(mds, id));
+        return describe_read_ours(s->archiver->mds, &s->call.object.metadata, slice_str(s->key), id);
 }
 
 static void looked(struct send *s)
@@ -85,6 +81,8 @@ static void looked(struct send *s)
                 s->go(s);
         } else if (!is_ours(s, &id)) {
                 settle(s);
+        } else if (id.fileid != s->fileid && send_needs_key(s->archiver, id.fileid, s->key)) {
+                send_ended(s, ARCHIVE_AGAIN, "");
         } else if (s->parts == NULL && id.fileid == s->fileid && id.change == s->change &&
                    object->size == s->bytes) {
                 send_arrived(s, object->etag);

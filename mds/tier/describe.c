@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "base/siphash.h"
+
 static uint64_t this_cluster(const struct mds *mds)
 {
         uint64_t cluster;
@@ -62,4 +64,29 @@ bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret)
                 return false;
         *ret = id;
         return true;
+}
+
+static void key_text(struct slice key, char out[17])
+{
+        static const uint8_t salt[16];
+
+        snprintf(out, 17, "%016" PRIx64, siphash(key.data, key.length, salt));
+}
+
+void describe_key(struct s3_metadata *m, struct slice key)
+{
+        char text[17];
+
+        key_text(key, text);
+        s3_metadata_put(m, "nacre-key", text);
+}
+
+bool describe_read_ours(const struct mds *mds, const struct s3_metadata *m, struct slice key,
+                        struct describe_id *ret)
+{
+        const char *at = s3_metadata_get(m, "nacre-key");
+        char text[17];
+
+        key_text(key, text);
+        return at && strcmp(at, text) == 0 && describe_read_id(m, ret) && describe_is_ours(mds, ret);
 }

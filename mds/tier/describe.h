@@ -18,3 +18,9 @@ void describe(const struct mds *mds, const struct inode *inode, uint64_t change,
 bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret);
 /* Was it written by this cluster? */
 bool describe_is_ours(const struct mds *mds, const struct describe_id *id);
+
+/* That it was written to KEY: a copy that somebody makes under another key keeps its metadata. */
+void describe_key(struct s3_metadata *m, struct slice key);
+/* As describe_read_id(), of an object at KEY that this cluster wrote there. */
+bool describe_read_ours(const struct mds *mds, const struct s3_metadata *m, struct slice key,
+                        struct describe_id *ret);

@@ -49,7 +49,9 @@ void send_free(struct send *s)
 
 void send_refused(struct send *s, enum archive_error error, const char *message)
 {
-        if (error == (enum archive_error)S3_PRECONDITION_FAILED) {
+        bool missing = error == (enum archive_error)S3_OBJECT_NOT_FOUND && s->expected[0];
+
+        if (error == (enum archive_error)S3_PRECONDITION_FAILED || missing) {
                 conflict_look(s);
         } else if (error == (enum archive_error)S3_NOT_IMPLEMENTED && !s->unconditional) {
                 s->repo->unconditional = true;
@@ -332,11 +334,7 @@ bool orphan_needs(struct archiver *a, uint64_t fileid, const char *key)
         return true;
 }
 
-/* Is the object at KEY still that of FILEID, which was renamed? Then it is not to be written over before it
- * was copied from there; if all of it is here, it goes to its new place as a whole instead. Two files may
- * have changed their names, each with what the other needs: so what is not here is brought, and one that has
- * not decided yet what it does is not waited for. */
-static bool needs_key(struct archiver *a, uint64_t fileid, const char *key)
+bool send_needs_key(struct archiver *a, uint64_t fileid, const char *key)
 {
         uint8_t record[RECORD_MAX];
         const struct inode *inode;
@@ -383,10 +381,9 @@ static bool find_expected(struct send *s)
         }
         if (!has_tomb)
                 return true;
-        if (z.fileid != s->fileid && needs_key(s->archiver, z.fileid, s->key))
+        if (z.fileid != s->fileid && send_needs_key(s->archiver, z.fileid, s->key))
                 return false;
         slice_text(s->expected, sizeof(s->expected), z.etag);
-        s->replaces = z.fileid;
         return true;
 }
 
@@ -439,6 +436,7 @@ static void plan(struct send *s)
         slice_text(s->old_key, sizeof(s->old_key), q.what & QUEUE_NAME && s->type == NF4DIR ? q.key : b.key);
         slice_text(s->key, sizeof(s->key), q.what & QUEUE_NAME && s->type != NF4DIR ? q.key : b.key);
         describe(a->mds, inode, inode->change, &s->metadata);
+        describe_key(&s->metadata, slice_str(s->key));
         if (tomb_is_being_deleted(a, s->repo->number, s->key) || send_uses_key(a, s->key) ||
             (s->type == NF4LNK && !read_target(s)) || !find_expected(s)) {
                 send_ended(s, ARCHIVE_AGAIN, "");

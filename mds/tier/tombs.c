@@ -269,7 +269,7 @@ static enum verdict judge(const struct deletion *d, struct describe_id *id)
         const struct s3_object *object = &d->call.object;
         size_t length = strlen(d->key);
 
-        if (describe_read_id(&object->metadata, id) && describe_is_ours(d->archiver->mds, id))
+        if (describe_read_ours(d->archiver->mds, &object->metadata, slice_str(d->key), id))
                 return judge_ours(d, id);
         if (d->etag[0] && strcmp(object->etag, d->etag) == 0)
                 return GOES;
