@@ -11,6 +11,7 @@ static xdrproc_t args_of(const struct tier_ask *a)
 {
         return a->proc == CTL_SOURCE ? (xdrproc_t)xdr_ctl_file
                : a->proc == CTL_REPO ? (xdrproc_t)xdr_ctl_repo_args
+               : a->proc == CTL_SAME ? (xdrproc_t)xdr_ctl_same_args
                                      : (xdrproc_t)xdr_ctl_resident_args;
 }
 
@@ -25,7 +26,7 @@ static int status_of(const struct tier_ask *a)
 {
         return (int)(a->proc == CTL_SOURCE ? a->res.source.status
                      : a->proc == CTL_REPO ? a->res.repo.status
-                                           : a->res.resident.status);
+                                           : a->res.plain.status);
 }
 
 void tier_ask_forget(struct tier_ask *a)

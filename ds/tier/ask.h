@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tier asks the MDS (include/ctl.x: SOURCE, REPO) and tells it (RESIDENT), from any worker.
+/* What the tier asks the MDS (include/ctl.x: SOURCE, REPO, SAME) and tells it (RESIDENT), from any worker.
  * Questions wait for the control connection and outlive it; they end with ASK_LOST when nobody would wait for
  * the answer any more: we stop, or clients were turned away. */
 #pragma once
@@ -16,11 +16,12 @@ struct worker;
 
 struct tier_ask { /* a member of whoever asks; zero it */
         /* set by the asker */
-        uint32_t proc; /* CTL_SOURCE, CTL_REPO, CTL_RESIDENT */
+        uint32_t proc; /* CTL_SOURCE, CTL_REPO, CTL_RESIDENT, CTL_SAME */
         union {
                 ctl_file file;
                 ctl_repo_args repo;
                 ctl_resident_args resident;
+                ctl_same_args same;
         } args; /* what it points to lives until done() */
         void (*done)(
                 struct tier_ask *); /* on the asker's worker; tier_ask_forget() when the answer was used */
@@ -29,7 +30,7 @@ struct tier_ask { /* a member of whoever asks; zero it */
         union {
                 ctl_source_res source;
                 ctl_repo_res repo;
-                ctl_result resident;
+                ctl_result plain; /* RESIDENT, SAME */
         } res;
         /* private */
         struct message msg;

@@ -141,6 +141,36 @@ static void get_link(struct upload *u)
                 send_it(u);
 }
 
+/* --- is it the file? */
+
+static void said(struct tier_ask *ask)
+{
+        struct upload *u = CONTAINER(ask, struct upload, ask);
+        int status = ask->status;
+
+        tier_ask_forget(ask);
+        if (u->worker->turned_away || status == ASK_LOST)
+                end(u, CTL_UNKNOWN);
+        else if (status != CTL_OK)
+                end(u, (ctl_status)status);
+        else
+                get_link(u);
+}
+
+/* Whoever completes an upload of parts looks at it then. */
+static void ask_if_same(struct upload *u)
+{
+        u->step = UPLOAD_WITH_MDS;
+        u->ask = (struct tier_ask){ .proc = CTL_SAME,
+                                    .args.same = { .file = { .fileid = u->fh.fileid,
+                                                             .generation = u->fh.generation },
+                                                   .change = u->args->change,
+                                                   .key = u->args->key },
+                                    .status = ASK_LOST,
+                                    .done = said };
+        tier_ask(u->worker, &u->ask);
+}
+
 /* --- the bytes */
 
 static void gathered(struct gather *g)
@@ -152,8 +182,10 @@ static void gathered(struct gather *g)
                 end(u, CTL_UNKNOWN);
         else if (g->why)
                 failed(u, CTL_IO, S3_OK, g->why);
-        else
+        else if (u->args->upload_id[0])
                 get_link(u);
+        else
+                ask_if_same(u);
 }
 
 static void begin(struct message *msg)
@@ -204,6 +236,7 @@ void uploads_give_up(struct tier_worker *tw)
 
                 switch (u->step) {
                 case UPLOAD_GATHERS: gather_give_up(&u->gather, "the data server is turned away"); break;
+                case UPLOAD_WITH_MDS: break; /* the question ends */
                 case UPLOAD_WITH_BUCKET:
                         link_cancel(&u->link_wait);
                         end(u, CTL_UNKNOWN);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One range of a file goes to S3: it is gathered (gather.h), then PUT as an object, or as a part of an upload
- * that the MDS has begun. A PUT whose condition fails because the same bytes are there already is a success,
- * so whoever lost an answer may ask again. Keys that are refused are asked for anew once, as for fetches. */
+/* One range of a file goes to S3: it is gathered (gather.h), then PUT as an object, if the MDS says that the
+ * file is still what it was, or as a part of an upload that the MDS has begun. A PUT whose condition fails
+ * because the same bytes are there already is a success, so whoever lost an answer may ask again. Keys that
+ * are refused are asked for anew once, as for fetches. */
 #pragma once
 
+#include "ds/tier/ask.h"
 #include "ds/tier/bucket.h"
 #include "ds/tier/gather.h"
 
@@ -24,12 +26,13 @@ struct upload { /* one a CTL_UPLOAD; zero it */
         struct message msg;
         struct list node; /* in tier_worker.uploading */
         struct worker *worker;
-        enum { UPLOAD_GATHERS, UPLOAD_WITH_BUCKET, UPLOAD_WITH_S3 } step;
+        enum { UPLOAD_GATHERS, UPLOAD_WITH_MDS, UPLOAD_WITH_BUCKET, UPLOAD_WITH_S3 } step;
         bool tried_other_keys;
         uint64_t since_ns;
         uint8_t *bytes;
         struct iovec body;
         struct gather gather;
+        struct tier_ask ask;
         struct link *link;
         struct link_wait link_wait;
         struct s3_call call;

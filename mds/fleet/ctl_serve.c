@@ -26,6 +26,7 @@ struct ctl_request {
                 ctl_file source;
                 ctl_repo_args repo;
                 ctl_resident_args resident;
+                ctl_same_args same;
         } args;
         struct durable_wait durable;
         struct size_wait size;
@@ -378,6 +379,28 @@ static void resident(struct ctl_request *r)
         mds_when_durable(r->mds, &r->durable);
 }
 
+/* --- SAME: what goes to S3 */
+
+static void same_known(struct size_wait *w, enum nfsstat4 status)
+{
+        struct ctl_request *r = CONTAINER(w, struct ctl_request, size);
+        ctl_result res = { .status = CTL_UNKNOWN };
+
+        if (status == NFS4_OK || status == NFS4ERR_STALE)
+                res.status = tier_same(r->mds, &r->args.same);
+        xdr_free((xdrproc_t)xdr_ctl_same_args, (char *)&r->args.same);
+        answer(r, (xdrproc_t)xdr_ctl_result, &res);
+}
+
+static void same(struct ctl_request *r)
+{
+        r->size.done = same_known;
+        if (server_of(r))
+                size_wait(r->mds->sizes, r->args.same.file.fileid, &r->size);
+        else
+                same_known(&r->size, NFS4ERR_DELAY);
+}
+
 static const struct {
         xdrproc_t args;
         void (*serve)(
@@ -390,6 +413,7 @@ static const struct {
         [CTL_SOURCE] = { (xdrproc_t)xdr_ctl_file, source },
         [CTL_REPO] = { (xdrproc_t)xdr_ctl_repo_args, repo },
         [CTL_RESIDENT] = { (xdrproc_t)xdr_ctl_resident_args, resident },
+        [CTL_SAME] = { (xdrproc_t)xdr_ctl_same_args, same },
 };
 
 static void dispatch(void *service, struct call *call)

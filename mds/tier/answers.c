@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "include/stripe.h"
+#include "mds/tier/archive.h"
 #include "mds/tier/release.h"
 
 static ctl_status find(struct mds *mds, const ctl_file *file, const struct inode **ret_inode, uint8_t *record,
@@ -68,6 +69,14 @@ ctl_status tier_repo(struct mds *mds, uint32_t number, ctl_repo *ret)
                            .requests_per_second = (u_int)r->conf.requests_per_second,
                            .bytes_per_second = r->conf.bytes_per_second };
         return CTL_OK;
+}
+
+ctl_status tier_same(struct mds *mds, const ctl_same_args *args)
+{
+        return archive_is_same(mds, args->file.fileid, args->file.generation, args->change,
+                               slice_str(args->key))
+                       ? CTL_OK
+                       : CTL_CHANGED;
 }
 
 /* Bit INDEX, and whether all data servers that have a part of FILE's object have set theirs now. */

@@ -21,3 +21,6 @@ ctl_status tier_repo(struct mds *mds, uint32_t number, ctl_repo *ret);
  * is durable. */
 ctl_status tier_resident(struct mds *mds, const struct server *server, const ctl_resident_args *args,
                          uint64_t *seq);
+
+/* CTL_SAME, when the file's sizes are known. */
+ctl_status tier_same(struct mds *mds, const ctl_same_args *args);

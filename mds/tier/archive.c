@@ -323,6 +323,17 @@ int archive_now(struct mds *mds, uint64_t fileid)
         return 0;
 }
 
+bool archive_is_same(struct mds *mds, uint64_t fileid, uint32_t generation, uint64_t change, struct slice key)
+{
+        uint8_t space[RECORD_MAX];
+        const struct inode *inode;
+        struct queue_record q;
+
+        return meta_inode(mds->meta, fileid, &inode) == 0 && inode->generation == generation &&
+               inode->nlink > 0 && inode->change == change && queue_read(mds, fileid, space, &q) == 0 &&
+               q.what & QUEUE_SENT && slice_equal(q.sent_key, key);
+}
+
 bool archive_is_pending(struct mds *mds, uint64_t fileid)
 {
         uint8_t space[RECORD_MAX];

@@ -65,6 +65,9 @@ bool archive_is_pending(struct mds *mds, uint64_t fileid);
  * FSx's words. */
 enum archive_progress { ARCHIVE_WAITS, ARCHIVE_DONE, ARCHIVE_FAILED, ARCHIVE_REFUSED };
 enum archive_progress archive_progress(struct mds *mds, uint64_t fileid, const char **ret_error);
+/* Is FILEID, of which CHANGE is being sent to KEY, still to go there, and as that? Its sizes are known. */
+bool archive_is_same(struct mds *mds, uint64_t fileid, uint32_t generation, uint64_t change,
+                     struct slice key);
 /* Was the object KEY of REPO (with this ETAG) deleted here, and S3 does not know yet? Also when that has to
  * be found out: then it is known the next time. */
 bool archive_is_deleted(struct mds *mds, struct repo *repo, struct slice key, struct slice etag);

@@ -83,6 +83,7 @@ static bool fill(struct send *s, const struct upload *u, struct upload_args *x)
                                      .key = s->key,
                                      .offset = u->offset,
                                      .length = u->length,
+                                     .change = s->change,
                                      .upload_id = text(u->upload_id ? u->upload_id : ""),
                                      .part = u->part,
                                      .if_match = text("") };
@@ -118,6 +119,8 @@ enum archive_error upload_error(const ctl_upload_res *r, char *message)
         for (unsigned e = S3_OK + 1; e < S3_ERRORS; e++)
                 if (strcmp(r->error, s3_error_name((enum s3_error)e)) == 0)
                         return (enum archive_error)e;
+        if (r->status == CTL_CHANGED)
+                return ARCHIVE_AGAIN;
         if (r->status == CTL_INVAL) {
                 snprintf(message, 256, "a data server cannot make sense of what it is told: see its log");
                 return ARCHIVE_NONSENSE;

@@ -214,6 +214,17 @@ static void answer_resident(struct fake_mds *m, struct call *call)
         ctl_lab_answer(call, (xdrproc_t)xdr_ctl_result, &res);
 }
 
+static void answer_same(struct fake_mds *m, struct call *call)
+{
+        ctl_same_args args = { 0 };
+        ctl_result res;
+
+        ctl_lab_args(call, (xdrproc_t)xdr_ctl_same_args, &args);
+        res.status = fake_file(m, args.file.fileid)->changed ? CTL_CHANGED : CTL_OK;
+        xdr_free((xdrproc_t)xdr_ctl_same_args, (char *)&args);
+        ctl_lab_answer(call, (xdrproc_t)xdr_ctl_result, &res);
+}
+
 static void dispatch(void *service, struct call *call)
 {
         struct fake_mds *m = service;
@@ -245,6 +256,7 @@ static void dispatch(void *service, struct call *call)
         case CTL_SOURCE: answer_source(m, call); return;
         case CTL_REPO: answer_repo(m, call); return;
         case CTL_RESIDENT: answer_resident(m, call); return;
+        case CTL_SAME: answer_same(m, call); return;
         default: call_reply(call);
         }
 }

@@ -6,7 +6,7 @@
 #include "rpc/tls.h"
 #include "tests/lab/ctl_lab.h"
 
-enum { FAKE_FILES = 256, FAKE_PUSHES = 4096, FAKE_FENCES = 64, FAKE_POOLS = 16 };
+enum { FAKE_FILES = 512, FAKE_PUSHES = 4096, FAKE_FENCES = 64, FAKE_POOLS = 16 };
 
 struct fake_file {
         uint64_t fileid, size;
@@ -15,6 +15,7 @@ struct fake_file {
         const char *key, *etag;
         uint64_t source_size, valid;
         uint32_t sources, residents;
+        bool changed; /* CTL_SAME says so */
 };
 
 struct fake_mds {

@@ -190,6 +190,21 @@ static void a_range_is_a_part(void **state)
         assert_int_equal(strlen(upload.res.etag), 32);
 }
 
+/* Nobody sees what is a little of this and a little of that. */
+static void what_has_changed_is_not_put(void **state)
+{
+        struct fh fh = written(100);
+
+        (void)state;
+        fake_file(&lab.mds, fh.fileid)->changed = true;
+        upload_whole(&lab, &upload, &fh, "changed", 100);
+        assert_int_equal(upload_run(&upload), CTL_CHANGED);
+        assert_null(s3_model_find(&lab.s3, "/bucket/changed"));
+        fake_file(&lab.mds, fh.fileid)->changed = false;
+        assert_int_equal(upload_run(&upload), CTL_OK);
+        assert_object("/bucket/changed", content, 100);
+}
+
 static ctl_status put_if(const struct fh *fh, const char *key, bool none, const char *match)
 {
         upload_end(&upload);
@@ -313,6 +328,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(holes_and_what_lies_behind_the_end_are_zeros, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_range_is_a_part, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_has_changed_is_not_put, setup, teardown),
                 cmocka_unit_test_setup_teardown(conditions_hold, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_there_already_is_a_success, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_not_here_is_fetched_first, setup, teardown),
