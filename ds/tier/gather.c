@@ -144,16 +144,19 @@ static void encode(struct peer_call *call, struct xdr_out *x)
         struct gather_piece *p = CONTAINER(call, struct gather_piece, call);
         const struct stateid anybody = { 0 }; /* the MDS's handles need none */
 
-        call->ops = 2;
+        call->ops = 3;
         xdr_put_u32(x, OP_PUTFH);
         xdr_put_opaque(x, p->gather->handle, FH_BYTES);
         xdr_put_u32(x, OP_READ);
         put_stateid(x, &anybody);
         xdr_put_u64(x, p->offset + p->done);
         xdr_put_u32(x, p->length - p->done);
+        xdr_put_u32(x, OP_COMMIT);
+        xdr_put_u64(x, 0);
+        xdr_put_u32(x, 0);
 }
 
-/* False: no READ is answered so. */
+/* False: no READ and COMMIT are answered so. */
 static bool take(struct gather_piece *p, struct xdr_in *x)
 {
         struct slice data;
@@ -163,7 +166,7 @@ static bool take(struct gather_piece *p, struct xdr_in *x)
                 return false;
         eof = xdr_get_bool(x);
         data = xdr_get_opaque(x, p->length - p->done);
-        if (x->bad || (data.length == 0 && !eof))
+        if (x->bad || (data.length == 0 && !eof) || peer_result(x, OP_COMMIT) != NFS4_OK)
                 return false;
         if (data.length > 0)
                 memcpy(room_of(p), data.data, data.length);
@@ -252,10 +255,12 @@ static void start_piece(struct gather *g, struct gather_piece *p)
         p->done = 0;
         g->next += p->length;
         g->under_way++;
-        if (here)
+        if (here) {
+                g->own = true;
                 open_object(p);
-        else
+        } else {
                 ask(p);
+        }
 }
 
 /* What was read of an object that was being emptied meanwhile is nothing. */
@@ -267,6 +272,64 @@ static void finish(struct gather *g)
         g->done(g);
 }
 
+/* --- our object becomes durable, with its name */
+
+static void sync_step(struct gather *g, int error)
+{
+        if (error && !g->why) {
+                ds_disk_failed(g->worker->ds, error, true);
+                g->why = "the disk of the data server failed";
+        }
+        if (--g->syncing > 0)
+                return;
+        object_release(g->object);
+        g->under_way--;
+        finish(g);
+}
+
+static void data_synced(struct sync_wait *sync, int error)
+{
+        sync_step(CONTAINER(sync, struct gather, sync), error);
+}
+
+static void name_synced(struct folder_wait *folder, int error)
+{
+        sync_step(CONTAINER(folder, struct gather, folder), error);
+}
+
+static void sync_opened(struct opener *opener, int error)
+{
+        struct gather *g = CONTAINER(opener, struct gather, opener);
+        struct worker *w = g->worker;
+
+        g->syncing = 1;
+        if (error) { /* nothing was written here */
+                sync_step(g, error == -ENOENT ? 0 : error);
+                return;
+        }
+        g->syncing = 2;
+        g->sync.synced = data_synced;
+        g->folder.done = name_synced;
+        object_sync(g->object, &g->sync);
+        if (folder_sync(&w->objects.folders, object_folder(g->fh.fileid), &g->folder))
+                sync_step(g, 0);
+}
+
+static void sync_own(struct gather *g)
+{
+        g->object = object_hold(&g->worker->objects, g->fh.fileid, g->fh.generation);
+        if (!g->object) {
+                g->why = "too many objects are in use";
+                finish(g);
+                return;
+        }
+        g->synced = true;
+        g->under_way++;
+        g->opener = (struct opener){ .opened = sync_opened };
+        if (object_open(g->object, &g->opener) == 0)
+                sync_opened(&g->opener, 0);
+}
+
 /* Start what may be; the end, when that was all. */
 static void advance(struct gather *g)
 {
@@ -274,7 +337,11 @@ static void advance(struct gather *g)
 
         while (!g->why && g->next < end_of(g) && (p = idle_piece(g)))
                 start_piece(g, p);
-        if (g->under_way == 0)
+        if (g->under_way > 0)
+                return;
+        if (g->own && !g->synced && !g->why)
+                sync_own(g);
+        else
                 finish(g);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a range of a file into memory. What this data server has of it comes from its object; what others
- * have, by READs there (RFC 8881 §18.22), under a handle that the MDS gave for it. Own units of a file of the
- * tier may not be here: they are READ at our own door, where the gate (gate.h) has them fetched first. Holes,
- * and what lies behind the end, are zeros: how long the file is, and that it does not change meanwhile, is
- * the caller's to know. A few pieces of at most 1 MiB are under way at a time. */
+/* Reading a range of a file into memory, and making durable what was read: an object in S3 is not to have
+ * more than the file after a power cut. What this data server has of it comes from its object; what others
+ * have, by READ and COMMIT there (RFC 8881 §18.22), under a handle that the MDS gave for it. Own units of a
+ * file of the tier may not be here: they are READ at our own door, where the gate (gate.h) has them fetched
+ * first. Holes, and what lies behind the end, are zeros: how long the file is, and that it does not change
+ * meanwhile, is the caller's to know. A few pieces of at most 1 MiB are under way at a time. */
 #pragma once
 
 #include <ctl.h>
@@ -43,6 +44,12 @@ struct gather { /* a member of whoever wants the range; zero it */
         /* private */
         uint64_t next, until_ns;
         uint32_t under_way;
+        bool own, synced; /* it is in our object too; that is durable */
+        struct object *object;
+        struct opener opener;
+        struct sync_wait sync;
+        struct folder_wait folder;
+        uint32_t syncing;
         struct gather_piece pieces[GATHER_PIECES];
 };
 /* On the worker's thread. */
