@@ -112,8 +112,16 @@ static void finish(struct releasing *g, ctl_status status)
 
 /* --- the bytes */
 
-/* That nothing of it is here is durable already, so the cut need not be. Its mtime is that of the newest
- * write, as before. */
+/* Durably: were it longer again after a power cut, it would be longer than a file that has been cut since,
+ * which there was nothing to be done for here. */
+static void synced(struct sync_wait *sync, int error)
+{
+        struct ctl_request *r = CONTAINER(sync, struct ctl_request, sync);
+
+        finish(of(r), error ? ctl_disk_error(r->ds, error, true) : CTL_OK);
+}
+
+/* Its mtime is that of the newest write, as before. */
 static void have_cut(struct disk_req *disk)
 {
         struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
@@ -127,7 +135,8 @@ static void have_cut(struct disk_req *disk)
         if (of(r)->allocated > 0)
                 room_made(r->ds->tier);
         d->ops->set_mtime(d, r->object->fd, of(r)->mtime_ns);
-        finish(of(r), CTL_OK);
+        r->sync.synced = synced;
+        object_sync(r->object, &r->sync);
 }
 
 static void opened(struct opener *opener, int error)
