@@ -55,6 +55,8 @@ static void make(struct blobs *b, const struct blob *o)
                 b->count++;
         }
         b->list[i] = made;
+        if (b->made)
+                b->made(b->arg, made);
 }
 
 static void delete (struct blobs *b, const char *key)

@@ -8,7 +8,7 @@
 
 enum {
         BLOBS_MAX = 256,
-        BLOB_UPLOADS = 64,
+        BLOB_UPLOADS = 1024, /* also those that nobody knows of any more: their creation had no answer */
         BLOB_KEY = 256,
         BLOB_ETAG = 48,
         BLOB_PARTS = 8,
@@ -36,6 +36,8 @@ struct blobs {
         uint32_t count;
         struct blob_upload uploads[BLOB_UPLOADS];
         uint32_t next_upload;
+        void (*made)(void *arg, const struct blob *o); /* an object has come; may be NULL */
+        void *arg;
 };
 void blobs_free(struct blobs *b);
 const struct blob *blobs_find(const struct blobs *b, const char *key);

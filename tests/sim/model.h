@@ -96,6 +96,8 @@ void model_settle(struct model *m, uint32_t client, int ds, uint32_t number);
 /* A READ that began at SINCE and has just ended: these bytes, and END: the file ends behind them. */
 void model_read(struct model_file *f, uint64_t since, uint64_t offset, const uint8_t *data, uint32_t length,
                 bool end);
+/* DATA, SIZE bytes, is said to be the file as it was at some one time until now. */
+void model_whole(struct model_file *f, const uint8_t *data, uint32_t size);
 /* [FROM, TO) was a hole, perhaps behind the end, and byte AT exists or does not, at some time since SINCE. */
 void model_zeros(struct model_file *f, uint64_t since, uint64_t from, uint64_t to);
 void model_exists(struct model_file *f, uint64_t since, uint64_t at);

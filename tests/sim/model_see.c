@@ -183,6 +183,45 @@ static uint32_t run_end(const uint8_t *data, uint32_t at, uint32_t length)
         return at;
 }
 
+/* What DATA has from AT on until *ret_to, seen at UPTO at the latest. */
+static struct sight sight_at(const uint8_t *data, uint32_t at, uint32_t length, uint64_t upto,
+                             uint32_t *ret_to)
+{
+        uint64_t word = word_at(data, at);
+
+        *ret_to = run_end(data, at, length);
+        return (struct sight){ upto, upto, (uint32_t)word * MODEL_WORD - (uint64_t)at,
+                               (uint32_t)(word >> 32) };
+}
+
+static bool was_whole(const struct model_file *f, const uint8_t *data, uint32_t size, uint64_t when)
+{
+        for (uint32_t from = 0, to; from < size; from = to) {
+                struct sight s = sight_at(data, from, size, when, &to);
+
+                if (!can_be(f, &s, from, to, COPIES_DEEP))
+                        return false;
+        }
+        return true;
+}
+
+/* When it could have been at any time, it could have been when the last of what it shows had begun. */
+void model_whole(struct model_file *f, const uint8_t *data, uint32_t size)
+{
+        if (was_whole(f, data, size, f->model->world->now))
+                return;
+        for (uint32_t i = f->count; i-- > 0;)
+                if (was_whole(f, data, size, f->events[i]->began))
+                        return;
+        describe(f, 0, size);
+        for (uint32_t from = 0, to; from < size; from = to) {
+                struct sight s = sight_at(data, from, size, 0, &to);
+
+                fprintf(stderr, "  object %u..%u: of %u\n", from, to, s.number);
+        }
+        world_fail(f->model->world, "file %" PRIu64 " was never as its object is", f->fileid);
+}
+
 void model_read(struct model_file *f, uint64_t since, uint64_t offset, const uint8_t *data, uint32_t length,
                 bool end)
 {

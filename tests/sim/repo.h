@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* With NACRE_SIM_REPO in the environment the shared folder of every fourth seed is linked to a bucket, both
- * ways: what its objects must be. */
+/* The shared folder of every fourth seed is linked to a bucket, both ways: what its objects must be. */
 #pragma once
 
 #include "tests/sim/s3.h"
@@ -8,7 +7,8 @@
 struct sim;
 struct actor;
 
-/* After a DELETE without an answer nothing is written for 18 minutes, by a clock that may be an hour wrong. */
+/* After a DELETE without an answer nothing is written for 18 minutes, by a clock that may be an hour wrong.
+ */
 #define REPO_QUIET_NS (3 * 3600 * SECOND_NS)
 #define REPO_PREFIX "p/"
 
