@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 
 from bucket import Bucket  # noqa: E402
 from checks import KIB, MIB, equal, note, ok  # noqa: E402
-from lab import Lab  # noqa: E402
+from lab import Lab, LabError  # noqa: E402
 from load import seed  # noqa: E402
 from proc import wait_until  # noqa: E402
 from tap import LONG, main  # noqa: E402
@@ -111,8 +111,15 @@ def kill_and_restart(lab, dice):
 
 
 def in_the_bucket(bucket):
-    lines = bucket.rclone("hashsum", "MD5", "--download", f"s:{bucket.name}/p").splitlines()
-    return {line[34:]: line[:32] for line in lines}
+    """As rclone reads it; an object may go between its listing and its GET, then it is asked again."""
+    for left in reversed(range(10)):
+        try:
+            lines = bucket.rclone("hashsum", "MD5", "--download", f"s:{bucket.name}/p").splitlines()
+        except LabError as error:
+            if not left or "NoSuchKey" not in str(error):
+                raise
+            continue
+        return {line[34:]: line[:32] for line in lines}
 
 
 def seen_by(client):
