@@ -15,7 +15,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/state/revoked.h"
-#include "mds/tier/import.h"
+#include "mds/tier/admit.h"
 
 /* --- handles */
 

@@ -46,6 +46,9 @@ struct nfs4_op {
         enum nfsstat4 (*resume)(struct compound *c); /* NULL when execute() never waits */
         /* Append what follows the status. NULL: nothing. */
         void (*encode)(struct compound *c, struct xdr_out *x, enum nfsstat4 status);
+        /* With OP_NAMES: the name on whose object it acts, in the current directory or (SAVED) the saved one;
+         * empty: none there. NULL: it acts on directories only. */
+        struct slice (*acts_on)(struct compound *c, bool saved);
 };
 
 enum compound_phase { C_DECODE, C_ADMIT, C_EXECUTE, C_RESUME, C_ENCODE, C_COMMIT, C_REPLY, C_PARKED };

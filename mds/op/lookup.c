@@ -55,10 +55,16 @@ static enum nfsstat4 execute(struct compound *c)
         return status;
 }
 
+static struct slice acts_on(struct compound *c, bool saved)
+{
+        return saved ? slice_str("") : OP_ARGS(c, struct lookup_args)->name;
+}
+
 const struct nfs4_op op_lookup = {
         .name = "LOOKUP",
         .flags = OP_NEEDS_FH | OP_PSEUDO | OP_NAMES,
         .reply_max = 8,
         .decode = decode,
         .execute = execute,
+        .acts_on = acts_on,
 };

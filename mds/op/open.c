@@ -110,6 +110,13 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         put_delegation(x, &r->delegation);
 }
 
+static struct slice acts_on(struct compound *c, bool saved)
+{
+        const struct open_args *a = OP_ARGS(c, struct open_args);
+
+        return saved || !open_is_by_name(a) ? slice_str("") : a->name;
+}
+
 const struct nfs4_op op_open = {
         .name = "OPEN",
         .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
@@ -118,4 +125,5 @@ const struct nfs4_op op_open = {
         .execute = execute,
         .resume = resume,
         .encode = encode,
+        .acts_on = acts_on,
 };

@@ -10,13 +10,15 @@
  * Sizes and times are those that the MDS knows now: asking data servers for every file that is being written
  * would make listing a directory wait for all of them. Linux revalidates with GETATTR when a file is opened
  * or its cache times out; until then `ls -l` beside a writer may show the size of a moment ago. A file whose
- * size only data servers know since our last stop (mds/pnfs/size_recover.c) has the error DELAY instead of
- * attributes; Linux then asks for that file alone. */
+ * size only data servers know since our last stop (mds/pnfs/size_recover.c), and what S3 has still to be
+ * asked about (mds/tier/heads.h), has the error DELAY instead of attributes; Linux then asks for that alone.
+ */
 #include <errno.h>
 
 #include "mds/ns/inode.h"
 #include "mds/ops.h"
 #include "mds/pnfs/size.h"
+#include "mds/tier/heads.h"
 
 struct readdir_args {
         uint64_t cookie;
@@ -129,6 +131,8 @@ static bool each_entry(void *arg, uint64_t cookie, const struct dirent_record *d
                                   nfs4_status_from_errno(r == -ENOENT ? -EIO : r));
         if (l->needs_sizes && size_is_unknown(mds_of(l->c)->sizes, d->fileid))
                 return put_failed(l, cookie, name, d->fileid, NFS4ERR_DELAY);
+        if (heads_is_due(mds_of(l->c)->tier, child.inode))
+                return put_failed(l, cookie, name, d->fileid, NFS4ERR_DELAY);
         child.fh = inode_fh(l->dir->fh.export_id, child.inode);
         subject_values(l->c, &child, &l->args->asked, &l->values);
         l->full = !put_entry(l, cookie, name, &l->args->asked);
@@ -162,12 +166,14 @@ static void list_nodes(struct listing *l)
                         return;
 }
 
-/* All that stands in the directory entry itself. */
-static bool needs_inodes(const struct bitmap4 *asked)
+/* All that stands in the directory entry itself. Of what S3 has still to be asked about that is a guess. */
+static bool needs_inodes(const struct bitmap4 *asked, const struct subject *dir)
 {
         static const unsigned there[] = { FATTR4_TYPE, FATTR4_RDATTR_ERROR, FATTR4_FILEID };
         struct bitmap4 rest = *asked;
 
+        if (dir->inode && dir->inode->flags & INODE_BACKED && bitmap_has(asked, FATTR4_TYPE))
+                return true;
         for (unsigned i = 0; i < sizeof(there) / sizeof(there[0]); i++)
                 bitmap_clear(&rest, there[i]);
         /* Of a directory that is an export's root this would be wrong, but those are not in any export. */
@@ -233,7 +239,7 @@ static enum nfsstat4 execute(struct compound *c)
         l.dir = &dir;
         l.values.acl = &l.acl;
         l.may_search = dir.pseudo || perm_ok(&dir.who, dir.inode, PERM_X);
-        l.needs_inodes = needs_inodes(&a->asked);
+        l.needs_inodes = needs_inodes(&a->asked, &dir);
         l.needs_sizes = attrs_need_size(&a->asked);
         xdr_out_init(&l.x, r->buf->data, list_room(c, a));
         status = list(&l);

@@ -89,6 +89,11 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         put_change_info(x, &OP_RES(c, struct remove_res)->cinfo);
 }
 
+static struct slice acts_on(struct compound *c, bool saved)
+{
+        return saved ? slice_str("") : OP_ARGS(c, struct remove_args)->name;
+}
+
 const struct nfs4_op op_remove = {
         .name = "REMOVE",
         .flags = OP_NEEDS_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
@@ -97,4 +102,5 @@ const struct nfs4_op op_remove = {
         .execute = execute,
         .resume = execute,
         .encode = encode,
+        .acts_on = acts_on,
 };

@@ -229,6 +229,13 @@ static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)
         put_change_info(x, &res->target);
 }
 
+static struct slice acts_on(struct compound *c, bool saved)
+{
+        const struct rename_args *a = OP_ARGS(c, struct rename_args);
+
+        return saved ? a->old_name : a->new_name;
+}
+
 const struct nfs4_op op_rename = {
         .name = "RENAME",
         .flags = OP_NEEDS_FH | OP_NEEDS_SAVED_FH | OP_MUTATES | OP_PSEUDO | OP_NAMES,
@@ -237,4 +244,5 @@ const struct nfs4_op op_rename = {
         .execute = execute,
         .resume = execute,
         .encode = encode,
+        .acts_on = acts_on,
 };

@@ -67,7 +67,7 @@ static void check_inode(struct fsck *f, const struct inode *i)
 static uint16_t marks_of(const struct inode *i)
 {
         return (uint16_t)((i->flags & INODE_XATTRS ? HAS_XATTRS : 0) | (i->flags & INODE_ACL ? HAS_ACL : 0) |
-                          (i->flags & INODE_BACKED ? HAS_BACKING : 0));
+                          (i->flags & INODE_BACKED ? HAS_BACKING : 0) | (i->undescribed ? UNDESCRIBED : 0));
 }
 
 static bool each_inode(void *arg, struct slice key, struct slice value)
@@ -249,6 +249,23 @@ static void on_tomb(struct fsck *f, struct slice key, struct slice value)
                 fsck_problem(f, "record", 'z', "it is damaged");
 }
 
+static void on_head(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0;
+        struct head_record h;
+        struct node *n;
+
+        if (!key_parse_u64(key, 'h', &fileid) || !head_decode(value, &h)) {
+                fsck_problem(f, "head", fileid, "its record is damaged");
+                return;
+        }
+        n = fsck_node(f, fileid);
+        if (!n || !(n->marks & UNDESCRIBED))
+                fsck_problem(f, "head", fileid, n ? "its inode is described" : "its inode is not there");
+        if (n)
+                n->marks |= HEAD;
+}
+
 static void on_job(struct fsck *f, struct slice key, struct slice value)
 {
         uint64_t number = 0;
@@ -288,6 +305,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'r': on_repo(f, key, value); break;
         case 'q': on_queue(f, key, value); break;
         case 'z': on_tomb(f, key, value); break;
+        case 'h': on_head(f, key, value); break;
         case 'j': on_job(f, key, value); break;
         case 'f': on_failure(f, key, value); break;
         case 'c':
@@ -328,6 +346,8 @@ static void check_names(struct fsck *f, const struct node *n)
                 fsck_problem(f, "inode", n->fileid, "its access control list is not there");
         if ((n->marks & HAS_BACKING) && !(n->marks & BACKING))
                 fsck_problem(f, "inode", n->fileid, "what backs it is not there");
+        if ((n->marks & UNDESCRIBED) && !(n->marks & HEAD))
+                fsck_problem(f, "inode", n->fileid, "nobody would ask S3 whose it is");
 }
 
 /* Up until the end is known; then the same way again to write it down, so that no inode is passed more than

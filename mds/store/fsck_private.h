@@ -27,7 +27,9 @@ enum {
         HAS_ACL = 256,
         ACL = 512,
         HAS_BACKING = 1024,
-        BACKING = 2048
+        BACKING = 2048,
+        UNDESCRIBED = 4096,
+        HEAD = 8192
 };
 
 struct fsck {

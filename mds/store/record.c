@@ -5,7 +5,7 @@
 #include "mds/store/record_bytes.h"
 
 enum {
-        INODE_VERSION = 1,
+        INODE_VERSION = 2, /* 1 knew of nothing undescribed */
         DIRENT_VERSION = 1,
         ORPHAN_VERSION = 1,
         CLIENT_VERSION = 3,
@@ -61,6 +61,10 @@ struct slice key_repo(uint8_t *out, uint32_t number)
 struct slice key_queue(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'q', fileid);
+}
+struct slice key_head(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'h', fileid);
 }
 struct slice key_job(uint8_t *out, uint64_t number)
 {
@@ -224,6 +228,7 @@ struct slice inode_encode(uint8_t *out, const struct inode *inode)
         at = put(at, inode->generation, 4);
         at = put(at, inode->type, 1);
         at = put(at, inode->flags, 1);
+        at = put(at, inode->undescribed, 1);
         at = put(at, inode->mode, 2);
         at = put(at, inode->uid, 4);
         at = put(at, inode->gid, 4);
@@ -256,18 +261,22 @@ struct slice inode_encode(uint8_t *out, const struct inode *inode)
 static bool inode_sane(const struct inode *i)
 {
         return i->fileid != 0 && i->type >= NF4REG && i->type <= NF4FIFO && (i->mode & ~MODE_BITS) == 0 &&
-               (i->type == NF4REG || !(i->flags & INODE_USED_OLD));
+               (i->type == NF4REG || !(i->flags & INODE_USED_OLD)) &&
+               (!i->undescribed || (i->flags & INODE_BACKED && (i->type == NF4REG || i->type == NF4DIR)));
 }
 
 bool inode_decode(struct slice value, struct inode *ret)
 {
         struct reader r = read_value(value, INODE_VERSION);
         struct inode i = { 0 };
+        uint8_t undescribed;
 
         i.fileid = take(&r, 8);
         i.generation = (uint32_t)take(&r, 4);
         i.type = (uint8_t)take(&r, 1);
         i.flags = (uint8_t)take(&r, 1);
+        undescribed = (uint8_t)take(&r, 1);
+        i.undescribed = undescribed == 1;
         i.mode = (uint16_t)take(&r, 2);
         i.uid = (uint32_t)take(&r, 4);
         i.gid = (uint32_t)take(&r, 4);
@@ -294,7 +303,7 @@ bool inode_decode(struct slice value, struct inode *ret)
         }
         if (i.flags & INODE_EXCLUSIVE)
                 take_bytes(&r, i.verifier, NFS4_VERIFIER_SIZE);
-        if (!whole(&r) || !inode_sane(&i))
+        if (!whole(&r) || undescribed > 1 || !inode_sane(&i))
                 return false;
         *ret = i;
         return true;

@@ -14,6 +14,7 @@
  *   r number                      repo: a bucket's prefix linked to a directory
  *   q fileid                      what S3 does not have yet of a file in a repo that exports
  *   z repo key                    an object whose file is gone: to be deleted
+ *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
  *   j number                      job of the administrator: a verb on a tree, and how far it is
  *   f number fileid               what that job could not do
  *   l fileid client-tag           a write layout is out: epoch it was granted under
@@ -63,6 +64,7 @@ struct inode {
         uint32_t unit;
         uint16_t width, pool;
         uint8_t first, start;
+        bool undescribed; /* its owner, mode and times are defaults, and there is an 'h' record of it */
         uint8_t verifier[NFS4_VERIFIER_SIZE]; /* of EXCLUSIVE4_1, while INODE_EXCLUSIVE */
 };
 enum {
@@ -94,7 +96,8 @@ enum {
         REPO_NAME_BYTES = 64,
         REPO_URL_BYTES = 1100,
         UPLOAD_ID_BYTES = 1024,
-        BACKING_HERE_BYTES = 32
+        BACKING_HERE_BYTES = 32,
+        BACKING_KEPT_BYTES = 4096
 };
 /* Key and ETag as last heard of, never made from the path: files are renamed. The slices point into the
  * record, as in struct repo_record. */
@@ -109,6 +112,8 @@ struct backing {
         uint8_t flags;                    /* BACKING_* */
         struct slice key;  /* behind the repo's prefix; of a directory with the slash at its end, or empty */
         struct slice etag; /* without quotes; empty for directories */
+        struct slice kept; /* metadata that others gave the object: names and values, a NUL behind each
+                              (mds/tier/describe.h) */
 };
 
 enum {
@@ -136,6 +141,12 @@ struct queue_record {
         struct slice key;       /* QUEUE_NAME: of a file, where it shall be; of a directory, where it was */
         struct slice upload_id; /* of the multipart upload under way; empty: none */
         struct slice sent_key;  /* QUEUE_SENT: what it goes, or went, to */
+};
+
+/* A name that a listing has brought (mds/tier/heads.h). */
+struct head_record {
+        uint64_t directory;
+        struct slice name; /* in it */
 };
 
 struct tomb_record {       /* times in ns since 1970 */
@@ -206,6 +217,7 @@ struct slice key_backing(uint8_t *out, uint64_t fileid);
 struct slice key_repo(uint8_t *out, uint32_t number);
 struct slice key_queue(uint8_t *out, uint64_t fileid);
 struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key);
+struct slice key_head(uint8_t *out, uint64_t fileid);
 struct slice key_job(uint8_t *out, uint64_t number);
 struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid);
 struct slice key_failures(uint8_t *out, uint64_t number); /* prefix of all of a job */
@@ -243,6 +255,8 @@ struct slice queue_encode(uint8_t *out, const struct queue_record *q);
 bool queue_decode(struct slice value, struct queue_record *ret);
 struct slice tomb_encode(uint8_t *out, const struct tomb_record *z);
 bool tomb_decode(struct slice value, struct tomb_record *ret);
+struct slice head_encode(uint8_t *out, const struct head_record *h);
+bool head_decode(struct slice value, struct head_record *ret);
 struct slice job_encode(uint8_t *out, const struct job_record *j);
 bool job_decode(struct slice value, struct job_record *ret);
 struct slice failure_encode(uint8_t *out, const struct job_failure *f);

@@ -5,10 +5,11 @@
 #include "mds/store/record_bytes.h"
 
 enum {
-        BACKING_VERSION = 2, /* 1 had no flags */
+        BACKING_VERSION = 3, /* 1 had no flags, 2 kept nothing */
         REPO_VERSION = 1,
         QUEUE_VERSION = 1,
-        TOMB_VERSION = 2 /* 1 was over when nothing was there */
+        TOMB_VERSION = 2, /* 1 was over when nothing was there */
+        HEAD_VERSION = 1
 };
 
 /* --- what backs a file or directory; repos */
@@ -18,16 +19,27 @@ struct slice backing_encode(uint8_t *out, const struct backing *b)
         uint8_t *at = put(put(put(out, BACKING_VERSION, 1), b->repo, 4), b->size, 8);
 
         CHECK(b->key.length <= BACKING_KEY_BYTES && b->etag.length <= BACKING_ETAG_BYTES);
+        CHECK(b->kept.length <= BACKING_KEPT_BYTES);
         at = put(put(put(at, b->valid, 8), (uint64_t)b->modified, 8), b->change, 8);
         at = put(put_bytes(at, b->here, BACKING_HERE_BYTES), b->flags, 1);
         at = put_bytes(put(at, b->key.length, 2), b->key.data, b->key.length);
-        return written(out, put_bytes(put(at, b->etag.length, 1), b->etag.data, b->etag.length));
+        at = put_bytes(put(at, b->etag.length, 1), b->etag.data, b->etag.length);
+        return written(out, put_bytes(put(at, b->kept.length, 2), b->kept.data, b->kept.length));
+}
+
+/* Names and values, each with its NUL. */
+static bool is_kept(struct slice kept)
+{
+        uint32_t nuls = 0;
+
+        for (uint32_t i = 0; i < kept.length; i++)
+                nuls += kept.data[i] == 0;
+        return nuls % 2 == 0 && (kept.length == 0 || kept.data[kept.length - 1] == 0);
 }
 
 bool backing_decode(struct slice value, struct backing *ret)
 {
-        bool old = value.length > 0 && value.data[0] == 1;
-        struct reader r = read_value(value, old ? 1 : BACKING_VERSION);
+        struct reader r = read_value(value, BACKING_VERSION);
 
         ret->repo = (uint32_t)take(&r, 4);
         ret->size = take(&r, 8);
@@ -35,11 +47,13 @@ bool backing_decode(struct slice value, struct backing *ret)
         ret->modified = (int64_t)take(&r, 8);
         ret->change = take(&r, 8);
         take_bytes(&r, ret->here, BACKING_HERE_BYTES);
-        ret->flags = old ? 0 : (uint8_t)take(&r, 1);
+        ret->flags = (uint8_t)take(&r, 1);
         ret->key = take_slice(&r, (uint32_t)take(&r, 2));
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
+        ret->kept = take_slice(&r, (uint32_t)take(&r, 2));
         return whole(&r) && ret->valid <= ret->size && ret->key.length <= BACKING_KEY_BYTES &&
-               ret->etag.length <= BACKING_ETAG_BYTES;
+               ret->etag.length <= BACKING_ETAG_BYTES && ret->kept.length <= BACKING_KEPT_BYTES &&
+               is_kept(ret->kept);
 }
 
 struct slice repo_encode(uint8_t *out, const struct repo_record *p)
@@ -110,4 +124,23 @@ bool tomb_decode(struct slice value, struct tomb_record *ret)
         ret->fileid = take(&r, 8);
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
         return whole(&r) && ret->etag.length <= BACKING_ETAG_BYTES;
+}
+
+/* --- what S3 has still to be asked about: the name is the rest of the value */
+
+struct slice head_encode(uint8_t *out, const struct head_record *h)
+{
+        uint8_t *at = put(put(out, HEAD_VERSION, 1), h->directory, 8);
+
+        CHECK(h->name.length > 0 && h->name.length <= NFS4_MAXNAME);
+        return written(out, put_bytes(at, h->name.data, h->name.length));
+}
+
+bool head_decode(struct slice value, struct head_record *ret)
+{
+        struct reader r = read_value(value, HEAD_VERSION);
+
+        ret->directory = take(&r, 8);
+        ret->name = slice_of(r.at, (uint32_t)(r.end - r.at));
+        return !r.failed && ret->name.length > 0 && ret->name.length <= NFS4_MAXNAME;
 }

@@ -100,6 +100,8 @@ void txn_delete_inode(struct txn *t, uint64_t fileid)
                 txn_delete_xattrs(t, fileid);
         if (inode->flags & INODE_BACKED)
                 batch_delete(&t->batch, key_backing(key, fileid));
+        if (inode->undescribed)
+                batch_delete(&t->batch, key_head(key, fileid));
         find_edit(t, fileid)->deleted = true;
 }
 

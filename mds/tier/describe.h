@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an object of ours says of itself in its user metadata: the keys that FSx for Lustre writes
- * (file-owner, file-group, file-permissions, file-atime, file-mtime, user-agent), and nacre-id: which content
- * of which file of which cluster it is. */
+/* What an object says in its user metadata of the file that it is; docs/S3-METADATA.md has the table. Written
+ * are the keys of FSx for Lustre (file-owner, file-group, file-permissions, file-atime, file-mtime,
+ * user-agent), and nacre-id: which content of which file of which cluster it is. Read are these, and what
+ * s3fs and rclone write (mode, uid, gid, mtime, atime). What others have given the object besides is kept
+ * beside the backing record, and goes back with whatever is written later. */
 #pragma once
 
 #include "mds/mds.h"
@@ -24,3 +26,17 @@ void describe_key(struct s3_metadata *m, struct slice key);
 /* As describe_read_id(), of an object at KEY that this cluster wrote there. */
 bool describe_read_ours(const struct mds *mds, const struct s3_metadata *m, struct slice key,
                         struct describe_id *ret);
+
+/* --- the other way round */
+
+struct description {
+        uint8_t type; /* NF4REG, NF4DIR, NF4LNK; 0: it does not say */
+        bool has_mode, has_uid, has_gid, has_atime, has_mtime;
+        uint16_t mode; /* 07777 */
+        uint32_t uid, gid;
+        int64_t atime, mtime; /* ns since 1970 */
+};
+/* What M says; nonsense says nothing. IS_DIR: of the object of a directory. */
+void describe_read(const struct s3_metadata *m, bool is_dir, struct description *ret);
+/* What D says; neither ctime nor change move. */
+void describe_apply(const struct description *d, struct inode *inode);

@@ -7,24 +7,14 @@
 
 #include "base/log.h"
 #include "mds/tier/keys.h"
-#include "nfs4/compound.h"
 #include "s3tier/listing.h"
 
-/* Linux backs off after DELAY, so short waits are none. */
-#define PATIENCE_NS 10000000000ull
 /* When a name cannot be stored: often so much is not durable yet that the cache is full, and a little later
  * it is. Doubled each time. */
 #define STORE_PAUSE_NS 20000000ull
 #define STORE_PAUSE_MAX_NS 30000000000ull
+#define STORE_PAUSE_TOLD_NS 10000000000ull /* from here on people are told */
 enum { PAGE_KEYS = 1000 };
-
-/* Who waits: the wait area of the operation. */
-struct admission {
-        struct import_wait wait; /* alone when it is over */
-        struct compound *compound;
-        struct timer patience;
-        enum nfsstat4 status; /* NFS4_WAIT: still under way */
-};
 
 struct import {
         struct list node; /* in tier->imports */
@@ -74,7 +64,7 @@ static int warm_directory(struct import *i)
                 return 0;
         }
         dir->flags &= (uint8_t)~INODE_COLD;
-        txn_touch(t, dir, i->names > 0);
+        txn_touch(t, dir, false); /* its names were there all the time */
         return txn_commit(t, &seq);
 }
 
@@ -131,7 +121,7 @@ static void import_pause(struct import *i)
                 i->pause_ns = STORE_PAUSE_NS;
         else if (i->pause_ns < STORE_PAUSE_MAX_NS)
                 i->pause_ns *= 2;
-        if (i->pause_ns > PATIENCE_NS) {
+        if (i->pause_ns > STORE_PAUSE_TOLD_NS) {
                 log_warn("names-not-stored", "repo=%s prefix=%s reached=%s error=%s", i->repo->name,
                          i->prefix, i->reached, strerror(-i->error));
                 snprintf(i->repo->problem, sizeof(i->repo->problem), "names cannot be stored: %s",
@@ -228,64 +218,7 @@ bool import_names(struct tier *t, const struct inode *dir, struct import_wait *w
         return i != NULL;
 }
 
-/* --- who waits */
-
-static void admission_done(struct import_wait *w, enum nfsstat4 status)
-{
-        struct admission *a = CONTAINER(w, struct admission, wait);
-
-        timer_stop(&a->patience);
-        a->status = status;
-        compound_wake(a->compound);
-}
-
-static void on_patience(struct timer *t)
-{
-        struct admission *a = CONTAINER(t, struct admission, patience);
-
-        list_remove(&a->wait.node);
-        admission_done(&a->wait, NFS4ERR_DELAY);
-}
-
-static enum nfsstat4 wait_for(struct compound *c, struct import *i)
-{
-        struct admission *a = OP_WAIT(c, struct admission);
-
-        *a = (struct admission){
-                .wait.done = admission_done, .compound = c, .patience.fire = on_patience, .status = NFS4_WAIT
-        };
-        list_push(&i->waiting, &a->wait.node);
-        timer_start(i->tier->mds->env, &a->patience, PATIENCE_NS);
-        metric_add(&i->tier->admission_waits, 1);
-        return NFS4_WAIT;
-}
-
-static enum nfsstat4 admit_to(struct compound *c, const struct fh *fh)
-{
-        struct mds *mds = mds_of(c);
-        const struct inode *dir;
-        struct import *i;
-
-        if (fh->flags & FH_PSEUDO || meta_inode(mds->meta, fh->fileid, &dir) < 0)
-                return NFS4_OK; /* the operation says it */
-        if (!(dir->flags & INODE_COLD) || dir->type != NF4DIR)
-                return NFS4_OK;
-        i = import_get(mds->tier, dir);
-        return i ? wait_for(c, i) : NFS4ERR_IO; /* of a repo that was left out: see the log */
-}
-
-enum nfsstat4 tier_admit(struct compound *c)
-{
-        enum nfsstat4 status = NFS4_OK;
-
-        if (c->waits > 0)
-                status = OP_WAIT(c, struct admission)->status;
-        if (status == NFS4_OK)
-                status = admit_to(c, &c->fh);
-        if (status == NFS4_OK && c->op->flags & OP_NEEDS_SAVED_FH)
-                status = admit_to(c, &c->saved_fh);
-        return status;
-}
+/* --- stop */
 
 void imports_stop(struct tier *t, const struct repo *repo)
 {

@@ -7,16 +7,13 @@
 
 #include "mds/tier/tier.h"
 
-/* The hook of nfs4/server.h. OK; WAIT; DELAY: it takes longer than clients like to wait for, and goes on
- * behind this; IO: S3 will not tell, the reason is logged. */
-enum nfsstat4 tier_admit(struct compound *c);
-/* For whoever is no operation: a member of his. */
+/* Who waits: a member of his. */
 struct import_wait {
         struct list node; /* may be removed: then nobody waits */
         void (*done)(struct import_wait *, enum nfsstat4);
 };
-/* Have the names of DIR, which is cold, brought here; W->done runs later: OK; DELAY: again; IO as above,
- * STALE. False: its repo is not linked, or we stop. */
+/* Have the names of DIR, which is cold, brought here; W->done runs later: OK; DELAY: again; IO: S3
+ * will not tell, the reason is logged; STALE. False: its repo is not linked, or we stop. */
 bool import_names(struct tier *t, const struct inode *dir, struct import_wait *w);
 /* Those of REPO end; who waits hears DELAY, and begins another one when it asks again. NULL: all. */
 void imports_stop(struct tier *t, const struct repo *repo);

@@ -6,6 +6,7 @@
 
 #include "mds/fleet/fleet.h"
 #include "mds/ns/orphan.h"
+#include "mds/tier/heads.h"
 
 /* --- where it is, or could be */
 
@@ -94,6 +95,7 @@ static int put_name(struct tier *t, struct txn *txn, const struct repo *r, uint6
                 return status;
         b.change = inode->change;
         tier_put_backing(txn, inode, &b);
+        heads_note(txn, inode, directory, name);
         dir->nlink += e->is_prefix;
         return 0;
 }
@@ -114,6 +116,7 @@ static int finish(struct tier *t, struct repo *r, struct txn *txn, int status)
 {
         status = end(txn, status);
         if (status == 0) {
+                heads_go(t->heads);
                 r->names++;
                 metric_add(&t->imported, 1);
         }
@@ -188,7 +191,7 @@ int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct
         int status = take_name(t, txn, directory, place->name, old.fileid, &orphan);
 
         if (status == 0)
-                status = put_name(t, txn, r, directory, place->name, e, &old);
+                status = put_name(t, txn, r, directory, place->name, e, old.type == NF4REG ? &old : NULL);
         status = finish(t, r, txn, status);
         if (status == 0)
                 orphan_finish(t->mds, &orphan, NULL);
@@ -201,6 +204,59 @@ int key_remove(struct tier *t, uint64_t directory, struct slice name, uint64_t f
         struct orphan orphan;
         int status = end(txn, take_name(t, txn, directory, name, fileid, &orphan));
 
+        if (status == 0)
+                orphan_finish(t->mds, &orphan, NULL);
+        return status;
+}
+
+/* --- of another type than the listing could tell */
+
+static int put_symlink(struct txn *txn, uint64_t directory, struct slice name, struct slice target,
+                       struct backing *b, const struct description *d, const struct inode *like)
+{
+        struct inode *inode = txn_new_inode(txn, NF4LNK);
+        int status;
+
+        if (!inode)
+                return -ENOMEM;
+        inode->nlink = 1;
+        inode->mode = 0777;
+        inode->uid = like->uid;
+        inode->gid = like->gid;
+        inode->atime = inode->mtime = inode->ctime = inode->btime = like->mtime;
+        inode->size = target.length;
+        describe_apply(d, inode);
+        txn_put_symlink(txn, inode->fileid, target);
+        status = txn_link(txn, directory, name, inode->fileid, NF4LNK);
+        if (status < 0)
+                return status;
+        b->size = b->valid = target.length;
+        b->change = inode->change;
+        tier_put_backing(txn, inode, b);
+        return 0;
+}
+
+int key_make_symlink(struct tier *t, uint64_t directory, struct slice name, uint64_t fileid,
+                     struct slice target, struct backing *b, const struct description *d)
+{
+        struct txn *txn = txn_begin(t->mds->meta);
+        const struct inode *was = txn_edit(txn, fileid);
+        struct inode old = was ? *was : (struct inode){ 0 };
+        struct inode *dir = txn_edit(txn, directory);
+        int64_t mtime = dir ? dir->mtime : 0;
+        struct orphan orphan;
+        uint64_t is = 0;
+        int status = was && dir && meta_lookup(t->mds->meta, directory, name, &is) == 0 && is == fileid
+                             ? 0
+                             : -ENOENT;
+
+        if (status == 0)
+                status = take_name(t, txn, directory, name, fileid, &orphan);
+        if (status == 0)
+                status = put_symlink(txn, directory, name, target, b, d, &old);
+        if (status == 0)
+                dir->mtime = mtime; /* nobody has changed anything */
+        status = end(txn, status);
         if (status == 0)
                 orphan_finish(t->mds, &orphan, NULL);
         return status;

@@ -2,6 +2,7 @@
 /* The names that keys have in a directory: found again, or made. */
 #pragma once
 
+#include "mds/tier/describe.h"
 #include "mds/tier/name.h"
 #include "mds/tier/tier.h"
 #include "s3tier/listing.h"
@@ -23,8 +24,13 @@ void key_conflict_name(struct slice name, const struct s3_entry *e, struct key_p
  * directory (TOUCH) sees that it has changed. */
 int key_make_name(struct tier *t, struct repo *r, uint64_t directory, const struct key_place *place,
                   const struct s3_entry *e, bool touch);
-/* The file at PLACE makes room for a cold one of E, with its owner and mode. Who has it open keeps it. */
+/* The file at PLACE makes room for a cold one of E, with its owner and mode unless the metadata of E say
+ * otherwise. Who has it open keeps it. */
 int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct key_place *place,
                 const struct s3_entry *e);
+/* The file FILEID, called NAME in DIRECTORY, is in truth a symlink to TARGET: another inode, of the same
+ * backing B, as D says. */
+int key_make_symlink(struct tier *t, uint64_t directory, struct slice name, uint64_t fileid,
+                     struct slice target, struct backing *b, const struct description *d);
 /* NAME, a file or an empty directory of DIRECTORY, goes. Who has it open keeps it. 0, -ENOENT, -EIO … */
 int key_remove(struct tier *t, uint64_t directory, struct slice name, uint64_t fileid);

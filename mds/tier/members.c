@@ -156,7 +156,7 @@ static void rename_key(struct archiver *a, struct txn *t, struct inode *inode, s
         bool queued = queue_read(a->mds, inode->fileid, space, &q) == 0, is_dir = inode->type == NF4DIR;
         struct slice wanted = key;
 
-        if (is_dir && inode->flags & INODE_COLD)
+        if (is_dir && (inode->flags & INODE_COLD || inode->undescribed))
                 return; /* its names are under the old one; so are those that are made in it */
         reserve(a, t, inode, b, &q, key);
         if (is_dir) {

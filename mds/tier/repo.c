@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "mds/tier/archive.h"
 #include "mds/tier/evict.h"
+#include "mds/tier/heads.h"
 #include "mds/tier/import.h"
 #include "mds/tier/jobs.h"
 #include "mds/tier/link.h"
@@ -156,6 +157,7 @@ int repo_link(struct tier *t, const char *name, struct repo_conf *conf, char *er
         r->revision = next_revision(t);
         list_push(&t->repos, &r->node);
         sweep_schedule(t, r);
+        heads_go(t->heads);
         log_info("repo-linked", "repo=%s path=%s url=%s endpoint=%s", r->name, r->conf.path, r->conf.url,
                  r->conf.endpoint);
         return 0;
@@ -165,6 +167,7 @@ int repo_link(struct tier *t, const char *name, struct repo_conf *conf, char *er
 static void quieten(struct tier *t, struct repo *r)
 {
         imports_stop(t, r);
+        heads_quieten(t->heads, r);
         releases_stop(t, r);
         archiver_quieten(t->archiver, r);
         sweep_forget(r);
@@ -196,6 +199,7 @@ static int update(struct tier *t, struct repo *r, struct repo_conf *conf, char *
         fresh->s3 = old.s3;
         repo_free(fresh);
         sweep_schedule(t, r);
+        heads_go(t->heads);
         log_info("repo-changed", "repo=%s", r->name);
         return 0;
 }
@@ -276,7 +280,10 @@ struct tier *tier_new(struct mds *mds)
         t->connect = connect_for_real;
         list_init(&t->repos);
         t->evictor = evictor_new(mds);
-        if (!t->evictor) {
+        t->heads = heads_new(t);
+        if (!t->evictor || !t->heads) {
+                evictor_free(t->evictor);
+                heads_free(t->heads);
                 free(t);
                 return NULL;
         }
@@ -289,6 +296,8 @@ struct tier *tier_new(struct mds *mds)
                        "Names made from keys of buckets");
         metric_counter(&mds->metrics, &t->admission_waits, "nacre_tier_import_waits_total",
                        "Operations that waited for the names of a directory");
+        metric_counter(&mds->metrics, &t->head_waits, "nacre_tier_head_waits_total",
+                       "Operations that waited for an object's metadata");
         releases_register(t);
         if (mds->loop && mds->conf->repos)
                 load_all(t, mds->conf->repos);
@@ -308,6 +317,7 @@ void tier_stop(struct tier *t)
         jobs_stop(t->jobs);
         evictor_stop(t->evictor);
         imports_stop(t, NULL);
+        heads_stop(t->heads);
         releases_stop(t, NULL);
         restores_stop(t);
         archiver_stop(t->archiver);
@@ -329,6 +339,7 @@ void tier_free(struct tier *t)
         CHECK(list_empty(&t->releases) && list_empty(&t->restores));
         jobs_free(t->jobs);
         evictor_free(t->evictor);
+        heads_free(t->heads);
         for (struct list *node; (node = list_pop(&t->repos));)
                 repo_free(CONTAINER(node, struct repo, node));
         free(t);

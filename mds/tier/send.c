@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
+#include "mds/tier/heads.h"
 #include "mds/tier/restore.h"
 
 /* --- requests of our own */
@@ -423,6 +424,11 @@ static void plan(struct send *s)
 
         if (queue_read(a->mds, s->fileid, space, &q) < 0 || meta_inode(a->mds->meta, s->fileid, &inode) < 0 ||
             inode->nlink == 0 || tier_backing(a->mds, inode, record, &b) < 0) {
+                send_ended(s, ARCHIVE_AGAIN, "");
+                return;
+        }
+        if (heads_is_due(a->tier, inode)) { /* what S3 says of it must not be written over */
+                heads_hurry(a->tier->heads, s->fileid);
                 send_ended(s, ARCHIVE_AGAIN, "");
                 return;
         }

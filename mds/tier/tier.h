@@ -11,6 +11,7 @@
 struct tier;
 struct archiver; /* archive.h */
 struct evictor;  /* evict.h */
+struct heads;    /* heads.h */
 struct jobs;     /* jobs.h */
 struct sweep;    /* sweep.h */
 struct repo {
@@ -39,9 +40,10 @@ struct tier {
         uint32_t restoring;   /* how many */
         struct archiver *archiver;
         struct evictor *evictor;
+        struct heads *heads;
         struct jobs *jobs;
         struct s3_metrics s3_metrics;
-        struct metric imported, admission_waits;
+        struct metric imported, admission_waits, head_waits;
         struct metric released, not_released, released_bytes;
         /* How a repo's connections are made; http_new() on the MDS's loop unless the simulator has its own.
          */

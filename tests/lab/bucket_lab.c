@@ -56,7 +56,7 @@ void bucket_remove(struct bucket_lab *b, const char *key)
                 *o = b->objects[--b->count];
 }
 
-static void add_metadata(struct bucket_object *o, const char *name, const char *value)
+void bucket_describe(struct bucket_object *o, const char *name, const char *value)
 {
         CHECK(o->metadata_count < BUCKET_METADATA);
         snprintf(o->metadata[o->metadata_count].name, sizeof(o->metadata[0].name), "%s", name);
@@ -114,7 +114,7 @@ static void take_headers(const struct http_call *call, struct bucket_object *o)
 
         for (unsigned i = 0; i < call->header_count; i++)
                 if (strncasecmp(call->headers[i].name, start, sizeof(start) - 1) == 0)
-                        add_metadata(o, call->headers[i].name + sizeof(start) - 1, call->headers[i].value);
+                        bucket_describe(o, call->headers[i].name + sizeof(start) - 1, call->headers[i].value);
 }
 
 /* May KEY be written over? Conditions as in headers. */
@@ -183,6 +183,10 @@ static void head_object(struct bucket_lab *b, struct http_call *call, const char
         char name[64], text[48];
 
         b->heads++;
+        if (b->head_status) {
+                answer_error(call, b->head_status, "InternalError");
+                return;
+        }
         if (!o) {
                 answer_error(call, 404, "NoSuchKey");
                 return;
@@ -196,6 +200,26 @@ static void head_object(struct bucket_lab *b, struct http_call *call, const char
                 snprintf(name, sizeof(name), "x-amz-meta-%s", o->metadata[i].name);
                 tell(call, name, o->metadata[i].value);
         }
+}
+
+static void get_object(struct bucket_lab *b, struct http_call *call, const char *key)
+{
+        const struct bucket_object *o = bucket_find(b, key);
+        char text[48];
+
+        b->gets++;
+        if (!o) {
+                answer_error(call, 404, "NoSuchKey");
+                return;
+        }
+        CHECK(o->size <= BUCKET_BODY && call->room_count == 1 && call->room[0].iov_len >= o->size);
+        call->status = 200;
+        snprintf(text, sizeof(text), "\"%s\"", o->etag);
+        tell(call, "ETag", text);
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
+        tell(call, "Content-Length", text);
+        memcpy(call->room[0].iov_base, o->body, o->size);
+        call->received = o->size;
 }
 
 /* The value of NAME ("prefix=") in QUERY, "" when there is none. */
@@ -331,6 +355,8 @@ static void serve(void *arg, struct http_call *call)
         key[length] = '\0';
         if (b->status)
                 answer_error(call, b->status, "AccessDenied");
+        else if (call->method == HTTP_GET && key[0])
+                get_object(b, call, key);
         else if (call->method == HTTP_GET)
                 list(b, call, query ? query : "");
         else if (query)
@@ -378,7 +404,7 @@ static void take(struct bucket_lab *b, const ctl_upload_args *a)
 
         snprintf(o.key, sizeof(o.key), "%s", a->key);
         for (u_int i = 0; i < a->metadata.metadata_len; i++)
-                add_metadata(&o, a->metadata.metadata_val[i].name, a->metadata.metadata_val[i].value);
+                bucket_describe(&o, a->metadata.metadata_val[i].name, a->metadata.metadata_val[i].value);
         store(b, &o);
 }
 

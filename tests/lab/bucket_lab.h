@@ -8,13 +8,13 @@
 #include "s3tier/http.h"
 #include "tests/lab/mds_lab.h"
 
-enum { BUCKET_OBJECTS = 128, BUCKET_BODY = 64, BUCKET_METADATA = 16, BUCKET_UPLOADS = 16 };
+enum { BUCKET_OBJECTS = 128, BUCKET_BODY = 64, BUCKET_METADATA = 24, BUCKET_UPLOADS = 16 };
 
 struct bucket_object {
         char key[256], etag[40], body[BUCKET_BODY];
         uint64_t size;
         struct {
-                char name[40], value[96];
+                char name[40], value[512];
         } metadata[BUCKET_METADATA];
         unsigned metadata_count;
 };
@@ -25,9 +25,10 @@ struct bucket_lab {
         uint64_t etags, latency_ns;
         struct bucket_object multipart[BUCKET_UPLOADS]; /* under way; by id; one with an empty key is free */
         /* seen */
-        unsigned puts, copies, deletes, heads, uploads /* by data servers */, completes, aborts;
+        unsigned puts, copies, deletes, heads, gets, uploads /* by data servers */, completes, aborts;
         /* from now on */
         int status;         /* for every request: this, instead of what it deserves; 0: none */
+        int head_status;    /* for every HEAD */
         bool no_conditions; /* 501, as Swift */
         bool lists;         /* what is in it; else listings are empty */
         bool lose_answers;  /* a data server's PUT is done, and nobody hears of it */
@@ -40,6 +41,8 @@ struct bucket_object *bucket_find(struct bucket_lab *b, const char *key);
 void bucket_put(struct bucket_lab *b, const char *key, const char *body);
 void bucket_remove(struct bucket_lab *b, const char *key);
 const char *bucket_metadata(const struct bucket_object *o, const char *name);
+/* Somebody else gives it metadata. */
+void bucket_describe(struct bucket_object *o, const char *name, const char *value);
 /* For tier->connect. */
 struct http *bucket_http(struct bucket_lab *b, struct env *env);
 /* lab_ds.upload */

@@ -232,9 +232,11 @@ static void the_tier(void **state)
         struct tree t = plant(*state);
         struct backing b = { .key = slice_str("key"), .etag = slice_str("etag") };
         struct repo_record repo = { .directory = t.file, .name = slice_str("train") };
+        struct head_record head = { .directory = t.dir, .name = slice_str("name") };
         struct inode file = inode_of(&t, t.file), sub = inode_of(&t, t.sub);
 
         file.flags |= INODE_BACKED;
+        file.undescribed = true;
         sub.flags |= INODE_COLD;
         put_inode(&t, file);
         put_inode(&t, sub);
@@ -243,9 +245,13 @@ static void the_tier(void **state)
         put(&t, key_backing(t.key, t.sub), slice_str("junk"));
         put(&t, key_repo(t.key, 1), repo_encode(t.value, &repo));
         put(&t, key_repo(t.key, 2), slice_str("junk"));
+        put(&t, key_head(t.key, t.dir), head_encode(t.value, &head));
+        put(&t, key_head(t.key, 4711), head_encode(t.value, &head));
+        put(&t, key_head(t.key, t.sub), slice_str("junk"));
         finds(&t, "its inode knows of none", "backing 4711: its inode is not there", "its record is damaged",
               "what backs it is not there", "nothing says where", "train: there is no such directory",
-              "record 114: it is damaged", NULL);
+              "record 114: it is damaged", "its record is damaged", "its inode is described",
+              "head 4711: its inode is not there", "nobody would ask S3 whose it is", NULL);
 }
 
 static void jobs(void **state)

@@ -70,7 +70,7 @@ static void inodes_that_make_no_sense(void **state)
         struct slice value = inode_encode(bytes, &in);
 
         (void)state;
-        bytes[0] = 2; /* a version from the future */
+        bytes[0] = 3; /* a version from the future */
         assert_false(inode_decode(value, &out));
         in.type = NF4ATTRDIR;
         assert_false(inode_decode(inode_encode(bytes, &in), &out));
@@ -145,22 +145,6 @@ static void clients(void **state)
         assert_false(client_decode(slice_of(bytes, value.length + 1), &out));
         bytes[0] = 1; /* of before there was anything to reclaim */
         assert_false(client_decode(value, &out));
-}
-
-/* Version 1 of BYTES, IN encoded, had no flags. */
-static void old_backing(const struct backing *in, const uint8_t *bytes)
-{
-        enum { FLAGS_AT = 1 + 4 + 8 + 8 + 8 + 8 + BACKING_HERE_BYTES };
-        uint8_t old[RECORD_MAX];
-        uint32_t rest = 2 + in->key.length + 1 + in->etag.length;
-        struct backing out;
-
-        memcpy(old, bytes, FLAGS_AT);
-        memcpy(old + FLAGS_AT, bytes + FLAGS_AT + 1, rest);
-        old[0] = 1;
-        assert_true(backing_decode(slice_of(old, FLAGS_AT + rest), &out));
-        assert_true(out.flags == 0 && out.change == in->change && slice_equal(out.etag, in->etag));
-        assert_false(backing_decode(slice_of(old, FLAGS_AT + rest + 1), &out));
 }
 
 static void what_is_queued_and_what_is_to_go(void **state)
@@ -252,6 +236,7 @@ static void jobs_and_what_they_could_not_do(void **state)
 
 static void backings_and_repos(void **state)
 {
+        static const char kept[] = "cc\0blue"; /* with the NUL behind it */
         struct backing in = { .repo = 7,
                               .size = UINT64_MAX,
                               .valid = 4711,
@@ -259,7 +244,8 @@ static void backings_and_repos(void **state)
                               .change = 99,
                               .flags = BACKING_PINNED,
                               .key = slice_str("a/b"),
-                              .etag = slice_str("0123") },
+                              .etag = slice_str("0123"),
+                              .kept = slice_of(kept, sizeof(kept)) },
                        out;
         struct repo_record repo = { .directory = 5,
                                     .name = slice_str("train"),
@@ -277,7 +263,12 @@ static void backings_and_repos(void **state)
                 assert_false(backing_decode(slice_of(bytes, cut), &out));
         assert_false(backing_decode(slice_of(bytes, value.length + 1), &out));
         assert_int_equal(out.flags, BACKING_PINNED);
-        old_backing(&in, bytes);
+        assert_memory_equal(out.kept.data, kept, sizeof(kept));
+        bytes[0] = 2; /* which kept nothing */
+        assert_false(backing_decode(value, &out));
+        in.kept = slice_of(kept, 3); /* a name without a value */
+        assert_false(backing_decode(backing_encode(bytes, &in), &out));
+        in.kept = slice_of(kept, 0);
         in.size = 4710; /* more of it is the file's than it has */
         assert_false(backing_decode(backing_encode(bytes, &in), &out));
 
@@ -287,6 +278,28 @@ static void backings_and_repos(void **state)
         assert_true(slice_equal(read.name, repo.name) && slice_equal(read.url, repo.url));
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(repo_decode(slice_of(bytes, cut), &read));
+}
+
+static void heads(void **state)
+{
+        struct head_record in = { .directory = 7, .name = slice_str("name") }, out;
+        struct inode inode = sample(NF4REG), read;
+        uint8_t bytes[RECORD_MAX];
+        struct slice value = head_encode(bytes, &in);
+
+        (void)state;
+        assert_true(head_decode(value, &out));
+        assert_int_equal(out.directory, 7);
+        assert_true(slice_equal(out.name, in.name));
+        for (uint32_t cut = 0; cut < 10; cut++)
+                assert_false(head_decode(slice_of(bytes, cut), &out));
+        bytes[0] = 2;
+        assert_false(head_decode(value, &out));
+        inode.undescribed = true;
+        assert_false(inode_decode(inode_encode(bytes, &inode), &read)); /* there is nobody to ask */
+        inode.flags |= INODE_BACKED;
+        assert_true(inode_decode(inode_encode(bytes, &inode), &read));
+        assert_true(read.undescribed);
 }
 
 static void keys_sort_and_parse(void **state)
@@ -326,6 +339,7 @@ int main(void)
                 cmocka_unit_test(orphans),
                 cmocka_unit_test(clients),
                 cmocka_unit_test(backings_and_repos),
+                cmocka_unit_test(heads),
                 cmocka_unit_test(what_is_queued_and_what_is_to_go),
                 cmocka_unit_test(jobs_and_what_they_could_not_do),
                 cmocka_unit_test(keys_sort_and_parse),
