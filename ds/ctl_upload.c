@@ -28,9 +28,11 @@ static struct upload_queue *queue_of(const struct ds *ds)
 
 /* --- does it make sense? */
 
-/* RFC 9110 §5.6.2 allows more; these go through every store. */
+/* RFC 9110 §5.6.2 allows more; these go through every store. With a colon, a header of S3's own. */
 static bool is_name(const char *s)
 {
+        if (s[0] == ':')
+                return s3_is_description(s + 1);
         return s[0] != '\0' &&
                s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
 }
@@ -42,11 +44,18 @@ static bool is_printable(const char *s)
         return *s == '\0';
 }
 
+/* What others have given an object may be of more than ASCII. */
+static bool is_text(const char *s)
+{
+        while ((uint8_t)*s >= ' ' && *s != 0x7f)
+                s++;
+        return *s == '\0';
+}
+
 static bool has_good_words(const ctl_upload_args *a)
 {
         for (u_int i = 0; i < a->metadata.metadata_len; i++)
-                if (!is_name(a->metadata.metadata_val[i].name) ||
-                    !is_printable(a->metadata.metadata_val[i].value))
+                if (!is_name(a->metadata.metadata_val[i].name) || !is_text(a->metadata.metadata_val[i].value))
                         return false;
         return a->key[0] != '\0' && is_printable(a->if_match) && is_printable(a->upload_id);
 }

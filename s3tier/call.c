@@ -121,22 +121,38 @@ static void read_range(struct s3_call *call, const char *text)
                           parse_u64(slash + 1, strlen(slash + 1), &call->object.size);
 }
 
+/* NAME, behind SKIP bytes of it, in lower case into OUT (256 bytes). False: it is longer. */
+static bool lower_name(struct slice name, size_t skip, char *out)
+{
+        size_t length = name.length - skip;
+
+        if (length >= 256)
+                return false;
+        for (size_t i = 0; i < length; i++) {
+                char c = (char)name.data[skip + i];
+
+                out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        }
+        out[length] = '\0';
+        return true;
+}
+
 static void read_metadata(struct s3_call *call, struct slice name, const char *value)
 {
         char lower[256];
-        size_t length = name.length - 11;
 
-        if (length >= sizeof(lower)) {
+        if (lower_name(name, 11, lower))
+                s3_metadata_put(&call->object.metadata, lower, value);
+        else
                 call->object.metadata.full = true;
-                return;
-        }
-        for (size_t i = 0; i < length; i++) {
-                char c = (char)name.data[11 + i];
+}
 
-                lower[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-        }
-        lower[length] = '\0';
-        s3_metadata_put(&call->object.metadata, lower, value);
+static void read_description(struct s3_call *call, struct slice name, const char *value)
+{
+        char lower[1 + 256] = ":";
+
+        if (lower_name(name, 0, lower + 1) && s3_is_description(lower + 1) && value[0])
+                s3_metadata_put(&call->object.metadata, lower, value);
 }
 
 static void on_header(struct http_call *http, struct slice name, struct slice value)
@@ -146,6 +162,7 @@ static void on_header(struct http_call *http, struct slice name, struct slice va
         char text[S3_METADATA_BYTES];
 
         copy_value(value, text, sizeof(text));
+        read_description(call, name, text);
         if (name.length > 11 && strncasecmp((const char *)name.data, "x-amz-meta-", 11) == 0)
                 read_metadata(call, name, text);
         else if (is_name(name, "etag"))

@@ -148,7 +148,11 @@ static void push_metadata(struct s3_call *call, const char *name, const char *va
 {
         const char *at = begin_value(call);
 
-        text_add(&call->text, "x-amz-meta-");
+        if (name[0] == ':') {
+                name++;
+        } else {
+                text_add(&call->text, "x-amz-meta-");
+        }
         text_add(&call->text, name);
         end_string(call);
         s3_header(call, at, value);

@@ -13,6 +13,17 @@ const char *const s3_kind_names[] = { "head", "get",       "put",  "delete", "co
 
 /* --- user metadata */
 
+bool s3_is_description(const char *name)
+{
+        static const char *const names[] = { "cache-control",    "content-disposition", "content-encoding",
+                                             "content-language", "content-type",        "expires" };
+
+        for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
 const char *s3_metadata_get(const struct s3_metadata *m, const char *wanted)
 {
         const char *name = NULL, *value;

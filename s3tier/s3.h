@@ -63,12 +63,15 @@ enum {
 };
 
 /* User metadata: name and value, each with a NUL behind it, in the order of the answer; names without
- * "x-amz-meta-", in lower case. */
+ * "x-amz-meta-", in lower case. What else S3 keeps of an object's description stands there with a colon
+ * before the header's name: ":content-type" (s3_is_description()). */
 struct s3_metadata {
         uint16_t bytes;
         bool full; /* there was more: not to be written back */
         char text[S3_METADATA_BYTES];
 };
+/* Is NAME one of those headers? Without the colon. */
+bool s3_is_description(const char *name);
 /* The value, or NULL. */
 const char *s3_metadata_get(const struct s3_metadata *m, const char *name);
 /* Walk: *name = NULL first; false at the end. */

@@ -11,6 +11,7 @@ struct edit {
         struct inode inode;
         struct cached_inode *fresh; /* new inodes: memory for the cache, taken before anything is written */
         bool deleted;
+        bool xattrs; /* they change */
 };
 
 struct txn {
@@ -65,6 +66,9 @@ struct place {
  * one found. */
 int meta_find_place(struct meta *m, const struct txn *t, uint64_t parent, struct slice name,
                     struct place *ret);
+
+/* T's copy of FILEID, or NULL. */
+struct edit *txn_find_edit(struct txn *t, uint64_t fileid);
 
 /* xattr.c: for an inode that is deleted. */
 void txn_delete_xattrs(struct txn *t, uint64_t fileid);

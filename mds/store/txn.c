@@ -29,7 +29,7 @@ static int64_t txn_now(struct txn *t)
 
 /* --- inodes */
 
-static struct edit *find_edit(struct txn *t, uint64_t fileid)
+struct edit *txn_find_edit(struct txn *t, uint64_t fileid)
 {
         for (uint32_t i = 0; i < t->edit_count; i++)
                 if (t->edits[i].inode.fileid == fileid)
@@ -46,7 +46,7 @@ static struct edit *new_edit(struct txn *t)
 
 struct inode *txn_edit(struct txn *t, uint64_t fileid)
 {
-        struct edit *e = find_edit(t, fileid);
+        struct edit *e = txn_find_edit(t, fileid);
         struct cached_inode *cached;
 
         if (e)
@@ -102,7 +102,7 @@ void txn_delete_inode(struct txn *t, uint64_t fileid)
                 batch_delete(&t->batch, key_backing(key, fileid));
         if (inode->undescribed)
                 batch_delete(&t->batch, key_head(key, fileid));
-        find_edit(t, fileid)->deleted = true;
+        txn_find_edit(t, fileid)->deleted = true;
 }
 
 void txn_touch(struct txn *t, struct inode *inode, bool modify)

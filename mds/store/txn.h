@@ -103,6 +103,8 @@ enum xattr_how { XATTR_SET_EITHER, XATTR_SET_CREATE, XATTR_SET_REPLACE };
 int txn_set_xattr(struct txn *t, struct inode *inode, struct slice name, struct slice value,
                   enum xattr_how how);
 int txn_remove_xattr(struct txn *t, struct inode *inode, struct slice name); /* -ENODATA, -EIO */
+/* For a meta_watch_fn: do those of FILEID, which T edits, change? */
+bool txn_moves_xattrs(struct txn *t, uint64_t fileid);
 
 struct meta_stats {
         uint64_t inode_hits, inode_misses, entry_hits, entry_misses;

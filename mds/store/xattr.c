@@ -141,6 +141,7 @@ int txn_set_xattr(struct txn *t, struct inode *inode, struct slice name, struct 
                 return -ENOMEM;
         batch_put(&t->batch, key, xattr_encode(record, &(struct xattr_record){ name, value }));
         inode->flags |= INODE_XATTRS;
+        txn_find_edit(t, inode->fileid)->xattrs = true;
         return 0;
 }
 
@@ -158,7 +159,15 @@ int txn_remove_xattr(struct txn *t, struct inode *inode, struct slice name)
         batch_delete(&t->batch, key);
         if (others.count == 0)
                 inode->flags &= (uint8_t)~INODE_XATTRS;
+        txn_find_edit(t, inode->fileid)->xattrs = true;
         return 0;
+}
+
+bool txn_moves_xattrs(struct txn *t, uint64_t fileid)
+{
+        const struct edit *e = txn_find_edit(t, fileid);
+
+        return e && e->xattrs;
 }
 
 static bool delete_one(void *arg, struct slice key, struct slice value)

@@ -234,11 +234,18 @@ void archiver_quieten(struct archiver *a, const struct repo *r)
 
 /* --- what is heard */
 
+/* Did somebody set the time of a directory? Names that come and go stamp both. */
+static bool sets_time(const struct inode *before, const struct inode *after)
+{
+        return after->type == NF4DIR && before->mtime != after->mtime && after->mtime != after->ctime;
+}
+
 static void watch(void *arg, struct txn *t, const struct inode *before, const struct inode *after)
 {
         struct archiver *a = arg;
-        bool described =
-                before->mode != after->mode || before->uid != after->uid || before->gid != after->gid;
+        bool described = before->mode != after->mode || before->uid != after->uid ||
+                         before->gid != after->gid || txn_moves_xattrs(t, after->fileid) ||
+                         sets_time(before, after);
         uint8_t what = 0;
 
         if (after->fileid == a->moved) {

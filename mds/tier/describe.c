@@ -35,13 +35,16 @@ static unsigned type_bits(const struct inode *inode)
         return inode->type == NF4DIR ? S_IFDIR : inode->type == NF4LNK ? S_IFLNK : S_IFREG;
 }
 
-void describe(const struct mds *mds, const struct inode *inode, uint64_t change, struct s3_metadata *ret)
+void describe(const struct mds *mds, const struct inode *inode, struct slice kept, bool content_is_new,
+              struct s3_metadata *ret)
 {
-        struct describe_id id = describe_id(mds, inode, change);
+        struct describe_id id = describe_id(mds, inode, inode->change);
+        unsigned mode = type_bits(inode) | inode->mode;
+        struct room room;
         char text[96];
 
         *ret = (struct s3_metadata){ 0 };
-        snprintf(text, sizeof(text), "0%o", type_bits(inode) | inode->mode);
+        snprintf(text, sizeof(text), "0%o", mode);
         s3_metadata_put(ret, "file-permissions", text);
         snprintf(text, sizeof(text), "%u", inode->uid);
         s3_metadata_put(ret, "file-owner", text);
@@ -55,6 +58,9 @@ void describe(const struct mds *mds, const struct inode *inode, uint64_t change,
         snprintf(text, sizeof(text), "%016" PRIx64 ".%" PRIx64 ".%x.%" PRIx64, id.cluster, id.fileid,
                  id.generation, id.change);
         s3_metadata_put(ret, "nacre-id", text);
+        room = describe_room(ret);
+        describe_kept(inode, mode, kept, content_is_new, ret, &room);
+        describe_xattrs(mds, inode, ret, &room);
 }
 
 bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret)

@@ -2,8 +2,9 @@
 /* What an object says in its user metadata of the file that it is; docs/S3-METADATA.md has the table. Written
  * are the keys of FSx for Lustre (file-owner, file-group, file-permissions, file-atime, file-mtime,
  * user-agent), and nacre-id: which content of which file of which cluster it is. Read are these, and what
- * s3fs and rclone write (mode, uid, gid, mtime, atime). What others have given the object besides is kept
- * beside the backing record, and goes back with whatever is written later. */
+ * s3fs and rclone write (mode, uid, gid, mtime, atime), extended attributes as s3fs has them (xattr). What
+ * others have given the object besides is kept beside the backing record, and goes back with whatever is
+ * written later. */
 #pragma once
 
 #include "mds/mds.h"
@@ -15,7 +16,10 @@ struct describe_id {
 };
 /* INODE with the content it had when its change attribute was CHANGE. */
 struct describe_id describe_id(const struct mds *mds, const struct inode *inode, uint64_t change);
-void describe(const struct mds *mds, const struct inode *inode, uint64_t change, struct s3_metadata *ret);
+/* Together with KEPT, of its backing record; CONTENT_IS_NEW: other bytes than KEPT was given with. What does
+ * not fit is logged. */
+void describe(const struct mds *mds, const struct inode *inode, struct slice kept, bool content_is_new,
+              struct s3_metadata *ret);
 /* False: it says nothing of that kind. */
 bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret);
 /* Was it written by this cluster? */
@@ -40,3 +44,24 @@ struct description {
 void describe_read(const struct s3_metadata *m, bool is_dir, struct description *ret);
 /* What D says; neither ctime nor change move. */
 void describe_apply(const struct description *d, struct inode *inode);
+
+/* --- describe_kept.c: what is not ours */
+
+/* Into OUT (BACKING_KEPT_BYTES), for a backing record; how long it is. */
+uint32_t describe_keep(const struct s3_metadata *m, uint8_t *out);
+struct room { /* what M may still hold */
+        int32_t bytes, count;
+};
+struct room describe_room(const struct s3_metadata *m);
+bool describe_put(struct s3_metadata *m, struct room *room, const char *name, const char *value);
+/* Into M. MODE with its type. Owner, mode and times in others' words are as INODE has them now. */
+void describe_kept(const struct inode *inode, unsigned mode, struct slice kept, bool content_is_new,
+                   struct s3_metadata *m, struct room *room);
+
+/* --- describe_xattrs.c */
+
+/* Those of INODE into M, as many as fit. */
+void describe_xattrs(const struct mds *mds, const struct inode *inode, struct s3_metadata *m,
+                     struct room *room);
+/* Those of M, on T's copy of INODE. 0, -EIO, -ENOMEM. */
+int describe_set_xattrs(struct txn *t, struct inode *inode, const struct s3_metadata *m);

@@ -172,7 +172,7 @@ static void arrived_too_late(struct send *s)
 static void commit_arrival(struct send *s)
 {
         struct archiver *a = s->archiver;
-        uint8_t space[RECORD_MAX], record[RECORD_MAX];
+        uint8_t space[RECORD_MAX], record[RECORD_MAX], kept[BACKING_KEPT_BYTES];
         struct queue_record q = { 0 };
         const struct inode *now;
         struct inode *inode;
@@ -186,6 +186,7 @@ static void commit_arrival(struct send *s)
                 arrived_too_late(s);
                 return;
         }
+        b.kept = slice_of(kept, describe_keep(&s->metadata, kept));
         queue_read(a->mds, s->fileid, space, &q);
         t = txn_begin(a->mds->meta);
         inode = txn_edit(t, s->fileid);
@@ -441,7 +442,7 @@ static void plan(struct send *s)
         slice_text(s->etag, sizeof(s->etag), b.etag);
         slice_text(s->old_key, sizeof(s->old_key), q.what & QUEUE_NAME && s->type == NF4DIR ? q.key : b.key);
         slice_text(s->key, sizeof(s->key), q.what & QUEUE_NAME && s->type != NF4DIR ? q.key : b.key);
-        describe(a->mds, inode, inode->change, &s->metadata);
+        describe(a->mds, inode, b.kept, q.what & QUEUE_CONTENT, &s->metadata);
         describe_key(&s->metadata, slice_str(s->key));
         if (tomb_is_being_deleted(a, s->repo->number, s->key) || send_uses_key(a, s->key) ||
             (s->type == NF4LNK && !read_target(s)) || !find_expected(s)) {

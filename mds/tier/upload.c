@@ -7,7 +7,7 @@
 #include "mds/pnfs/proxy.h"
 #include "mds/tier/archive_private.h"
 
-enum { METADATA_MAX = 32 };
+enum { METADATA_MAX = 40 };
 
 /* All that the arguments point to. */
 struct upload_args {

@@ -116,3 +116,23 @@ bool archive_lab_is_archived(struct archive_lab *a, const struct user_fh *fh)
         return tier_backing(&a->lab.mds, inode, record, &b) == 0 && b.etag.length > 0 &&
                b.change == inode->change && !archive_is_pending(&a->lab.mds, inode->fileid);
 }
+
+struct user_attrs archive_lab_look(struct archive_lab *a, const struct user_fh *dir, const char *name,
+                                   struct user_fh *ret)
+{
+        struct user_attrs attrs;
+        struct user_fh fh;
+
+        CHECK(user_lookup(&a->u, dir, name, &fh) == NFS4_OK);
+        CHECK(user_getattr(&a->u, &fh, &attrs) == NFS4_OK);
+        if (ret)
+                *ret = fh;
+        return attrs;
+}
+
+void archive_lab_object(struct archive_lab *a, const char *key, const char *body, const char *const *metadata)
+{
+        bucket_put(&a->bucket, key, body);
+        for (; *metadata; metadata += 2)
+                bucket_describe(bucket_find(&a->bucket, key), metadata[0], metadata[1]);
+}

@@ -25,5 +25,13 @@ struct user_fh archive_lab_make(struct archive_lab *a, const struct user_fh *dir
 /* Data servers say that FH has SIZE bytes now. */
 void archive_lab_written(struct archive_lab *a, const struct user_fh *fh, uint64_t size);
 uint64_t archive_lab_fileid(struct archive_lab *a, const struct user_fh *fh);
+/* NAME in DIR: what it is like, its handle in *RET unless that is NULL. */
+struct user_attrs archive_lab_look(struct archive_lab *a, const struct user_fh *dir, const char *name,
+                                   struct user_fh *ret);
+/* Somebody else puts an object there, with METADATA: names and values, then NULL. */
+void archive_lab_object(struct archive_lab *a, const char *key, const char *body,
+                        const char *const *metadata);
+#define ARCHIVE_LAB_OBJECT(lab, key, body, ...) \
+        archive_lab_object(lab, key, body, (const char *const[]){ __VA_ARGS__, NULL })
 /* Does S3 have all of it, as far as the metadata say? */
 bool archive_lab_is_archived(struct archive_lab *a, const struct user_fh *fh);

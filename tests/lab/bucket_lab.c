@@ -112,9 +112,17 @@ static void take_headers(const struct http_call *call, struct bucket_object *o)
 {
         static const char start[] = "x-amz-meta-";
 
-        for (unsigned i = 0; i < call->header_count; i++)
-                if (strncasecmp(call->headers[i].name, start, sizeof(start) - 1) == 0)
-                        bucket_describe(o, call->headers[i].name + sizeof(start) - 1, call->headers[i].value);
+        char text[64];
+
+        for (unsigned i = 0; i < call->header_count; i++) {
+                const char *name = call->headers[i].name;
+
+                snprintf(text, sizeof(text), ":%s", name);
+                if (s3_is_description(name))
+                        bucket_describe(o, text, call->headers[i].value);
+                else if (strncasecmp(name, start, sizeof(start) - 1) == 0)
+                        bucket_describe(o, name + sizeof(start) - 1, call->headers[i].value);
+        }
 }
 
 /* May KEY be written over? Conditions as in headers. */
@@ -177,10 +185,21 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
         answer_text(call, 200, text);
 }
 
+static void tell_metadata(struct http_call *call, const struct bucket_object *o)
+{
+        char name[64];
+
+        for (unsigned i = 0; i < o->metadata_count; i++) {
+                snprintf(name, sizeof(name), "x-amz-meta-%s", o->metadata[i].name);
+                tell(call, o->metadata[i].name[0] == ':' ? o->metadata[i].name + 1 : name,
+                     o->metadata[i].value);
+        }
+}
+
 static void head_object(struct bucket_lab *b, struct http_call *call, const char *key)
 {
         const struct bucket_object *o = bucket_find(b, key);
-        char name[64], text[48];
+        char text[48];
 
         b->heads++;
         if (b->head_status) {
@@ -196,10 +215,7 @@ static void head_object(struct bucket_lab *b, struct http_call *call, const char
         tell(call, "ETag", text);
         snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
         tell(call, "Content-Length", text);
-        for (unsigned i = 0; i < o->metadata_count; i++) {
-                snprintf(name, sizeof(name), "x-amz-meta-%s", o->metadata[i].name);
-                tell(call, name, o->metadata[i].value);
-        }
+        tell_metadata(call, o);
 }
 
 static void get_object(struct bucket_lab *b, struct http_call *call, const char *key)
@@ -218,6 +234,7 @@ static void get_object(struct bucket_lab *b, struct http_call *call, const char 
         tell(call, "ETag", text);
         snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
         tell(call, "Content-Length", text);
+        tell_metadata(call, o);
         memcpy(call->room[0].iov_base, o->body, o->size);
         call->received = o->size;
 }

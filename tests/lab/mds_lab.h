@@ -156,6 +156,8 @@ enum nfsstat4 user_lookup(struct user *u, const struct user_fh *dir, const char 
 enum nfsstat4 user_mkdir(struct user *u, const struct user_fh *dir, const char *name, uint32_t mode,
                          struct user_fh *ret);
 enum nfsstat4 user_symlink(struct user *u, const struct user_fh *dir, const char *name, const char *target);
+/* The target, in the reply; of no bytes: see u->status. */
+struct slice user_readlink(struct user *u, const struct user_fh *fh);
 enum nfsstat4 user_remove(struct user *u, const struct user_fh *dir, const char *name);
 enum nfsstat4 user_rename(struct user *u, const struct user_fh *from, const char *name,
                           const struct user_fh *to, const char *new_name);

@@ -125,6 +125,18 @@ enum nfsstat4 user_symlink(struct user *u, const struct user_fh *dir, const char
         return call_for_fh(u, OP_CREATE, NULL);
 }
 
+struct slice user_readlink(struct user *u, const struct user_fh *fh)
+{
+        user_begin(u);
+        user_putfh(u, fh);
+        user_op(u, OP_READLINK);
+        if (user_call(u) != NFS4_OK)
+                return (struct slice){ 0 };
+        user_result(u, OP_PUTFH);
+        user_result(u, OP_READLINK);
+        return xdr_get_opaque(&u->in, NFS4_MAXPATH);
+}
+
 enum nfsstat4 user_remove(struct user *u, const struct user_fh *dir, const char *name)
 {
         user_begin(u);

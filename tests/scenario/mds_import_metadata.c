@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What objects say of themselves in their metadata is what the files are: nobody sees or acts on a guess, and
- * what was exported comes back as it was. */
+/* What objects say of themselves in their metadata is what the files are: nobody sees or acts on a guess. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,42 +29,16 @@ static int teardown(void **state)
         return 0;
 }
 
-/* An object with METADATA: names and values, then NULL. */
-static struct bucket_object *object(const char *key, const char *body, const char *const *metadata)
-{
-        bucket_put(&a.bucket, key, body);
-        for (; *metadata; metadata += 2)
-                bucket_describe(bucket_find(&a.bucket, key), metadata[0], metadata[1]);
-        return bucket_find(&a.bucket, key);
-}
-#define OBJECT(key, body, ...) object(key, body, (const char *const[]){ __VA_ARGS__, NULL })
+#define OBJECT(...) ARCHIVE_LAB_OBJECT(&a, __VA_ARGS__)
 
 static struct user_attrs look(const struct user_fh *dir, const char *name, struct user_fh *ret)
 {
-        struct user_attrs attrs;
-        struct user_fh fh;
-
-        assert_int_equal(user_lookup(&a.u, dir, name, &fh), NFS4_OK);
-        assert_int_equal(user_getattr(&a.u, &fh, &attrs), NFS4_OK);
-        if (ret)
-                *ret = fh;
-        return attrs;
+        return archive_lab_look(&a, dir, name, ret);
 }
 
 static bool is_owned(const struct user_attrs *attrs, uint32_t uid, uint32_t gid, uint32_t mode)
 {
         return attrs->uid == uid && attrs->gid == gid && attrs->mode == mode;
-}
-
-static struct slice readlink_of(const struct user_fh *fh)
-{
-        user_begin(&a.u);
-        user_putfh(&a.u, fh);
-        user_op(&a.u, OP_READLINK);
-        assert_int_equal(user_call(&a.u), NFS4_OK);
-        user_result(&a.u, OP_PUTFH);
-        user_result(&a.u, OP_READLINK);
-        return xdr_get_opaque(&a.u.in, NFS4_MAXPATH);
 }
 
 /* READDIR with owners: how many entries there are, and how many of them say DELAY instead. */
@@ -179,16 +152,16 @@ static void symlinks(void **state)
         l = look(&a.train, "fsx", &fh);
         assert_int_equal(l.type, NF4LNK);
         assert_true(is_owned(&l, 1001, 8, 0777) && l.mtime == 1600000000000000000 && l.size == 8);
-        assert_true(slice_equal(readlink_of(&fh), slice_str("where/to")));
+        assert_true(slice_equal(user_readlink(&a.u, &fh), slice_str("where/to")));
         look(&a.train, "s3fs", &fh);
-        assert_true(slice_equal(readlink_of(&fh), slice_str("../there")));
+        assert_true(slice_equal(user_readlink(&a.u, &fh), slice_str("../there")));
         assert_int_equal(look(&a.train, "none", NULL).type, NF4REG);
         archive_lab_seconds(&a, 60);
         assert_int_equal(a.bucket.puts + a.bucket.uploads + a.bucket.copies, 0); /* S3 has all of it */
         assert_int_equal(dir.mtime, look(&a.root, "train", NULL).mtime);
         archive_lab_crash(&a);
         look(&a.train, "fsx", &fh);
-        assert_true(slice_equal(readlink_of(&fh), slice_str("where/to")));
+        assert_true(slice_equal(user_readlink(&a.u, &fh), slice_str("where/to")));
 }
 
 /* --- when */
