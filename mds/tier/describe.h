@@ -58,6 +58,9 @@ bool describe_put(struct s3_metadata *m, struct room *room, const char *name, co
 void describe_kept(const struct inode *inode, unsigned mode, struct slice kept, bool content_is_new,
                    struct s3_metadata *m, struct room *room);
 
+/* Some stores take values of at most 256 bytes (Swift, whose answer is 500): what is longer leaves M. */
+void describe_shorten(struct s3_metadata *m);
+
 /* --- describe_xattrs.c */
 
 /* Those of INODE into M, as many as fit. */

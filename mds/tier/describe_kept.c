@@ -164,3 +164,18 @@ void describe_kept(const struct inode *inode, unsigned mode, struct slice kept, 
                                  inode->fileid, name);
         }
 }
+
+void describe_shorten(struct s3_metadata *m)
+{
+        enum { SWIFT_VALUE_BYTES = 256 };
+        struct s3_metadata all = *m;
+        const char *name = NULL, *value;
+
+        m->bytes = 0;
+        while (s3_metadata_next(&all, &name, &value))
+                if (strlen(value) <= SWIFT_VALUE_BYTES)
+                        s3_metadata_put(m, name, value);
+                else
+                        log_warn("metadata-lost", "name=%s bytes=%zu: the store does not take it", name,
+                                 strlen(value));
+}

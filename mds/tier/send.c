@@ -443,6 +443,8 @@ static void plan(struct send *s)
         slice_text(s->old_key, sizeof(s->old_key), q.what & QUEUE_NAME && s->type == NF4DIR ? q.key : b.key);
         slice_text(s->key, sizeof(s->key), q.what & QUEUE_NAME && s->type != NF4DIR ? q.key : b.key);
         describe(a->mds, inode, b.kept, q.what & QUEUE_CONTENT, &s->metadata);
+        if (q.failed == S3_ERROR || q.failed == S3_TOO_LARGE)
+                describe_shorten(&s->metadata); /* rather than the content */
         describe_key(&s->metadata, slice_str(s->key));
         if (tomb_is_being_deleted(a, s->repo->number, s->key) || send_uses_key(a, s->key) ||
             (s->type == NF4LNK && !read_target(s)) || !find_expected(s)) {

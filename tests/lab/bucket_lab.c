@@ -432,6 +432,9 @@ bool bucket_upload(void *bucket, const ctl_upload_args *a, ctl_upload_res *res)
 
         *res = (ctl_upload_res){ .status = CTL_OK, .etag = none, .error = none, .message = none };
         b->uploads++;
+        for (u_int i = 0; b->short_values && i < a->metadata.metadata_len; i++)
+                if (strlen(a->metadata.metadata_val[i].value) > 256)
+                        return refuse(res, S3_ERROR);
         if (b->on_upload)
                 b->on_upload(b, a);
         if (b->nonsense) {

@@ -149,6 +149,23 @@ static void too_much_is_cut_at_what_s3_takes(void **state)
         assert_true(archive_lab_is_archived(&a, &fh));
 }
 
+/* Swift's answer to a long value is 500. */
+static void where_long_values_do_not_go_the_content_does(void **state)
+{
+        struct user_fh fh = archive_lab_make(&a, &a.train, "f", 1000);
+        uint8_t long_value[300] = { 0 };
+
+        (void)state;
+        a.bucket.short_values = true;
+        assert_int_equal(user_setxattr(&a.u, &fh, SETXATTR4_EITHER, "long", slice_of(long_value, 300)),
+                         NFS4_OK);
+        archive_lab_seconds(&a, 10);
+        assert_null(bucket_find(&a.bucket, "f"));
+        archive_lab_seconds(&a, 70);
+        assert_string_equal(says("f", "xattr"), "nothing");
+        assert_string_equal(says("f", "file-owner"), "0");
+}
+
 /* The bucket once more, at another path. */
 static struct user_fh link_again(void)
 {
@@ -209,9 +226,8 @@ static void what_was_exported_comes_back(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(what_others_have_said_is_said_again),
-                TEST(extended_attributes_as_s3fs_has_them),
-                TEST(too_much_is_cut_at_what_s3_takes),
+                TEST(what_others_have_said_is_said_again), TEST(extended_attributes_as_s3fs_has_them),
+                TEST(too_much_is_cut_at_what_s3_takes),    TEST(where_long_values_do_not_go_the_content_does),
                 TEST(what_was_exported_comes_back),
         };
 
