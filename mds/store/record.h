@@ -119,6 +119,7 @@ struct backing {
 enum {
         BACKING_PINNED = 1, /* its bytes stay here */
         BACKING_LOST = 2,   /* a data server looked for bytes of it, and S3 does not have them any more */
+        BACKING_UNTOLD = 4, /* S3 has refused to say whose it is: the defaults stand */
 };
 
 struct repo_record {

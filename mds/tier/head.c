@@ -87,7 +87,9 @@ static int put_file(struct head *head, const struct inode *inode, struct backing
                 txn_abort(t);
                 return -EIO;
         }
-        describe_apply(&head->description, edit);
+        b->flags = (uint8_t)((b->flags & ~BACKING_UNTOLD) | (head->refused ? BACKING_UNTOLD : 0));
+        if (inode->type == NF4DIR || inode->change == b->change) /* else somebody has said otherwise here */
+                describe_apply(&head->description, edit);
         if (head->told && (r = describe_set_xattrs(t, edit, &head->call.object.metadata)) < 0) {
                 txn_abort(t);
                 return r;
@@ -166,6 +168,7 @@ static void refused(struct head *head)
         }
         head->description = (struct description){ 0 };
         head->told = false;
+        head->refused = true;
         settle(head, false);
 }
 

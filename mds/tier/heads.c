@@ -17,6 +17,23 @@ void heads_note(struct txn *t, struct inode *inode, uint64_t directory, struct s
         txn_put(t, key_head(key, inode->fileid), head_encode(value, &h));
 }
 
+int heads_again(struct tier *t, const struct inode *file, uint64_t directory, struct slice name)
+{
+        struct txn *txn = txn_begin(t->mds->meta);
+        struct inode *edit = txn_edit(txn, file->fileid);
+        uint64_t seq;
+        int r;
+
+        if (!edit) {
+                txn_abort(txn);
+                return -EIO;
+        }
+        heads_note(txn, edit, directory, name);
+        r = txn_commit(txn, &seq);
+        heads_go(t->heads);
+        return r;
+}
+
 static struct repo *repo_of(struct tier *t, const struct inode *inode, uint8_t *record, struct backing *b)
 {
         return inode->undescribed && tier_backing(t->mds, inode, record, b) == 0 ? repo_by_number(t, b->repo)

@@ -14,7 +14,7 @@
  * The answer moves neither change nor ctime: what S3 says is what the file has always been. An object that is
  * a symlink becomes another inode under the name. 404 is an answer: of a directory there may be no object.
  * Whatever else goes wrong is tried ROUNDS times (each with the retries of s3tier/), then the repo's defaults
- * stand; the reason is logged and counted.
+ * stand, until a sweep has S3 asked once more; the reason is logged and counted.
  *
  * A repo that is paused has nothing asked in the background; of one that is not linked any more the defaults
  * stand for as long. */
@@ -37,6 +37,9 @@ void heads_quieten(struct heads *h, const struct repo *r);
 
 /* In T: INODE, which is new and backed, has the NAME in DIRECTORY, and S3 is to be asked. */
 void heads_note(struct txn *t, struct inode *inode, uint64_t directory, struct slice name);
+/* S3 has refused to tell of FILE, which is called NAME in DIRECTORY (BACKING_UNTOLD): it is asked again. 0 or
+ * -errno. */
+int heads_again(struct tier *t, const struct inode *file, uint64_t directory, struct slice name);
 /* There may be something to ask. */
 void heads_go(struct heads *h);
 

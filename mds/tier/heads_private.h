@@ -18,7 +18,8 @@ struct head {
         struct timer pause;
         unsigned rounds; /* that have failed */
         char key[BACKING_KEY_BYTES + 1];
-        bool told; /* call.object is the object */
+        bool told;    /* call.object is the object */
+        bool refused; /* S3 will not say */
         struct description description;
         struct iovec room;
         char target[NFS4_MAXPATH]; /* of a symlink */

@@ -7,6 +7,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/tier/archive.h"
+#include "mds/tier/heads.h"
 #include "mds/tier/sweep_private.h"
 
 /* --- which keys were listed */
@@ -112,7 +113,9 @@ static int compare(struct sweep *s, const struct s3_entry *e, const struct key_p
         if (tier_backing(s->tier->mds, place->inode, record, &b) < 0)
                 return -EIO;
         if (slice_equal(b.etag, slice_str(e->etag)))
-                return 0;
+                return b.flags & BACKING_UNTOLD && !s->dry
+                               ? heads_again(s->tier, place->inode, s->directory, place->name)
+                               : 0;
         if (place->inode->change != b.change && s->repo->conf.export == 0)
                 return settle(s, e, place);
         if (!note(s, &s->counts.changed, "changed", e))

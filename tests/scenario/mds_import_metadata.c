@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "nfs4/codec.h"
+#include "mds/tier/sweep.h"
 #include "tests/lab/archive_lab.h"
 
 static struct archive_lab a;
@@ -263,17 +264,44 @@ static void names_are_moved_and_removed_meanwhile(void **state)
 
 /* --- when S3 does not say */
 
-static void refused_for_good_the_defaults_stand(void **state)
+static void sweep(void)
+{
+        assert_int_equal(sweep_start(a.lab.mds.tier, repo_by_name(a.lab.mds.tier, "train"), false), 0);
+        archive_lab_seconds(&a, 10);
+}
+
+static void set_mode(const struct user_fh *fh, uint32_t mode)
+{
+        struct attr_set set = { .mode = mode };
+
+        bitmap_set(&set.mask, FATTR4_MODE);
+        assert_int_equal(user_setattr(&a.u, fh, NULL, &set), NFS4_OK);
+}
+
+static void refused_the_defaults_stand_until_a_sweep(void **state)
 {
         struct user_attrs f;
+        struct user_fh fh[2];
+        unsigned heads;
 
         (void)state;
-        make_many(1);
+        make_many(2);
         a.bucket.head_status = 403;
-        f = look(&a.train, "f000", NULL);
+        f = look(&a.train, "f000", &fh[0]);
         assert_true(is_owned(&f, 7, 8, 0644));
-        assert_int_equal(a.bucket.heads, 3);
+        look(&a.train, "f001", &fh[1]);
+        assert_int_equal(a.bucket.heads, 6); /* three times each */
         assert_non_null(strstr(repo_by_name(a.lab.mds.tier, "train")->problem, "S3AccessDenied"));
+        set_mode(&fh[1], 0604);
+        a.bucket.head_status = 0;
+        sweep();
+        f = look(&a.train, "f000", NULL);
+        assert_true(is_owned(&f, 1001, 8, 0600));
+        f = look(&a.train, "f001", NULL);
+        assert_true(is_owned(&f, 7, 8, 0604)); /* what was said here stands */
+        heads = a.bucket.heads;
+        sweep();
+        assert_int_equal(a.bucket.heads, heads);
 }
 
 static void what_passes_is_waited_for(void **state)
@@ -322,7 +350,7 @@ int main(void)
                 TEST(who_waits_is_first),
                 TEST(an_open_does_not_act_on_a_guess),
                 TEST(names_are_moved_and_removed_meanwhile),
-                TEST(refused_for_good_the_defaults_stand),
+                TEST(refused_the_defaults_stand_until_a_sweep),
                 TEST(what_passes_is_waited_for),
                 TEST(a_repo_that_is_gone_stands_in_nobodys_way),
         };
