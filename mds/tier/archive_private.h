@@ -131,6 +131,7 @@ struct send {
         uint8_t looks;                         /* at what is in the way */
         char other[BACKING_ETAG_BYTES + 1];    /* in the way, and kept under: */
         char other_key[BACKING_KEY_BYTES + 64];
+        uint64_t other_size;
         void (*go)(struct send *);
         void (*then)(struct send *); /* what CALL is for */
         struct s3_call call;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is at the key where something is to be written? Nothing, what we expect, or what we wrote ourselves
  * and did not hear of: then it goes on. Else somebody else was there, and the repo's `conflict:` decides. */
+#include <string.h>
+
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
+#include "mds/tier/keys.h"
 
 enum { LOOKS_MAX = 4, ETAG_SHOWN = 8 };
 
@@ -13,7 +16,71 @@ static void go_over(struct send *s)
         s->go(s);
 }
 
+/* --- names of objects here */
+
+/* The place of E, whose key is beside S's, or is that; its directory. False: there is no such directory. */
+static bool find_place(const struct send *s, const struct s3_entry *e, uint64_t *ret_directory,
+                       struct key_place *ret)
+{
+        struct tier *t = s->archiver->tier;
+        char prefix[BACKING_KEY_BYTES + 1] = "", key[BACKING_KEY_BYTES + 1];
+        const struct s3_entry part = { .key = key, .is_prefix = true, .etag = "", .storage_class = "" };
+        const char *slash = s->key;
+
+        *ret_directory = s->repo->directory;
+        while ((slash = strchr(slash, '/'))) {
+                slash++;
+                snprintf(key, sizeof(key), "%.*s", (int)(slash - s->key), s->key);
+                key_find(t, *ret_directory, prefix, &part, ret);
+                if (!ret->there)
+                        return false;
+                *ret_directory = ret->inode->fileid;
+                memcpy(prefix, key, sizeof(prefix));
+        }
+        key_find(t, *ret_directory, prefix, e, ret);
+        return true;
+}
+
+/* --- s3-wins: what is here goes; who has it open keeps it */
+
+static void take_theirs(struct send *s)
+{
+        const struct s3_object *o = &s->call.object;
+        const struct s3_entry e = { .key = s->key,
+                                    .size = o->size,
+                                    .modified_ns = o->modified_ns,
+                                    .etag = o->etag,
+                                    .storage_class = o->storage_class };
+        struct key_place place;
+        uint64_t directory;
+
+        if (!find_place(s, &e, &directory, &place) || !place.there || place.inode->fileid != s->fileid) {
+                send_ended(s, ARCHIVE_CONFLICT, "it was changed in S3 as well, and has another name here");
+                return;
+        }
+        s->repo->arrivals++;
+        if (key_replace(s->archiver->tier, s->repo, directory, &place, &e) == 0)
+                send_ended(s, ARCHIVE_OK, "");
+        else
+                send_ended(s, ARCHIVE_AGAIN, "");
+}
+
 /* --- keep-both: theirs gets a name of its own, beside ours */
+
+/* Also here, at once; else the next sweep makes it. */
+static void show_other(struct send *s)
+{
+        const struct s3_entry e = { .key = s->other_key,
+                                    .size = s->other_size,
+                                    .modified_ns = env_wall(s->archiver->mds->env),
+                                    .etag = s->call.object.etag,
+                                    .storage_class = "" };
+        struct key_place place;
+        uint64_t directory;
+
+        if (find_place(s, &e, &directory, &place) && !place.there)
+                key_make_name(s->archiver->tier, s->repo, directory, &place, &e, true);
+}
 
 static void kept(struct send *s)
 {
@@ -23,6 +90,7 @@ static void kept(struct send *s)
                 send_ended(s, (enum archive_error)r->error, r->message);
                 return;
         }
+        show_other(s);
         memcpy(s->expected, s->other, sizeof(s->expected));
         s->go(s);
 }
@@ -33,6 +101,7 @@ static void keep_both(struct send *s)
         int length;
 
         memcpy(s->other, s->call.object.etag, sizeof(s->other));
+        s->other_size = s->call.object.size;
         length = snprintf(s->other_key, sizeof(s->other_key), "%s.s3-conflict-%.*s", s->key, ETAG_SHOWN,
                           s->other);
         if (length > BACKING_KEY_BYTES)
@@ -49,6 +118,7 @@ static void settle(struct send *s)
         switch (s->repo->conf.conflict) {
         case REPO_KEEP_BOTH: keep_both(s); break;
         case REPO_FS_WINS: go_over(s); break;
+        case REPO_S3_WINS: take_theirs(s); break;
         default: send_ended(s, ARCHIVE_CONFLICT, "it was changed in S3 as well"); break;
         }
 }

@@ -107,7 +107,7 @@ static void a_store_without_conditions_is_looked_at_before(void **state)
 
 static void keep_both(void **state)
 {
-        struct user_fh fh = make(&a.train, "f", 1000);
+        struct user_fh fh = make(&a.train, "f", 1000), other;
 
         (void)state;
         seconds(7);
@@ -117,6 +117,7 @@ static void keep_both(void **state)
         assert_int_equal(bucket_find(&a.bucket, "f")->size, 2000);
         assert_true(is_archived(&fh));
         assert_string_equal(bucket_find(&a.bucket, "f.s3-conflict-etag2")->body, "theirs");
+        assert_int_equal(user_lookup(&a.u, &a.train, "f.s3-conflict-etag2", &other), NFS4_OK);
 }
 
 static void who_is_first_in_s3_is_kept_too(void **state)
@@ -130,6 +131,31 @@ static void who_is_first_in_s3_is_kept_too(void **state)
         assert_int_equal(bucket_find(&a.bucket, "f")->size, 1000);
         assert_string_equal(bucket_find(&a.bucket, "f.s3-conflict-etag1")->body, "theirs");
         assert_true(is_archived(&fh));
+}
+
+static void s3_wins(void **state)
+{
+        struct user_fh fh, now;
+        const struct inode *file;
+        uint64_t before, after;
+
+        (void)state;
+        archive_lab_stop(&a);
+        archive_lab_start(&a, "conflict: s3-wins");
+        fh = make(&a.train, "f", 1000);
+        seconds(7);
+        before = archive_lab_fileid(&a, &fh);
+        bucket_put(&a.bucket, "f", "theirs");
+        written(&fh, 2000);
+        seconds(7);
+        assert_string_equal(bucket_find(&a.bucket, "f")->body, "theirs");
+        assert_int_equal(user_lookup(&a.u, &a.train, "f", &now), NFS4_OK);
+        after = archive_lab_fileid(&a, &now);
+        assert_int_not_equal(after, before);
+        assert_int_equal(meta_inode(a.lab.mds.meta, after, &file), 0);
+        assert_int_equal(file->size, 6);
+        assert_true(file->flags & INODE_COLD);
+        assert_false(archive_is_pending(&a.lab.mds, before));
 }
 
 static void what_was_deleted_in_s3_comes_back_when_it_is_changed_here(void **state)
@@ -154,6 +180,7 @@ int main(void)
                 T(a_store_without_conditions_is_looked_at_before),
                 T(keep_both),
                 T(who_is_first_in_s3_is_kept_too),
+                T(s3_wins),
                 T(what_was_deleted_in_s3_comes_back_when_it_is_changed_here),
         };
 
