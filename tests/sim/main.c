@@ -19,7 +19,7 @@
 enum { DEFAULT_STEPS = 8000, TWICE_EVERY = 50, MOST_FAILURES = 10, MOST_JOBS = 64 };
 
 struct plan {
-        uint64_t first, count, seconds, jobs;
+        uint64_t first, count, every, seconds, jobs;
         bool trace;
         struct sim_options options;
 };
@@ -37,9 +37,10 @@ static struct {
 } * shared;
 
 static const char usage[] =
-        "usage: nacre-sim [--seeds A..B | --fresh N] [--steps N] [--seconds N] [--jobs N] [--trace] [--verbose]\n"
+        "usage: nacre-sim [--seeds A..B | --fresh N] [--every N] [--steps N] [--seconds N] [--jobs N] [--trace] [--verbose]\n"
         "  --seeds A..B   these seeds (one: A)\n"
         "  --fresh N      N seeds that nobody has tried, from a random one on\n"
+        "  --every N      one in N of them: those that N divides\n"
         "  --steps N      of each seed, before it comes to an end\n"
         "  --seconds N    no new seed is begun after that\n"
         "  --jobs N       at a time (as many as there are processors)\n"
@@ -95,7 +96,7 @@ static void run_some(const struct plan *p, uint64_t end, struct outcome *o)
         uint64_t i;
 
         while (seconds_now() < end && shared->failed < MOST_FAILURES && (i = shared->next++) < p->count) {
-                uint64_t seed = p->first + i;
+                uint64_t seed = p->first + i * p->every;
                 bool ok = run_seed(seed, &p->options, o);
 
                 if (ok)
@@ -159,12 +160,15 @@ static bool parse_seeds(const char *text, struct plan *p)
 
 static bool parse(int argc, char **argv, struct plan *p)
 {
-        static const struct option longs[] = {
-                { "seeds", required_argument, NULL, 's' }, { "fresh", required_argument, NULL, 'f' },
-                { "steps", required_argument, NULL, 'n' }, { "seconds", required_argument, NULL, 't' },
-                { "jobs", required_argument, NULL, 'j' },  { "trace", no_argument, NULL, 'h' },
-                { "verbose", no_argument, NULL, 'v' },     { 0 }
-        };
+        static const struct option longs[] = { { "seeds", required_argument, NULL, 's' },
+                                               { "fresh", required_argument, NULL, 'f' },
+                                               { "every", required_argument, NULL, 'e' },
+                                               { "steps", required_argument, NULL, 'n' },
+                                               { "seconds", required_argument, NULL, 't' },
+                                               { "jobs", required_argument, NULL, 'j' },
+                                               { "trace", no_argument, NULL, 'h' },
+                                               { "verbose", no_argument, NULL, 'v' },
+                                               { 0 } };
         int choice;
 
         while ((choice = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -178,6 +182,7 @@ static bool parse(int argc, char **argv, struct plan *p)
                         p->first %= 1000000000;
                         p->count = strtoull(optarg, NULL, 10);
                         break;
+                case 'e': p->every = strtoull(optarg, NULL, 10); break;
                 case 'n': p->options.steps = strtoull(optarg, NULL, 10); break;
                 case 't': p->seconds = strtoull(optarg, NULL, 10); break;
                 case 'j': p->jobs = strtoull(optarg, NULL, 10); break;
@@ -188,13 +193,18 @@ static bool parse(int argc, char **argv, struct plan *p)
         }
         if (p->jobs > MOST_JOBS)
                 p->jobs = MOST_JOBS;
-        return optind == argc && p->jobs > 0;
+        if (optind < argc || p->jobs == 0 || p->every == 0)
+                return false;
+        p->count = (p->count + p->every - 1) / p->every;
+        p->first += (p->every - p->first % p->every) % p->every;
+        return true;
 }
 
 int main(int argc, char **argv)
 {
         struct plan p = { .first = 1,
                           .count = 100,
+                          .every = 1,
                           .seconds = UINT32_MAX,
                           .jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN),
                           .options.steps = DEFAULT_STEPS };
