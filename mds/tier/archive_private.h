@@ -120,6 +120,7 @@ struct send {
         struct durable_wait durable;
         bool planned; /* what is below is known, and what is done is decided */
         uint64_t fileid, change, bytes;
+        int64_t ctime;
         uint32_t uid, gid;
         uint16_t mode;
         uint8_t type;

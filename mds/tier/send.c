@@ -101,12 +101,14 @@ void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *
 
 /* --- the end */
 
-/* Is INODE what was sent? A directory's change attribute moves with each name in it. */
+/* Is INODE what was sent? A directory's change attribute moves with each name in it, and that stamps both
+ * times; what else is changed moves ctime alone. */
 static bool is_same(const struct send *s, const struct inode *inode)
 {
         if (inode->type != NF4DIR)
                 return inode->change == s->change;
-        return inode->mode == s->mode && inode->uid == s->uid && inode->gid == s->gid;
+        return inode->mode == s->mode && inode->uid == s->uid && inode->gid == s->gid &&
+               (inode->ctime == s->ctime || inode->ctime == inode->mtime);
 }
 
 /* In T, with the inode's and the queue's present state. True: nothing is left to be done. */
@@ -386,6 +388,7 @@ static void plan(struct send *s)
         }
         s->type = inode->type;
         s->change = inode->change;
+        s->ctime = inode->ctime;
         s->mode = inode->mode;
         s->uid = inode->uid;
         s->gid = inode->gid;

@@ -149,6 +149,23 @@ static void too_much_is_cut_at_what_s3_takes(void **state)
         assert_true(archive_lab_is_archived(&a, &fh));
 }
 
+static void what_changes_of_a_directory_while_it_is_sent_is_sent_too(void **state)
+{
+        struct user_fh d;
+
+        (void)state;
+        assert_int_equal(user_mkdir(&a.u, &a.train, "d", 0750, &d), NFS4_OK);
+        a.bucket.latency_ns = 500000000;
+        while (a.bucket.puts == 0) /* it is there, and the answer under way */
+                mds_lab_run_ms(&a.lab, 100);
+        set_mode(&d, 0750, 0, 1234567890000000000);
+        assert_int_equal(user_setxattr(&a.u, &d, SETXATTR4_EITHER, "of", slice_str("d")), NFS4_OK);
+        archive_lab_seconds(&a, 10);
+        assert_string_equal(says("d/", "file-mtime"), "1234567890000000000ns");
+        assert_string_not_equal(says("d/", "xattr"), "nothing");
+        assert_int_equal(a.bucket.puts, 2);
+}
+
 /* Swift's answer to a long value is 500. */
 static void where_long_values_do_not_go_the_content_does(void **state)
 {
@@ -226,8 +243,11 @@ static void what_was_exported_comes_back(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(what_others_have_said_is_said_again), TEST(extended_attributes_as_s3fs_has_them),
-                TEST(too_much_is_cut_at_what_s3_takes),    TEST(where_long_values_do_not_go_the_content_does),
+                TEST(what_others_have_said_is_said_again),
+                TEST(extended_attributes_as_s3fs_has_them),
+                TEST(too_much_is_cut_at_what_s3_takes),
+                TEST(where_long_values_do_not_go_the_content_does),
+                TEST(what_changes_of_a_directory_while_it_is_sent_is_sent_too),
                 TEST(what_was_exported_comes_back),
         };
 
