@@ -180,8 +180,8 @@ void cluster_crash_ds(struct cluster *c, uint32_t i, bool power_lost)
         sim_disk_crash(d->disk, power_lost);
         if (c->mds.s3)
                 sim_s3_crash(c->mds.s3, d->node);
-        if (power_lost ||
-            c->mds.s3) /* that a unit was written is in memory until COMMIT: it is fetched again */
+        /* With a repo also when it is killed: until COMMIT it is only in memory that a unit was written. */
+        if (power_lost || c->mds.s3)
                 d->lost_at_ns = c->world->now;
         free_ds(d);
         d->node->off = power_lost;
