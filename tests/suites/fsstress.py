@@ -6,6 +6,7 @@ from outcome import Result
 from proc import LabError, wait_until
 
 STRESS_SECONDS = 600
+AFTERWARDS_SECONDS = 3600  # to look at it all, and to remove it: thousands of files, each of a layout or two
 SHARED = "$SUITE/ltp/fsstress -d $HERE/{folder} -p 2 -l 0 -n 1000 -s {seed} --duration={seconds} >/tmp/{folder}.log 2>&1 & pids=\"$pids $!\"\n"
 WAIT = "failed=0; for pid in $pids; do wait $pid || failed=$?; done; cat /tmp/*.log | tail -5; exit $failed\n"
 TREE = "find . -printf '%P %y %m %U %G %s %n %l\\n' | sort | sha256sum; find . -type f -print0 | sort -z | xargs -0r head -q -c 1M | sha256sum"  # sparse: tens of GB
@@ -25,9 +26,9 @@ def stress(place, seconds, seed):
 
 def afterwards(lab, place):
     """What must be true when the storm is over."""
-    seen = [place.lab.clients[i].run(f"echo 3 >/proc/sys/vm/drop_caches; cd n/here; {TREE}", 600) for i in range(place.count)]
+    seen = [place.lab.clients[i].run(f"echo 3 >/proc/sys/vm/drop_caches; cd n/here; {TREE}", AFTERWARDS_SECONDS) for i in range(place.count)]
     yield result("same-tree", len(set(seen)) == 1, seen)
-    ends = place.parallel(["rm -rf $HERE/* && ls -A $HERE"], 600)
+    ends = place.parallel(["rm -rf $HERE/* && ls -A $HERE"], AFTERWARDS_SECONDS)
     yield result("remove", ends == [(0, "")], ends)
     consoles = "".join(client.console() for client in lab.clients)
     bad = [line for line in consoles.splitlines() if any(word in line for word in ("BUG", "WARNING", "Oops", "blocked for more than", "Call Trace"))]

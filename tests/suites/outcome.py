@@ -44,13 +44,13 @@ def report(results, lines, run):
         what = r.status if r.status != "failed" or reason is None else "expected"
         count[what] += 1
         if what == "failed":
-            print(f"not ok {r.test}: {r.detail}")
+            print(f"not ok {r.test}: {r.detail}", flush=True)
         elif what == "expected":
-            print(f"expected {r.test}: {r.detail}\n#  {reason}")
+            print(f"expected {r.test}: {r.detail}\n#  {reason}", flush=True)
         elif what == "warned":
-            print(f"#  warns: {r.test}: {r.detail}")
+            print(f"#  warns: {r.test}: {r.detail}", flush=True)
         elif what == "passed" and reason is not None:
-            print(f"#  passes now: {r.test} ({reason})")
+            print(f"#  passes now: {r.test} ({reason})", flush=True)
     print(f"{' '.join(f'{k}={v}' for k, v in run.items())}: {count['passed'] + count['warned']} passed, {count['failed']} failed, "
           f"{count['expected']} failed as expected, {count['omitted']} not run by the suite", flush=True)
     return bool(results) and not count["failed"]
