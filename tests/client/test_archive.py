@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients make in a repo's directory is in the bucket seconds after its close, whole, and what they change, rename and remove follows."""
 import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -100,4 +101,66 @@ def test_results():
         administered(lab, bucket, client)
 
 
-main(test_results)
+def adorn(client):
+    """A tree with all that metadata can say. Directories last: what is made in them moves their times."""
+    client.run(f"""cd {WHERE} && mkdir -p tree/private/deep tree/shared 'tree/with blank' && cd tree
+                   printf one > private/one && printf two > private/deep/two && : > shared/empty && printf x > 'with blank/größe'
+                   head -c {3 * MIB} /dev/urandom > shared/large && printf run > shared/run
+                   ln -s ../private/one shared/link && ln -s 'no where' private/dangling
+                   chown 1001:1002 private/one private && chown -h 1003:1004 shared/link && chown 4294967293:7 shared/run
+                   chmod 600 private/one; chmod 6755 shared/run; chmod 0 shared/empty; chmod 444 shared/large
+                   setfattr -n user.colour -v blue private/one; setfattr -n user.bytes -v 0x00ff22 shared/large; setfattr -n user.none private/one
+                   touch -d '2001-02-03 04:05:06.123456789 UTC' private/one shared/run; touch -d '1960-01-01 UTC' shared/large
+                   touch -h -d '2010-10-10 10:10:10 UTC' shared/link
+                   setfattr -n user.of -v directory shared; chmod 1777 shared; chmod 2750 private; chmod 711 private/deep
+                   touch -d '1999-12-31 23:59:59.5 UTC' private/deep private shared 'with blank' .""", 60)
+
+
+def adornments(client, where):
+    """Lines of find and getfattr."""
+    seen = client.run(f"cd {where}/tree && find . -printf '%P %y %m %U:%G %T@ %l\\n' | sort; find . ! -type d -printf '%P %s\\n' | sort", 120)
+    return seen + client.run(f"cd {where}/tree && find . ! -type l -print0 | sort -z | xargs -0 getfattr -d -e hex; find . -type f -print0 | sort -z | xargs -0 md5sum", 120)
+
+
+def settled(lab, name="data"):
+    """Has the bucket all of it?"""
+    repos = json.loads(lab.server.command("repo", "status", "--json", "--dir", lab.server.folder))
+    return [r["pending"] for r in repos if r["name"] == name] == [0]
+
+
+def metadata_of(bucket, key):
+    return json.loads(bucket.aws("s3api", "head-object", "--bucket", bucket.name, "--key", key))
+
+
+def others(lab, bucket, client):
+    """What s3fs and others have said of an object is what the file is, and is still said after a change here."""
+    bucket.aws("s3api", "put-object", "--bucket", bucket.name, "--key", "p/theirs", "--content-type", "text/csv", "--cache-control", "no-cache",
+               "--metadata", "mode=33184,uid=1005,gid=1006,mtime=1600000000,project=apollo,xattr=%7B%22user.a%22%3A%22Yg%3D%3D%22%7D")
+    lab.server.command("repo", "sweep", "again", "--dir", lab.server.folder)
+    equal(client.run("cd n/data/again && stat -c '%a %u %g %Y' theirs && getfattr --only-values -n user.a theirs").split(),
+          ["640", "1005", "1006", "1600000000", "b"], "what s3fs writes")
+    client.run("cd n/data/again && chown 1007 theirs && cat theirs")
+    ok(wait_until(lambda: metadata_of(bucket, "p/theirs")["Metadata"].get("file-owner") == "1007"), "a new owner is told")
+    said = metadata_of(bucket, "p/theirs")
+    equal([said["Metadata"].get(name) for name in ("uid", "mode", "project")] + [said["ContentType"], said["CacheControl"]],
+          ["1007", "33184", "apollo", "text/csv", "no-cache"], "in their words too, and nothing of theirs is lost")
+
+
+def test_metadata():
+    with Lab(data_servers=2, clients=2) as lab, Bucket(lab) as bucket:
+        one, two = lab.clients
+        options = {"export": "new,changed,deleted", "export_delay": 1, "delete_grace": 2}
+        bucket.link("/data/out", "p", **options)
+        one.mount()
+        two.mount()
+        adorn(one)
+        before = adornments(one, WHERE)
+        ok(wait_until(lambda: settled(lab)), "all of it is in the bucket")
+        lab.server.command("repo", "remove", "data", "--force", "--dir", lab.server.folder)
+        bucket.link("/data/again", "p", name="again", **options)
+        equal(adornments(two, "n/data/again").splitlines(), before.splitlines(), "owners, modes, times, symlinks, extended attributes and bytes come back")
+        ok(settled(lab, "again"), "and nothing of it is sent anew")
+        others(lab, bucket, two)
+
+
+main(test_results, test_metadata)
