@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TRUNCATE: cuts one object to what a file of the given size has here; never makes it longer. Every worker
- * holds new writes to the object back and waits for those under way; then it is cut and the cut made durable,
- * and answered; then they go on. So the MDS can tell the sizes that it is pushed: what comes before the
- * answer is of writes before the cut, what comes behind it of later ones. */
+/* TRUNCATE: cuts one object to what a file of the given size has here. It makes only one longer, which has
+ * the file's last byte: from then on the objects alone tell the size, and an MDS that does not live to write
+ * it down finds neither more nor less. Every worker holds new writes to the object back and waits for those
+ * under way; then it is cut and the cut made durable, and answered; then they go on. So the MDS can tell the
+ * sizes that it is pushed: what comes before the answer is of writes before the cut, what comes behind it of
+ * later ones. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -23,6 +25,13 @@ static uint64_t target_of(const struct ctl_request *r)
         const ctl_object *o = object_of(r);
 
         return stripe_object_size(ctl_object_stripe(o), o->index, r->args.truncate.size);
+}
+
+static bool has_end(const struct ctl_request *r)
+{
+        const ctl_object *o = object_of(r);
+
+        return stripe_size_from_object(ctl_object_stripe(o), o->index, target_of(r)) == r->args.truncate.size;
 }
 
 static bool is_file(void *arg, const struct fh *fh)
@@ -134,7 +143,9 @@ static void have_cut(struct disk_req *disk)
 {
         struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
 
-        if (disk->result < 0) {
+        if (disk->result < 0 && r->object->size < target_of(r)) {
+                finish(r, CTL_OK); /* no disk is as large: nothing to cut */
+        } else if (disk->result < 0) {
                 ds_disk_failed(r->ds, (int)disk->result, false);
                 finish(r, CTL_IO);
         } else {
@@ -151,6 +162,14 @@ static void cut(struct ctl_request *r)
         disk_submit(r->ds->workers[0]->disk, &r->disk);
 }
 
+/* Also room behind the end goes (ctl_space.c). */
+static bool is_right(const struct ctl_request *r, uint64_t allocated)
+{
+        uint64_t size = r->object->size, target = target_of(r);
+
+        return size < target ? !has_end(r) : size == target && allocated <= size + SLACK;
+}
+
 static void opened(struct opener *opener, int error)
 {
         struct ctl_request *r = CONTAINER(opener, struct ctl_request, opener);
@@ -160,11 +179,10 @@ static void opened(struct opener *opener, int error)
                 error = object_stat(r->object, &allocated, &mtime);
         if (error)
                 finish(r, error == -ENOENT ? CTL_OK : CTL_IO);
-        else if (r->object->size < target_of(r) ||
-                 (r->object->size == target_of(r) && allocated <= r->object->size + SLACK))
+        else if (is_right(r, allocated))
                 finish(r, CTL_OK);
         else
-                cut(r); /* also when only room behind the end goes (ctl_space.c) */
+                cut(r);
 }
 
 static void all_held(struct visit *v)

@@ -33,6 +33,19 @@ static int teardown(void **state)
 
 static uint8_t buffer[100000];
 
+/* TRUNCATE of the first of two objects with units of 4 KiB. */
+static ctl_status cut_half(uint64_t size)
+{
+        ctl_truncate_args args = { .object = { LAB_FILE, LAB_GENERATION, 4096, 2, 0, 0 }, .size = size };
+        ctl_result result = { .status = CTL_INVAL };
+        struct fake_call call;
+
+        fake_mds_call(&lab.mds, &call, CTL_TRUNCATE, (xdrproc_t)xdr_ctl_truncate_args, &args,
+                      (xdrproc_t)xdr_ctl_result, &result);
+        assert_true(lab_fake_call_wait(&lab, &call, 5000));
+        return result.status;
+}
+
 static void truncate_cuts_and_re_extending_shows_no_old_bytes(void **state)
 {
         struct fh fh = lab_fh(&client);
@@ -42,8 +55,12 @@ static void truncate_cuts_and_re_extending_shows_no_old_bytes(void **state)
         (void)state;
         assert_int_equal(lab_truncate(&lab, &fh, 0), CTL_OK); /* there is no object */
         assert_int_equal(lab_write(&client, &fh, 0, NULL, 10000, FILE_SYNC4, NULL), NFS4_OK);
-        assert_int_equal(lab_truncate(&lab, &fh, 20000), CTL_OK); /* never longer */
+        assert_int_equal(cut_half(23000), CTL_OK); /* of which the last byte lies elsewhere: never longer */
         assert_int_equal(lab_getsize(&lab, &fh).size, 10000);
+        assert_int_equal(lab_truncate(&lab, &fh, 20000), CTL_OK); /* its last byte is here */
+        assert_int_equal(lab_getsize(&lab, &fh).size, 20000);
+        assert_int_equal(lab_truncate(&lab, &fh, INT64_MAX), CTL_OK); /* no disk is as large */
+        assert_int_equal(lab_getsize(&lab, &fh).size, 20000);
         assert_int_equal(lab_truncate(&lab, &fh, 5000), CTL_OK);
         assert_int_equal(lab_getsize(&lab, &fh).size, 5000);
         assert_int_equal(lab_write(&client, &fh, 9000, "end", 3, FILE_SYNC4, NULL), NFS4_OK);
