@@ -19,7 +19,7 @@
 enum { DEFAULT_STEPS = 8000, TWICE_EVERY = 50, MOST_FAILURES = 10, MOST_JOBS = 64 };
 
 struct plan {
-        uint64_t first, count, every, seconds, jobs;
+        uint64_t first, count, every, rest, seconds, jobs;
         bool trace;
         struct sim_options options;
 };
@@ -37,10 +37,10 @@ static struct {
 } * shared;
 
 static const char usage[] =
-        "usage: nacre-sim [--seeds A..B | --fresh N] [--every N] [--steps N] [--seconds N] [--jobs N] [--trace] [--verbose]\n"
+        "usage: nacre-sim [--seeds A..B | --fresh N] [--every N[+M]] [--steps N] [--seconds N] [--jobs N] [--trace] [--verbose]\n"
         "  --seeds A..B   these seeds (one: A)\n"
         "  --fresh N      N seeds that nobody has tried, from a random one on\n"
-        "  --every N      one in N of them: those that N divides\n"
+        "  --every N[+M]  one in N of them: those that N divides, or those that leave M\n"
         "  --steps N      of each seed, before it comes to an end\n"
         "  --seconds N    no new seed is begun after that\n"
         "  --jobs N       at a time (as many as there are processors)\n"
@@ -158,6 +158,16 @@ static bool parse_seeds(const char *text, struct plan *p)
         return end != text && *end == '\0' && p->count > 0;
 }
 
+/* "N" or "N+M" */
+static bool parse_every(const char *text, struct plan *p)
+{
+        char *end;
+
+        p->every = strtoull(text, &end, 10);
+        p->rest = *end == '+' ? strtoull(end + 1, &end, 10) : 0;
+        return *end == '\0' && p->rest < p->every;
+}
+
 static bool parse(int argc, char **argv, struct plan *p)
 {
         static const struct option longs[] = { { "seeds", required_argument, NULL, 's' },
@@ -182,7 +192,10 @@ static bool parse(int argc, char **argv, struct plan *p)
                         p->first %= 1000000000;
                         p->count = strtoull(optarg, NULL, 10);
                         break;
-                case 'e': p->every = strtoull(optarg, NULL, 10); break;
+                case 'e':
+                        if (!parse_every(optarg, p))
+                                return false;
+                        break;
                 case 'n': p->options.steps = strtoull(optarg, NULL, 10); break;
                 case 't': p->seconds = strtoull(optarg, NULL, 10); break;
                 case 'j': p->jobs = strtoull(optarg, NULL, 10); break;
@@ -193,10 +206,10 @@ static bool parse(int argc, char **argv, struct plan *p)
         }
         if (p->jobs > MOST_JOBS)
                 p->jobs = MOST_JOBS;
-        if (optind < argc || p->jobs == 0 || p->every == 0)
+        if (optind < argc || p->jobs == 0)
                 return false;
         p->count = (p->count + p->every - 1) / p->every;
-        p->first += (p->every - p->first % p->every) % p->every;
+        p->first += (p->every + p->rest - p->first % p->every) % p->every;
         return true;
 }
 

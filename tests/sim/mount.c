@@ -285,14 +285,16 @@ static bool reclaim_complete(struct mount *s)
 /* One try, from where it stands. */
 static bool set_up(struct mount *s)
 {
-        bool is_new = s->clientid == 0;
+        bool is_new;
 
         if (s->doomed && !destroy_old(s))
                 return false;
-        if (is_new && !exchange_id(s))
+        if (s->clientid == 0 && !exchange_id(s))
                 return false;
         if (!create_session(s))
                 return false;
+        is_new = s->clientid != s->last_clientid;
+        s->last_clientid = s->clientid;
         s->up = true;
         s->number++;
         s->incarnation += is_new;

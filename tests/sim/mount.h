@@ -58,7 +58,8 @@ struct mount {
         struct conn *conn;
         struct conn *left;               /* one that did not answer in time; NULL: none, or it is closed */
         bool up, complete, busy, doomed; /* doomed: there is one to be destroyed before the next is made */
-        bool bound; /* the connection is one for callbacks too (of a data server: none is) */
+        bool bound;             /* the connection is one for callbacks too (of a data server: none is) */
+        uint64_t last_clientid; /* of the session before; 0: none yet */
         uint8_t id[NFS4_SESSIONID_SIZE];
         uint32_t create_seqid, seqid[MOUNT_SLOTS];
         uint64_t retry_ns;
