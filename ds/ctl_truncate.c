@@ -139,6 +139,12 @@ static void synced(struct sync_wait *sync, int error)
         finish(r, error ? CTL_IO : CTL_OK);
 }
 
+static void make_durable(struct ctl_request *r)
+{
+        r->sync.synced = synced;
+        object_sync(r->object, &r->sync);
+}
+
 static void have_cut(struct disk_req *disk)
 {
         struct ctl_request *r = CONTAINER(disk, struct ctl_request, disk);
@@ -149,8 +155,7 @@ static void have_cut(struct disk_req *disk)
                 ds_disk_failed(r->ds, (int)disk->result, false);
                 finish(r, CTL_IO);
         } else {
-                r->sync.synced = synced;
-                object_sync(r->object, &r->sync);
+                make_durable(r);
         }
 }
 
@@ -180,7 +185,7 @@ static void opened(struct opener *opener, int error)
         if (error)
                 finish(r, error == -ENOENT ? CTL_OK : CTL_IO);
         else if (is_right(r, allocated))
-                finish(r, CTL_OK);
+                make_durable(r); /* it may have been cut before we were killed */
         else
                 cut(r);
 }
