@@ -34,7 +34,7 @@ struct size_file {
         struct list asking;            /* struct size_wait: for the answer being fetched */
         struct list waiting;           /* the same, for the next one: they came too late for this */
         struct list queued;            /* struct cut: truncations that wait their turn, or run */
-        uint64_t cut[DIRTY_WORDS];     /* of the one that runs: whose objects are cut */
+        uint64_t cut[DIRTY_WORDS];     /* of the one that runs: whose objects are cut, or may be */
         uint64_t beyond;               /* the largest size that one of them has pushed since */
         struct sizes *sizes;
         struct task finish;

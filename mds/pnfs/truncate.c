@@ -65,13 +65,28 @@ static enum nfsstat4 store_cut(const struct cut *cut)
         return nfs4_status_from_errno(txn_commit(t, &cut->compound->commit_seq));
 }
 
+/* What was cut, or may have been, and is not written down is a change all the same. */
+static void note_unfinished(struct size_file *f)
+{
+        const struct inode *inode;
+
+        if (meta_inode(f->sizes->mds->meta, f->fileid, &inode) < 0)
+                return; /* removed */
+        for (uint32_t id = 0; id <= FLEET_MAX; id++)
+                if (size_bit(f->cut, id))
+                        size_mark(f->sizes, f->fileid, id, true);
+}
+
 static void cut_finish(struct task *task)
 {
         struct size_file *f = CONTAINER(task, struct size_file, finish);
         struct cut *cut = CONTAINER(list_pop(&f->queued), struct cut, node);
+        enum nfsstat4 status = f->failed ? NFS4ERR_DELAY : store_cut(cut);
 
         f->finish.run = size_file_finish;
-        cut_done(cut, f->failed ? NFS4ERR_DELAY : store_cut(cut));
+        if (status != NFS4_OK)
+                note_unfinished(f);
+        cut_done(cut, status);
 }
 
 static void cut_one(void *arg, struct server *server, void *result)
@@ -79,10 +94,9 @@ static void cut_one(void *arg, struct server *server, void *result)
         struct size_file *f = arg;
         const ctl_result *r = result;
 
+        f->cut[server->id / 64] |= 1ull << (server->id % 64);
         if (!r || (r->status != CTL_OK && r->status != CTL_NOENT))
                 f->failed = true;
-        else
-                f->cut[server->id / 64] |= 1ull << (server->id % 64);
         size_file_answered(f);
 }
 
