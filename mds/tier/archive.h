@@ -72,6 +72,10 @@ bool archive_is_same(struct mds *mds, uint64_t fileid, uint32_t generation, uint
  * be found out: then it is known the next time. */
 bool archive_is_deleted(struct mds *mds, struct repo *repo, struct slice key, struct slice etag);
 
+/* May an object of MODIFIED (ns since 1970) at the key of B be one that was sent there before the one that B
+ * speaks of, and arrived after it? */
+bool archive_may_be_late(const struct mds *mds, const struct backing *b, uint64_t modified);
+
 struct archive_status {          /* of one repo */
         uint64_t pending, bytes; /* files, directories, symlinks; bytes of the files */
         uint64_t deletions;      /* objects that are still to be deleted */

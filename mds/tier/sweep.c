@@ -28,6 +28,7 @@ static void stop(struct sweep *s)
         timer_stop(&s->turn);
         s3_cancel(&s->list.call);
         s3_cancel(&s->head);
+        sweep_doubts_forget(s);
         walk_end(&s->walk);
         free(s->seen);
         s->seen = NULL;
@@ -167,15 +168,14 @@ static void on_entry(struct s3_list *list, const struct s3_entry *e)
                 snprintf(s->reached, sizeof(s->reached), "%s", e->key);
 }
 
-static void on_page(struct s3_call *call)
+void sweep_page_over(struct sweep *s)
 {
-        struct sweep *s = CONTAINER(call, struct sweep, list.call);
+        const struct s3_result *r = &s->list.call.result;
         char problem[256];
 
         s->exports = EXPORTS_UNASKED; /* a page is told in one turn */
-        if (call->result.error != S3_OK) {
-                snprintf(problem, sizeof(problem), "%s: %s", s3_error_name(call->result.error),
-                         call->result.message);
+        if (r->error != S3_OK) {
+                snprintf(problem, sizeof(problem), "%s: %s", s3_error_name(r->error), r->message);
                 sweep_end(s, problem);
         } else if (s->error == -ENOENT) {
                 sweep_next_directory(s); /* it was removed meanwhile */
@@ -190,6 +190,15 @@ static void on_page(struct s3_call *call)
         } else {
                 sweep_look_on(s);
         }
+}
+
+static void on_page(struct s3_call *call)
+{
+        struct sweep *s = CONTAINER(call, struct sweep, list.call);
+
+        s->exports = EXPORTS_UNASKED;
+        if (!sweep_doubts_ask(s))
+                sweep_page_over(s);
 }
 
 static void list_on(struct sweep *s)
@@ -232,6 +241,7 @@ static struct sweep *sweep_of(struct tier *t, struct repo *r)
                 r->sweep->repo = r;
                 r->sweep->due.fire = on_due;
                 r->sweep->turn.fire = on_turn;
+                list_init(&r->sweep->doubts);
         }
         return r->sweep;
 }

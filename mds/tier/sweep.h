@@ -5,6 +5,8 @@
  *   new       gets its name, as in an import
  *   changed   a file that is as its object was makes room for a new cold one, as in rename(2): who has the
  * old one open keeps it. One that was changed here as well is a conflict: see `conflict` in repo_conf.h
+ *             What was sent there by us before, and has arrived late, is not theirs (HEAD tells): the file
+ *             is sent again
  *   deleted   goes, if it is as its object was. Counted first: when more than `delete_brake` percent (and
  * ten) of the names would go, none does, and the repo says so; else a second pass removes them, each after a
  * HEAD that finds nothing. A directory goes when it is empty, with a later sweep

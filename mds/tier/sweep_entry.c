@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/siphash.h"
 #include "mds/state/delegation.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/tier/archive.h"
+#include "mds/tier/describe.h"
 #include "mds/tier/heads.h"
 #include "mds/tier/sweep_private.h"
 
@@ -105,6 +107,40 @@ static int settle(struct sweep *s, const struct s3_entry *e, const struct key_pl
         return 0;
 }
 
+static int take_changed(struct sweep *s, const struct s3_entry *e, const struct key_place *place,
+                        const struct backing *b)
+{
+        /* What goes out to S3 meets the other object there, and settles it. */
+        if (place->inode->change == b->change && s->repo->conf.import & REPO_CHANGED && !is_in_motion(s) &&
+            !is_busy(s, place->inode->fileid))
+                return key_replace(s->tier, s->repo, s->directory, place, e);
+        s->counts.left++;
+        return 0;
+}
+
+/* INODE, with the backing B, is what S3 was sent. May E be what was sent there before, of this file or of
+ * another that had the key, and arrived after it? A condition does not keep that away for sure: two empty
+ * objects have one ETag. */
+static bool is_doubtful(const struct sweep *s, const struct s3_entry *e, const struct inode *inode,
+                        const struct backing *b)
+{
+        struct mds *mds = s->tier->mds;
+
+        return s->repo->conf.export & REPO_CHANGED && inode->change == b->change &&
+               !archive_is_pending(mds, inode->fileid) && archive_may_be_late(mds, b, e->modified_ns);
+}
+
+/* Does M say that the object at E's key is one of ours, and not of a later content of INODE? */
+static bool is_outdated(const struct sweep *s, const struct s3_entry *e, const struct s3_metadata *m,
+                        const struct inode *inode)
+{
+        struct describe_id id;
+
+        return describe_read_ours(s->tier->mds, m, slice_str(e->key), &id) &&
+               (id.fileid != inode->fileid || id.generation != inode->generation ||
+                id.change <= inode->change);
+}
+
 static int compare(struct sweep *s, const struct s3_entry *e, const struct key_place *place)
 {
         uint8_t record[RECORD_MAX];
@@ -120,12 +156,32 @@ static int compare(struct sweep *s, const struct s3_entry *e, const struct key_p
                 return settle(s, e, place);
         if (!note(s, &s->counts.changed, "changed", e))
                 return 0;
-        /* What goes out to S3 meets the other object there, and settles it. */
-        if (place->inode->change == b.change && s->repo->conf.import & REPO_CHANGED && !is_in_motion(s) &&
-            !is_busy(s, place->inode->fileid))
-                return key_replace(s->tier, s->repo, s->directory, place, e);
+        if (is_doubtful(s, e, place->inode, &b))
+                return sweep_doubt(s, e);
+        return take_changed(s, e, place, &b);
+}
+
+void sweep_told(struct sweep *s, const struct s3_entry *e, const struct s3_metadata *m)
+{
+        struct mds *mds = s->tier->mds;
+        uint8_t record[RECORD_MAX];
+        struct key_place place;
+        struct backing b;
+
+        key_find(s->tier, s->directory, s->prefix, e, &place);
+        if (!place.there || tier_backing(mds, place.inode, record, &b) < 0 ||
+            slice_equal(b.etag, slice_str(e->etag)))
+                return; /* the listing was older than what we know */
+        if (!is_doubtful(s, e, place.inode, &b) || !is_outdated(s, e, m, place.inode)) {
+                if (take_changed(s, e, &place, &b) < 0)
+                        s->counts.left++;
+                return;
+        }
         s->counts.left++;
-        return 0;
+        log_warn("archive-overtaken", "repo=%s key=%s etag=%s fileid=%llu cold=%d", s->repo->name, e->key,
+                 e->etag, (unsigned long long)place.inode->fileid, (place.inode->flags & INODE_COLD) != 0);
+        if (!(place.inode->flags & INODE_COLD)) /* else its bytes were in the bucket only */
+                archive_written(mds, place.inode->fileid);
 }
 
 int sweep_entry(struct sweep *s, const struct s3_entry *e)

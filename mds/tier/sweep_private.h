@@ -20,6 +20,15 @@ struct sweep_name { /* of an entry of the directory */
         char text[NFS4_MAXNAME];
 };
 
+/* An object whose owner HEAD is asked for, once its page of the listing is over. */
+struct sweep_doubt {
+        struct list node; /* in sweep->doubts */
+        struct sweep *sweep;
+        struct s3_call call;
+        uint64_t modified_ns;
+        char key[BACKING_KEY_BYTES + 1];
+};
+
 struct sweep {
         struct tier *tier;
         struct repo *repo;
@@ -34,6 +43,7 @@ struct sweep {
         struct s3_list list;
         uint64_t arrivals; /* of the repo, when the listing of the directory began */
         struct s3_call head;
+        struct list doubts; /* struct sweep_doubt */
 
         /* the directory under way */
         uint64_t directory, cookie; /* of the last entry that was looked at */
@@ -54,9 +64,18 @@ struct sweep {
 /* An entry of the listing. 0; -ENOMEM: again from here, later; -ENOENT: the directory is gone; -ENOSPC, -EIO
  */
 int sweep_entry(struct sweep *s, const struct s3_entry *e);
+/* HEAD has told of an object E, with M, that the listing had under another ETag than ours. */
+void sweep_told(struct sweep *s, const struct s3_entry *e, const struct s3_metadata *m);
 /* Entries of the directory that the listing did not have, from COOKIE on; ends in one of the following. */
 void sweep_look_for_gone(struct sweep *s);
 
+/* sweep_doubts.c. Whose is E? It is asked for by sweep_doubts_ask(). 0, -ENOMEM. */
+int sweep_doubt(struct sweep *s, const struct s3_entry *e);
+/* All that were doubted, at once; sweep_page_over() when the last is told. False: there are none. */
+bool sweep_doubts_ask(struct sweep *s);
+void sweep_doubts_forget(struct sweep *s);
+
+void sweep_page_over(struct sweep *s);
 void sweep_look_on(struct sweep *s); /* in the next turn */
 void sweep_next_directory(struct sweep *s);
 void sweep_end(struct sweep *s, const char *problem); /* "": there is none */

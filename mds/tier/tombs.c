@@ -72,6 +72,13 @@ int64_t tomb_late(const struct archiver *a, const struct backing *b, bool sent)
         return (sent ? (int64_t)env_wall(a->mds->env) : b->modified) + LATE_NS;
 }
 
+bool archive_may_be_late(const struct mds *mds, const struct backing *b, uint64_t modified)
+{
+        int64_t late = b->modified + LATE_NS; /* also by our own clock: S3's may be another */
+
+        return (int64_t)modified <= late || (int64_t)env_wall(mds->env) <= late;
+}
+
 int64_t tomb_late_deletion(const struct tomb_record *z)
 {
         return z->deleting ? z->deleting + LATE_NS : 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mds/tier/archive.h"
+#include "mds/tier/sweep.h"
 #include "tests/sim/nfs.h"
 #include "tests/sim/sim.h"
 
@@ -83,6 +84,18 @@ static void wait_until_quiet(struct actor *c)
         }
 }
 
+/* What came to the bucket when nobody waited for it any more is found by a sweep. */
+static void sweep(struct actor *c)
+{
+        struct tier *t = c->sim->cluster.mds.mds->tier;
+        struct repo *repo = repo_by_name(t, "repo");
+
+        while (sweep_start(t, repo, false) < 0)
+                co_sleep(SECOND_NS);
+        while (sweep_start(t, repo, true) < 0)
+                co_sleep(SECOND_NS);
+}
+
 static void compare(struct actor *c, uint32_t which)
 {
         struct world *w = &c->sim->world;
@@ -138,6 +151,8 @@ void repo_last_look(struct actor *c)
 {
         while (!others_are_finished(c))
                 co_sleep(SECOND_NS);
+        wait_until_quiet(c);
+        sweep(c);
         wait_until_quiet(c);
         for (uint32_t i = 0; i < NAMES; i++)
                 compare(c, i);
