@@ -335,8 +335,22 @@ uint64_t faults_calm_since(const struct faults *f)
         return f->active > 0 ? UINT64_MAX : f->calm_since_ns;
 }
 
+/* It counts from when it has the error to tell, which may be later than the fault: a WRITE is over when what it
+ * announces is answered, too. */
+static bool was_failing(const struct sim_ds *d, uint64_t when)
+{
+        uint64_t failed = d->ds ? atomic_load(&d->ds->disk_failed_ns) : 0;
+
+        return failed > 0 && when < failed + FAILING_SECONDS * SECOND_NS;
+}
+
 bool faults_no_room(const struct faults *f, uint64_t since)
 {
+        const struct cluster *c = &f->sim->cluster;
+
+        for (uint32_t i = 0; i < c->ds_count; i++)
+                if (was_failing(&c->ds[i], since))
+                        return true;
         return f->active > 0 || f->calm_since_ns >= since ||
                (f->disk_trouble_ns > 0 && since < f->disk_trouble_ns + FAILING_SECONDS * SECOND_NS);
 }
