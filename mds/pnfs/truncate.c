@@ -7,6 +7,7 @@
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/size_file.h"
 #include "mds/state/delegation.h"
+#include "mds/tier/archive.h"
 #include "mds/tier/tier.h"
 
 /* A truncation; in the wait area of the compound that asked. */
@@ -131,6 +132,8 @@ static void cut_objects(struct fence_wait *wait)
         f->finish.run = cut_finish;
         if (meta_inode(mds->meta, f->fileid, &inode) < 0 || !cut_backing(mds, inode, cut->size))
                 f->failed = true;
+        if (!f->failed)
+                archive_written(mds, f->fileid); /* we may not live to note what was cut */
         for (uint32_t i = 0; !f->failed && i < inode->width; i++) {
                 struct server *server = fleet_file_server(mds->fleet, inode, i);
                 ctl_truncate_args args = { .object = size_object(inode, i), .size = cut->size };
