@@ -27,10 +27,29 @@ static void failed(struct space *s, enum nfsstat4 status)
                 s->status = status;
 }
 
+/* Some have emptied their part and others have not, or not said so: that is a change all the same. */
+static void note_unfinished(const struct space *s)
+{
+        struct mds *mds = mds_of(s->compound);
+        uint64_t fileid = s->compound->fh.fileid;
+        const struct inode *file;
+
+        if (meta_inode(mds->meta, fileid, &file) < 0)
+                return; /* removed */
+        for (uint32_t i = 0; i < file->width; i++) {
+                const struct server *server = fleet_file_server(mds->fleet, file, i);
+
+                if (server && server->conn)
+                        size_mark(mds->sizes, fileid, server->id, true);
+        }
+}
+
 static void done(struct space *s)
 {
         if (--s->pending > 0)
                 return;
+        if (!list_empty(&s->node) && s->status != NFS4_OK)
+                note_unfinished(s);
         list_remove(&s->node);
         compound_wake(s->compound);
 }
@@ -71,6 +90,8 @@ static void changed(void *arg, struct server *server, void *result)
 
         if (!r) {
                 failed(s, NFS4ERR_DELAY);
+                if (!list_empty(&s->node))
+                        size_mark(mds_of(s->compound)->sizes, s->compound->fh.fileid, server->id, true);
         } else if (r->status != CTL_OK) {
                 failed(s, translate(r->status));
         } else if (r->ctl_used_res_u.used > INT64_MAX / FLEET_MAX) {
