@@ -335,8 +335,8 @@ uint64_t faults_calm_since(const struct faults *f)
         return f->active > 0 ? UINT64_MAX : f->calm_since_ns;
 }
 
-/* It counts from when it has the error to tell, which may be later than the fault: a WRITE is over when what it
- * announces is answered, too. */
+/* It counts from when it has the error to tell, which may be later than the fault: a WRITE is over when what
+ * it announces is answered, too. */
 static bool was_failing(const struct sim_ds *d, uint64_t when)
 {
         uint64_t failed = d->ds ? atomic_load(&d->ds->disk_failed_ns) : 0;
