@@ -70,24 +70,21 @@ static void mark_if_there(struct sizes *s, uint64_t fileid, const struct server 
 {
         const struct inode *inode;
 
-        if (meta_inode(s->mds->meta, fileid, &inode) < 0)
-                return;
-        for (uint32_t i = 0; i < inode->width; i++)
-                if (fleet_file_server(s->mds->fleet, inode, i) == server) {
-                        size_mark(s, fileid, server->id, true);
-                        return;
-                }
+        if (meta_inode(s->mds->meta, fileid, &inode) == 0 &&
+            fleet_file_is_on(s->mds->fleet, inode, server->id))
+                size_mark(s, fileid, server->id, true);
 }
 
 void sizes_server_restarted(struct sizes *s, const struct server *server)
 {
         struct writable w = { 0 };
-        uint8_t key[KEY_MAX];
+        uint8_t prefix[KEY_MAX], from[KEY_MAX];
         int r;
 
         do {
                 w.count = 0;
-                r = meta_scan(s->mds->meta, key_kind(key, 'l'), collect, &w);
+                r = meta_scan_from(s->mds->meta, key_kind(prefix, 'l'), key_layouts(from, w.last + 1),
+                                   collect, &w);
                 for (unsigned i = 0; r == 0 && i < w.count; i++)
                         mark_if_there(s, w.fileids[i], server);
         } while (r == 0 && w.count == sizeof(w.fileids) / sizeof(w.fileids[0]));
