@@ -134,15 +134,15 @@ static int64_t change_extents(const struct disk_req *r, int mode)
         return negative_errno(result);
 }
 
-static int64_t copy_by_hand(const struct disk_req *r, uint64_t done)
+static int64_t copy_by_hand(const struct disk_req *r, uint64_t done, uint64_t end)
 {
         char *data = malloc(COPY_BYTES);
         ssize_t n = 1;
 
         if (!data)
                 return -ENOMEM;
-        while (done < r->span && n > 0) {
-                uint64_t left = r->span - done;
+        while (done < end && n > 0) {
+                uint64_t left = end - done;
 
                 n = pread(r->from_fd, data, left < COPY_BYTES ? left : COPY_BYTES,
                           (off_t)(r->from_offset + done));
@@ -154,16 +154,15 @@ static int64_t copy_by_hand(const struct disk_req *r, uint64_t done)
         return n < 0 ? -errno : (int64_t)done;
 }
 
-static int64_t copy(const struct disk_req *r)
+/* From DONE to END, both counted from the beginning of the range; where it stopped: END, or the source's. */
+static int64_t copy_data(const struct disk_req *r, uint64_t done, uint64_t end)
 {
-        uint64_t done = 0;
-
-        while (done < r->span) {
+        while (done < end) {
                 off_t from = (off_t)(r->from_offset + done), to = (off_t)(r->offset + done);
-                ssize_t n = copy_file_range(r->from_fd, &from, r->fd, &to, r->span - done, 0);
+                ssize_t n = copy_file_range(r->from_fd, &from, r->fd, &to, end - done, 0);
 
                 if (n < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))
-                        return copy_by_hand(r, done);
+                        return copy_by_hand(r, done, end);
                 if (n < 0 && errno != EINTR)
                         return -errno;
                 if (n == 0)
@@ -171,6 +170,77 @@ static int64_t copy(const struct disk_req *r)
                 done += n > 0 ? (uint64_t)n : 0;
         }
         return (int64_t)done;
+}
+
+/* Where behind DONE the source's next data (or hole) begin, END at the latest; or -errno. */
+static int64_t next_extent(const struct disk_req *r, uint64_t done, uint64_t end, int whence)
+{
+        off_t at = lseek(r->from_fd, (off_t)(r->from_offset + done), whence);
+
+        if (at < 0)
+                return errno == ENXIO ? (int64_t)end : -errno; /* nothing but a hole up to the source's end */
+        return (uint64_t)at - r->from_offset < end ? (int64_t)((uint64_t)at - r->from_offset) : (int64_t)end;
+}
+
+/* A hole of the source: the target has one there too, or nothing yet. */
+static int64_t make_hole(const struct disk_req *r, uint64_t done, uint64_t end)
+{
+        struct disk_req hole = { .fd = r->fd, .offset = r->offset + done, .span = end - done };
+        struct stat target;
+        int64_t result;
+
+        if (fstat(r->fd, &target) < 0)
+                return -errno;
+        if (done == end || (uint64_t)target.st_size <= hole.offset)
+                return 0;
+        result = change_extents(&hole, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+        if (result == -EOPNOTSUPP) {
+                result = copy_by_hand(r, done, end);
+                return result < 0 ? result : 0;
+        }
+        return result;
+}
+
+/* A hole at the end gave the target no length. One byte does: a cut could take away what others write now. */
+static int64_t reach(int fd, uint64_t end)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if ((uint64_t)st.st_size >= end)
+                return 0;
+        return pwrite(fd, "", 1, (off_t)end - 1) < 0 ? -errno : 0;
+}
+
+/* Holes stay holes: neither time nor room for what is not there. */
+static int64_t copy(const struct disk_req *r)
+{
+        struct stat source;
+        uint64_t end = r->span, done = 0;
+        int64_t result = 0;
+
+        if (fstat(r->from_fd, &source) < 0)
+                return -errno;
+        if ((uint64_t)source.st_size <= r->from_offset)
+                return 0;
+        if ((uint64_t)source.st_size - r->from_offset < end)
+                end = (uint64_t)source.st_size - r->from_offset;
+        while (done < end) {
+                int64_t data = next_extent(r, done, end, SEEK_DATA);
+                int64_t hole = data < 0 ? data : next_extent(r, (uint64_t)data, end, SEEK_HOLE);
+
+                result = hole < 0 ? hole : make_hole(r, done, (uint64_t)data);
+                if (result == 0)
+                        result = copy_data(r, (uint64_t)data, (uint64_t)hole);
+                if (result < 0)
+                        return result;
+                done = (uint64_t)result;
+                if (result < hole)
+                        break; /* somebody cuts the source */
+        }
+        result = reach(r->fd, r->offset + done);
+        return result < 0 ? result : (int64_t)done;
 }
 
 static int64_t clone_range(const struct disk_req *r)

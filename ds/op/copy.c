@@ -160,6 +160,8 @@ static enum nfsstat4 at_gate(struct compound *c, struct copy_wait *w)
         w->end = stripe_object_size(to, w->to.index, a->offset + a->count);
         if (end - begin != w->end - w->begin)
                 return finish(w, NFS4ERR_INVAL);
+        if (c->opnum == OP_COPY && end - begin > CTL_COPY_MAX)
+                return finish(w, NFS4ERR_INVAL); /* it would hold up who waits for this object */
         if (w->from.object == w->to.object && begin < w->end && w->begin < end)
                 return finish(w, NFS4ERR_INVAL); /* it would copy what it has just written, without end */
         return begin == end ? finish(w, NFS4_OK) : move(c, w, begin);

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mds/pnfs/copier.h"
 
+#include <ctl.h>
+
 enum {
-        AT_ONCE = 16 << 20, /* bytes that one data server copies at a time */
         THROUGH_US = 1 << 20,
         PAUSE_MS = 200,
         PATIENCE_SECONDS = 30, /* for a data server that is away */
 };
+
+/* So that each data server has CTL_COPY_MAX bytes of it at most: of whole stripes all have the same. */
+static uint64_t piece_of(const struct inode *file)
+{
+        uint64_t rows = CTL_COPY_MAX / file->unit;
+
+        return rows > 0 ? rows * file->unit * file->width : CTL_COPY_MAX;
+}
 
 /* The data servers have both; or the piece goes through us. */
 static enum nfsstat4 start_piece(struct copier *k, const struct inode *source, const struct inode *file,
@@ -16,7 +25,7 @@ static enum nfsstat4 start_piece(struct copier *k, const struct inode *source, c
 
         if (proxy_can_copy(k->io.mds, source, from, file, to)) {
                 k->step = COPIER_COPIES;
-                k->piece = (uint64_t)AT_ONCE * file->width;
+                k->piece = piece_of(file);
                 if (k->piece > left)
                         k->piece = left;
                 return proxy_copy(&k->io, source, from, file, to, k->piece, false);

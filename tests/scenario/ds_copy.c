@@ -147,6 +147,8 @@ static void its_part_of_the_range_is_copied(void **state)
         has_unit(0, 2);
         assert_int_equal(copy(OP_COPY, UNIT, UNIT, UNIT), NFS4_OK);    /* nothing of it is here */
         assert_int_equal(copy(OP_COPY, 0, UNIT, UNIT), NFS4ERR_INVAL); /* one is here, the other not */
+        assert_int_equal(copy(OP_COPY, 0, 0, 2ull * CTL_COPY_MAX), NFS4_OK);
+        assert_int_equal(copy(OP_COPY, 0, 0, 2ull * CTL_COPY_MAX + UNIT), NFS4ERR_INVAL);
         assert_int_equal(copy(OP_COPY, 0, 0, UINT64_MAX), NFS4ERR_INVAL);
         assert_int_equal(copy(OP_COPY, INT64_MAX, 0, 1), NFS4ERR_INVAL);
 }

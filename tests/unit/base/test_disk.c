@@ -456,6 +456,44 @@ static void only_memory_is_served_in_place(void **state)
         loop_free(loop);
 }
 
+/* Of a GiB with a page in its middle, into a file that has pages where the other has none. */
+static void a_copy_leaves_holes(void **state)
+{
+        enum { PAGE = 4096, MIDDLE = 512 << 20, LONG = 1 << 30 };
+        static char data[PAGE], got[PAGE], zeros[PAGE];
+        struct disk_req r = { .op = DISK_COPY, .offset = PAGE, .span = 2ull * LONG };
+        struct stat st;
+
+        NEEDS_DISK();
+        memset(data, 7, PAGE);
+        r.from_fd = (int)open_file("sparse", O_CREAT | O_RDWR);
+        r.fd = (int)open_file("target", O_CREAT | O_RDWR);
+        assert_int_equal(write_at(r.from_fd, data, PAGE, MIDDLE), PAGE);
+        assert_int_equal(truncate_file(r.from_fd, LONG), 0);
+        for (int i = 0; i < 4; i++)
+                assert_int_equal(write_at(r.fd, data, PAGE, (uint64_t)i * PAGE), PAGE);
+        assert_int_equal(perform(&r), LONG);
+
+        assert_int_equal(fstat(r.fd, &st), 0);
+        assert_int_equal(st.st_size, LONG + PAGE);
+        assert_true(st.st_blocks < 2048); /* of 512 bytes: nothing of what is not there */
+        assert_int_equal(read_at(r.fd, got, PAGE, MIDDLE + PAGE), PAGE);
+        assert_memory_equal(got, data, PAGE);
+        assert_int_equal(read_at(r.fd, got, PAGE, 0), PAGE); /* before the range */
+        assert_memory_equal(got, data, PAGE);
+        for (int i = 1; i < 4; i++) {
+                assert_int_equal(read_at(r.fd, got, PAGE, (uint64_t)i * PAGE), PAGE);
+                assert_memory_equal(got, zeros, PAGE);
+        }
+
+        r.from_offset = LONG - PAGE; /* what of it there is */
+        assert_int_equal(perform(&r), PAGE);
+        r.from_offset = LONG;
+        assert_int_equal(perform(&r), 0);
+        disk->ops->close_fd(disk, r.fd);
+        disk->ops->close_fd(disk, r.from_fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest behaviours[] = {
         TEST(a_file_from_birth_to_death),   TEST(a_read_is_short_only_at_the_end),
@@ -463,6 +501,7 @@ static const struct CMUnitTest behaviours[] = {
         TEST(a_full_file_system_is_enospc), TEST(directories_are_made_and_listed),
         TEST(a_thousand_at_a_time),         TEST(a_chain_of_requests),
         TEST(large_transfers_are_whole),    TEST(what_is_cached_is_read_at_once),
+        TEST(a_copy_leaves_holes),
 };
 
 int main(void)
