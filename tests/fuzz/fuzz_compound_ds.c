@@ -7,7 +7,7 @@
 
 #include "tests/lab/ds_lab.h"
 
-enum { COMPOUNDS = 16, WAIT_MS = 8000 };
+enum { COMPOUNDS = 16, WAIT_MS = 50000 /* of who gets what guests leave */ };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
