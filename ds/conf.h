@@ -21,7 +21,7 @@ struct ds_conf {
         struct conf_path cluster_key_file;
         uint8_t cluster_key[CONF_KEY_BYTES];
         int io;                 /* enum ds_io */
-        uint64_t reserve_bytes; /* with less space free no new files are placed here */
+        uint64_t reserve_bytes; /* with less space free no new files are placed here; 0: see ds/space.h */
         uint64_t fd_cache;      /* open objects */
         uint64_t loops;         /* 0: one a processor */
         int log_level;          /* enum log_level */

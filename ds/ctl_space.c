@@ -8,6 +8,7 @@
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
 #include "ds/io.h"
+#include "ds/space.h"
 
 enum { STEP = 256 << 20 /* bytes at a time: on tmpfs nobody else is served meanwhile */ };
 
@@ -117,11 +118,10 @@ static void changed(struct disk_req *disk)
 /* What cannot succeed is not begun: the disk would be full then. */
 static bool has_room(struct ctl_request *r, uint64_t allocated)
 {
-        struct disk *disk = r->ds->workers[0]->disk;
-        uint64_t total, available;
+        uint64_t total, left;
 
-        return disk->ops->space(disk, &total, &available) < 0 ||
-               end_of(r) - begin_of(r) <= available + allocated;
+        return space_for_data(r->ds->workers[0], &total, &left) < 0 ||
+               end_of(r) - begin_of(r) <= left + allocated;
 }
 
 static ctl_status prepare(struct ctl_request *r)

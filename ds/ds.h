@@ -47,6 +47,7 @@ struct worker {
         bool has_thread;
         struct bufpool *pool;
         struct disk *disk;
+        uint64_t room; /* space.h: bytes to use before the disk is asked again */
         struct objects objects;
         struct fence_table fences;
         struct inflight inflight,

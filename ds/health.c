@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "ds/ctl_client.h"
+#include "ds/space.h"
 
 enum { FAILING_SECONDS = 60 }; /* an EIO is told for so long */
 
@@ -42,15 +43,15 @@ const char *ds_health(const struct ds *ds)
 ctl_space ds_space(struct ds *ds)
 {
         const struct worker *w = ds->workers[0];
-        uint64_t total = 0, free_bytes = 0, made = 0, removed = atomic_load(&ds->counts.removed.value);
+        uint64_t total = 0, left = 0, made = 0, removed = atomic_load(&ds->counts.removed.value);
 
-        w->disk->ops->space(w->disk, &total, &free_bytes);
+        space_for_data(w, &total, &left);
         for (uint32_t i = 0; i < ds->worker_count; i++)
                 made += atomic_load(&ds->workers[i]->objects.created);
         made += ds->objects_at_start;
         return (ctl_space){ .total = total,
-                            .free = free_bytes,
-                            .used = total - free_bytes,
+                            .free = left,
+                            .used = total - left,
                             .objects = made > removed ? made - removed : 0 };
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "ds/io.h"
+#include "ds/space.h"
 #include "nfs4/codec.h"
 #include "nfs4/ops.h"
 
@@ -164,6 +165,8 @@ static enum nfsstat4 at_gate(struct compound *c, struct copy_wait *w)
                 return finish(w, NFS4ERR_INVAL); /* it would hold up who waits for this object */
         if (w->from.object == w->to.object && begin < w->end && w->begin < end)
                 return finish(w, NFS4ERR_INVAL); /* it would copy what it has just written, without end */
+        if (!space_take_beyond(w->to.worker, w->to.object->size, w->begin, w->end))
+                return finish(w, NFS4ERR_NOSPC);
         return begin == end ? finish(w, NFS4_OK) : move(c, w, begin);
 }
 

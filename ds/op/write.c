@@ -13,7 +13,10 @@
  * else's sync. The payload goes to the disk from the record in which it came. A handle that was given for
  * reading is refused with ACCESS, which makes the client drop that layout.
  */
+#include <errno.h>
+
 #include "ds/io.h"
+#include "ds/space.h"
 #include "ds/tier/gate.h"
 #include "ds/tier/room.h"
 #include "nfs4/codec.h"
@@ -130,15 +133,19 @@ static enum nfsstat4 start_pushing(struct write_wait *w)
         return io_push(&w->io, &w->push, w->io.object->size);
 }
 
+/* From the gate once more when there is room. */
+static enum nfsstat4 not_written(struct compound *c, struct write_wait *w, int error)
+{
+        enum nfsstat4 status = room_wait(&w->io, error, &w->roomless_ns);
+
+        w->step = AT_GATE;
+        return status == NFS4_WAIT ? status : finish(c, status);
+}
+
 static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
 {
-        enum nfsstat4 status;
-
-        if (w->disk.result < 0) {
-                w->step = AT_GATE;
-                status = room_wait(&w->io, (int)w->disk.result, &w->roomless_ns);
-                return status == NFS4_WAIT ? status : finish(c, status);
-        }
+        if (w->disk.result < 0)
+                return not_written(c, w, (int)w->disk.result);
         if (OP_ARGS(c, struct write_args)->stable == UNSTABLE4)
                 return finish(c, io_told(w->told));
         metric_add(&w->io.worker->counts.sync_writes, 1);
@@ -165,11 +172,18 @@ static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
 static enum nfsstat4 at_gate(struct compound *c, struct write_wait *w)
 {
         const struct write_args *a = OP_ARGS(c, struct write_args);
+        uint64_t at = stripe_object_offset(io_stripe(&c->fh), a->offset);
         enum nfsstat4 status = io_gate(&w->io, a->offset, a->data.length, IO_WRITE);
 
         if (status == NFS4_WAIT)
                 return status;
-        return status == NFS4_OK ? start_writing(c, w) : finish(c, status);
+        if (status != NFS4_OK)
+                return finish(c, status);
+        if (space_take_beyond(w->io.worker, w->io.object->size, at, at + a->data.length))
+                return start_writing(c, w);
+        if (w->io.hold)
+                tier_written(&w->io, false);
+        return not_written(c, w, -ENOSPC);
 }
 
 static enum nfsstat4 execute(struct compound *c)

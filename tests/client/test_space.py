@@ -1,12 +1,15 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""fallocate, holes punched into a file, lseek's SEEK_DATA and SEEK_HOLE, and cp by the servers, on striped files."""
+"""fallocate, holes punched into a file, lseek's SEEK_DATA and SEEK_HOLE, and cp by the servers, on striped files; a disk that is full."""
+import contextlib
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from checks import MIB, check_pattern, equal, note, ok, write_pattern  # noqa: E402
 from lab import Lab  # noqa: E402
+from proc import run, wait_until  # noqa: E402
 from tap import main  # noqa: E402
 
 LIMIT_SECONDS = 120
@@ -61,4 +64,38 @@ def test_holes_and_room():
         ok(two.mountstats().count("SEEK") >= 3, "and SEEK")
 
 
-main(test_holes_and_room)
+@contextlib.contextmanager
+def small_disk(mib):
+    with tempfile.TemporaryDirectory() as folder:
+        run("mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", folder)
+        try:
+            yield folder
+        finally:
+            run("umount", folder)
+
+
+def available(client):
+    """In KiB."""
+    return int(client.run("df --output=avail n | tail -n 1"))
+
+
+def test_full_disk():
+    """The metadata server's store is on it too."""
+    with small_disk(192) as disk, Lab(data_servers=2, clients=1, folder=disk) as lab:
+        client, = lab.clients
+        client.mount()
+        fill = "dd if=/dev/zero of=n/%s bs=1M conv=fsync status=none 2>&1 | head -n 1; stat -c %%s n/%s"
+        said = client.run(fill % ("f", "f"), timeout=LIMIT_SECONDS)
+        made = int(said.split()[-1])
+        ok("No space left on device" in said and made > 100 * MIB, "who fills the disk is told so", said)
+        wait_until("df says so too", lambda: available(client) < 2048)
+        ok(client.status("dd if=/dev/zero of=n/f bs=1M count=8 conv=fsync,notrunc status=none") == 0, "what is there can be written over")
+        note(f"the metadata server: {lab.server.health('mds')}")  # it looks at its disk now
+        client.run("rm n/f")
+        equal(client.run("ls n"), "", "what is there can be removed")
+        wait_until("the room comes back", lambda: available(client) > made // 1024)
+        again = client.run(fill % ("g", "g"), timeout=LIMIT_SECONDS)
+        ok(abs(int(again.split()[-1]) - made) < 8 * MIB, "and there is as much room as before", again)
+
+
+main(test_holes_and_room, test_full_disk)

@@ -165,6 +165,33 @@ static void below_the_reserve_it_says_full(void **state)
         assert_true(ds_lab_wait(&lab, is_full, NULL, 20000));
 }
 
+/* A disk of 64 MiB, of which 4 are kept back. */
+static void the_last_room_is_not_for_data(void **state)
+{
+        static char data[LAB_UNIT];
+        struct fh fh = lab_fh(&client);
+        uint32_t used = 0;
+        enum nfsstat4 status;
+
+        (void)state;
+        lab.conf.reserve_bytes = LAB_UNIT;
+        do {
+                fh.fileid += used % MEMORY_FILE_MAX == 0;
+                status = lab_write(&client, &fh, used % MEMORY_FILE_MAX, data, LAB_UNIT, UNSTABLE4, NULL);
+                used += LAB_UNIT;
+        } while (status == NFS4_OK);
+        assert_int_equal(status, NFS4ERR_NOSPC);
+        assert_in_range(used, MEMORY_FILES_MAX / 16 * 15 - LAB_UNIT, MEMORY_FILES_MAX / 16 * 15);
+        assert_true(ds_lab_wait(&lab, is_full, NULL, 20000));
+        assert_int_equal(lab_write(&client, &fh, 0, "y", 1, FILE_SYNC4, NULL), NFS4_OK); /* no longer */
+        fh.fileid++;
+        assert_int_equal(lab_space(&lab, &fh, CTL_ALLOCATE, 0, LAB_UNIT), CTL_NOSPC);
+        fh.fileid--;
+        assert_int_equal(lab_remove(&lab, &fh), CTL_OK);
+        fh.fileid++;
+        assert_int_equal(lab_write(&client, &fh, 0, "x", 1, FILE_SYNC4, NULL), NFS4_OK);
+}
+
 static void room_that_there_is_not_or_cannot_be_had(void **state)
 {
         static const struct {
@@ -196,7 +223,7 @@ static void room_that_there_is_not_or_cannot_be_had(void **state)
 
 int main(void)
 {
-        static struct ds_lab_conf fault = { .fault = true };
+        static struct ds_lab_conf fault = { .fault = true }, memory = { .virtual_time = true };
         const struct CMUnitTest tests[] = {
                 TEST(a_full_disk_is_nospc, fault),
                 TEST(a_bad_medium_takes_the_layout_and_the_mds_hears_of_it, fault),
@@ -206,6 +233,7 @@ int main(void)
                 TEST(room_that_there_is_not_or_cannot_be_had, fault),
                 TEST(a_store_that_fails_while_it_stops_keeps_it_from_nothing, fault),
                 TEST(below_the_reserve_it_says_full, fault),
+                TEST(the_last_room_is_not_for_data, memory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

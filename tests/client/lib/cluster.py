@@ -107,6 +107,10 @@ class Nacre:
     def metrics(self, name):
         return stats.scrape_unix(os.path.join(self.folder, "run", f"{name}.sock"))
 
+    def health(self, name):
+        """What /healthz says."""
+        return stats.get_unix(os.path.join(self.folder, "run", f"{name}.sock"), "/healthz")[1].strip()
+
     def operations(self, op, name="mds"):
         """How often the daemon executed an NFSv4 operation (`read`, `layoutget`, …), by its own count."""
         return int(self.metrics(name)["nacre_nfs_operations_total"].get(f'op="{op}"', 0))

@@ -68,17 +68,23 @@ def parse_metrics(text):
     return found
 
 
-def scrape_unix(path, timeout=5):
-    """GET /metrics over a unix socket."""
+def get_unix(path, what, timeout=5):
+    """GET WHAT over a unix socket: status line and body."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(timeout)
         s.connect(path)
-        s.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        s.sendall(f"GET {what} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         answer = b"".join(iter(lambda: s.recv(65536), b""))
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if b" 200 " not in head.split(b"\r\n")[0]:
-        raise ValueError(f"{path}: {head[:100]!r}")
-    return parse_metrics(body.decode())
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    return head.split("\r\n")[0], body
+
+
+def scrape_unix(path):
+    """GET /metrics over a unix socket."""
+    status, body = get_unix(path, "/metrics")
+    if " 200 " not in status:
+        raise ValueError(f"{path}: {status}")
+    return parse_metrics(body)
 
 
 def cpu_seconds(pids):
