@@ -12,9 +12,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
-from bucket import Bucket  # noqa: E402
+from bucket import Bucket, sums_seen  # noqa: E402
 from checks import MIB, equal, note, ok  # noqa: E402
-from lab import SCRATCH, Lab, LabError  # noqa: E402
+from lab import SCRATCH, Lab  # noqa: E402
 from proc import wait_until  # noqa: E402
 from tap import LONG, main  # noqa: E402
 
@@ -72,20 +72,6 @@ def sums(folder):
     return found
 
 
-def parse(text):
-    return {line[34:]: line[:32] for line in text.splitlines()}
-
-
-def seen_by(client):
-    client.drop_caches()
-    return parse(client.run(f"cd {WHERE}; find . -type f -printf '%P\\0' | xargs -0 -P 8 -n 50 md5sum", PATIENCE))
-
-
-def in_the_bucket(bucket):
-    """As rclone reads them."""
-    return parse(bucket.rclone("hashsum", "MD5", "--download", "--checkers", "8", f"s:{bucket.name}/p", timeout=PATIENCE))
-
-
 def same(seen, wanted, what):
     differ = [name for name in sorted(seen.keys() | wanted.keys()) if seen.get(name) != wanted.get(name)]
     ok(not differ, f"{len(wanted)} files: {what}", f"{len(differ)} differ: {differ[:10]}")
@@ -123,7 +109,7 @@ def test_bucket():
         client.read_ahead()
         equal(int(client.run(f"find {WHERE} -type f | wc -l", PATIENCE)), SMALL + BIG, "all names")
         watch.tell("names")
-        same(seen_by(client), sums(folder), "what is read is the source")
+        same(sums_seen(client, WHERE, PATIENCE), sums(folder), "what is read is the source")
         watch.tell("read, all of it cold")
         note(f"{releases(lab)} were released meanwhile, the disks are full by {used(lab)} %")
         change(client, folder)
@@ -131,14 +117,14 @@ def test_bucket():
         wait_until("all is in S3", lambda: bucket.pending() == 0, PATIENCE, 0.5)
         watch.tell("exported")
         wanted = sums(folder)
-        same(in_the_bucket(bucket), wanted, "what rclone reads is what was written")
+        same(bucket.sums("p", PATIENCE), wanted, "what rclone reads is what was written")
         watch.tell("rclone has read it")
         wait_until("room is made", lambda: max(used(lab)) < HIGH, PATIENCE, 0.5)
         ok(releases(lab) > 0, f"files are released by themselves above {HIGH} %")
         watch.tell(f"{releases(lab)} releases in all, the disks are full by {used(lab)} %")
-        same(seen_by(client), wanted, "read again they are the same")
+        same(sums_seen(client, WHERE, PATIENCE), wanted, "read again they are the same")
         watch.tell("read again")
-        same(in_the_bucket(bucket), wanted, "and still are in the bucket")
+        same(bucket.sums("p", PATIENCE), wanted, "and still are in the bucket")
         equal(bucket.pending(), 0, "nothing was sent again")
         client.umount()
         lab.server.down()

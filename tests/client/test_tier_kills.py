@@ -12,9 +12,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
-from bucket import Bucket  # noqa: E402
+from bucket import Bucket, sums_seen  # noqa: E402
 from checks import KIB, MIB, equal, note, ok  # noqa: E402
-from lab import Lab, LabError  # noqa: E402
+from lab import Lab  # noqa: E402
 from load import seed  # noqa: E402
 from proc import wait_until  # noqa: E402
 from tap import LONG, main  # noqa: E402
@@ -110,32 +110,14 @@ def kill_and_restart(lab, dice):
     return names
 
 
-def in_the_bucket(bucket):
-    """As rclone reads it; an object may go between its listing and its GET, then it is asked again."""
-    for left in reversed(range(10)):
-        try:
-            lines = bucket.rclone("hashsum", "MD5", "--download", f"s:{bucket.name}/p").splitlines()
-        except LabError as error:
-            if not left or "NoSuchKey" not in str(error):
-                raise
-            continue
-        return {line[34:]: line[:32] for line in lines}
-
-
-def seen_by(client):
-    client.drop_caches()
-    lines = client.run(f"cd {WHERE}; find . -type f -printf '%P\\0' | xargs -0 -r md5sum", 300).splitlines()
-    return {line[34:]: line[:32] for line in lines}
-
-
 def torn(bucket, truth):
-    return {name: value for name, value in in_the_bucket(bucket).items() if value not in truth.ever.get(name, ())}
+    return {name: value for name, value in bucket.sums("p").items() if value not in truth.ever.get(name, ())}
 
 
 def look_at_all(bucket, client, truth, count):
     wait_until("all is in S3", lambda: bucket.pending() == 0, 90, 0.2)
-    equal(differences(in_the_bucket(bucket), truth.now), {}, f"after {count} kills the bucket has {len(truth.now)} objects, each its file")
-    equal(differences(seen_by(client), truth.now), {}, "and the client reads the same")
+    equal(differences(bucket.sums("p"), truth.now), {}, f"after {count} kills the bucket has {len(truth.now)} objects, each its file")
+    equal(differences(sums_seen(client, WHERE), truth.now), {}, "and the client reads the same")
 
 
 def differences(seen, wanted):

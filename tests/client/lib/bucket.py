@@ -12,6 +12,17 @@ sys.path.append(os.path.join(TREE, "tests", "s3"))
 from others import environment  # noqa: E402
 
 
+def sums_of(text):
+    """{name: sum} of what md5sum and rclone print."""
+    return {line[34:]: line[:32] for line in text.splitlines()}
+
+
+def sums_seen(client, folder, timeout=300):
+    """MD5 of each file below FOLDER as CLIENT reads it now."""
+    client.drop_caches()
+    return sums_of(client.run(f"cd {folder}; find . -type f -printf '%P\\0' | xargs -0 -r -P 8 -n 50 md5sum", timeout))
+
+
 class Bucket:
     """STORE: rgw or swift, inside the network of LAB, or on this machine's loopback. DISK_GIB: rgw keeps its objects on a disk of that
     size, not in memory. rclone() and aws() run beside it; link() makes it a repo of the lab's cluster."""
@@ -67,6 +78,15 @@ class Bucket:
         settings = {"endpoint": self.endpoint, "region": self.region, "credentials_file": self.keys(self.lab.server.folder), **options}
         words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         self.lab.server.command("repo", "add", path, f"s3://{self.name}/{prefix}", "--name", name, *words, "--dir", self.lab.server.folder)
+
+    def sums(self, prefix, timeout=300):
+        """MD5 of each object below PREFIX as rclone reads it; one may go between its listing and its GET, then all are asked again."""
+        for left in reversed(range(10)):
+            try:
+                return sums_of(self.rclone("hashsum", "MD5", "--download", "--checkers", "8", f"s:{self.name}/{prefix}", timeout=timeout))
+            except LabError as error:
+                if not left or "NoSuchKey" not in str(error):
+                    raise
 
     def pending(self):
         """How many files and deletions S3 does not have yet."""
