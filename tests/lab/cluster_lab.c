@@ -16,37 +16,9 @@ static const char exports[] = "exports:\n  - path: /\n    rules:\n      - client
 
 /* --- the loop */
 
-static void look(struct turn_hook *hook)
-{
-        struct cluster_lab *lab = CONTAINER(hook, struct cluster_lab, watch);
-
-        if (!lab->until || !lab->until(lab->until_arg))
-                return;
-        lab->met = true;
-        lab->until = NULL;
-        loop_stop(lab->loop);
-}
-
-static void give_up(struct timer *t)
-{
-        struct cluster_lab *lab = CONTAINER(t, struct cluster_lab, limit);
-
-        lab->until = NULL;
-        loop_stop(lab->loop);
-}
-
 bool cluster_lab_wait(struct cluster_lab *lab, bool (*condition)(void *arg), void *arg, uint32_t ms)
 {
-        if (condition(arg))
-                return true;
-        lab->until = condition;
-        lab->until_arg = arg;
-        lab->met = false;
-        lab->limit.fire = give_up;
-        timer_start(lab->env, &lab->limit, ms * 1000000ull);
-        loop_run(lab->loop);
-        timer_stop(&lab->limit);
-        return lab->met;
+        return loop_wait_for(&lab->wait, condition, arg, ms);
 }
 
 /* --- servers */
@@ -127,8 +99,7 @@ void cluster_lab_start(struct cluster_lab *lab, uint32_t ds_count)
         log_open("lab", getenv("LAB_LOG") ? LOG_DEBUG : LOG_ERROR);
         lab->loop = loop_new();
         lab->env = loop_env(lab->loop);
-        lab->watch.fn = look;
-        loop_at_turn_end(lab->loop, &lab->watch);
+        loop_wait_init(&lab->wait, lab->loop);
         strcpy(lab->dir, "/tmp/cluster_lab.XXXXXX");
         CHECK(mkdtemp(lab->dir) != NULL);
         lab->mds_addr = own_address();
@@ -174,7 +145,7 @@ void cluster_lab_stop(struct cluster_lab *lab)
         mds_stop(lab->mds);
         cluster_lab_wait(lab, never, NULL, 1); /* the last word of the store's thread */
         mds_conf_free(&lab->mds_conf);
-        list_remove(&lab->watch.node);
+        loop_wait_end(&lab->wait);
         loop_free(lab->loop);
         snprintf(command, sizeof(command), "rm -rf %s", lab->dir);
         CHECK(system(command) == 0);

@@ -7,6 +7,7 @@
 #include "ds/ds.h"
 #include "mds/mds.h"
 #include "nfs4/peer.h"
+#include "tests/lab/loop_wait.h"
 
 enum { CLUSTER_MAX_DS = 4, CLUSTER_OPS = 4096, CLUSTER_REPLY = 4096 };
 
@@ -23,11 +24,7 @@ struct cluster_lab {
         struct bufpool *pool;            /* the client's */
         struct rpc_program callbacks[2]; /* none, unless the test sets the first before the start */
         struct rpc_server *rpc;
-        struct turn_hook watch;
-        bool (*until)(void *arg);
-        void *until_arg;
-        struct timer limit;
-        bool met;
+        struct loop_wait wait;
 };
 
 /* With DS_COUNT data servers, all of them joined. Aborts when something fails. */

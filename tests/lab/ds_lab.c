@@ -19,39 +19,12 @@ enum { WAIT_MS = 20000, CALL_SECONDS = 60 };
 
 /* --- the loop */
 
-static void look(struct turn_hook *hook)
-{
-        struct ds_lab *lab = CONTAINER(hook, struct ds_lab, watch);
-
-        if (!lab->until || !lab->until(lab->until_arg))
-                return;
-        lab->met = true;
-        lab->until = NULL;
-        loop_stop(lab->loop);
-}
-
-static void give_up(struct timer *t)
-{
-        struct ds_lab *lab = CONTAINER(t, struct ds_lab, limit);
-
-        lab->until = NULL;
-        loop_stop(lab->loop);
-}
-
 bool ds_lab_wait(struct ds_lab *lab, bool (*condition)(void *arg), void *arg, uint32_t ms)
 {
         if (condition(arg))
                 return true;
-        if (!lab->loop)
-                return virtual_env_run_until(&lab->v, ms * 1000000ull, condition, arg);
-        lab->until = condition;
-        lab->until_arg = arg;
-        lab->met = false;
-        lab->limit.fire = give_up;
-        timer_start(lab->env, &lab->limit, ms * 1000000ull);
-        loop_run(lab->loop);
-        timer_stop(&lab->limit);
-        return lab->met;
+        return lab->loop ? loop_wait_for(&lab->wait, condition, arg, ms)
+                         : virtual_env_run_until(&lab->v, ms * 1000000ull, condition, arg);
 }
 
 static bool never(void *arg)
@@ -212,8 +185,7 @@ static void start_real(struct ds_lab *lab)
 {
         lab->loop = loop_new();
         lab->env = loop_env(lab->loop);
-        lab->watch.fn = look;
-        loop_at_turn_end(lab->loop, &lab->watch);
+        loop_wait_init(&lab->wait, lab->loop);
         strcpy(lab->dir, "/tmp/ds_lab.XXXXXX");
         CHECK(mkdtemp(lab->dir) != NULL && asprintf(&lab->store, "%s/store", lab->dir) > 0);
         lab->mds_addr = own_address();
@@ -247,7 +219,7 @@ static void stop_real(struct ds_lab *lab)
 {
         CLEANUP_FREE char *command = NULL;
 
-        list_remove(&lab->watch.node);
+        loop_wait_end(&lab->wait);
         loop_free(lab->loop);
         CHECK(asprintf(&command, "rm -rf %s", lab->dir) > 0 && system(command) == 0);
 }

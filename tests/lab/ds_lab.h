@@ -10,6 +10,7 @@
 #include "nfs4/peer.h"
 #include "tests/lab/fake_mds.h"
 #include "tests/lab/fault_disk.h"
+#include "tests/lab/loop_wait.h"
 #include "tests/lab/memory_disk.h"
 #include "tests/lab/s3_model.h"
 #include "tests/lab/virtual_env.h"
@@ -48,11 +49,7 @@ struct ds_lab {
         struct bufpool *pool; /* the clients' */
         struct rpc_program no_programs[1];
         struct rpc_server *rpc;
-        struct turn_hook watch;
-        bool (*until)(void *arg);
-        void *until_arg;
-        struct timer limit;
-        bool met;
+        struct loop_wait wait;
 };
 
 /* Starts the MDS (unless no_mds) and the data server and waits until it has joined. Aborts when something

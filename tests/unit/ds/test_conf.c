@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "ds/conf.h"
+#include "tests/lab/example.h"
 
 #define NEEDED "listen: 192.0.2.9\nmds: 192.0.2.1\nname: d1\nstore: /s\ncluster_key: /k\n"
 
@@ -99,36 +100,16 @@ static void test_missing_key_file(void **state)
         unlink(path);
 }
 
-/* Beside this source file: docs/examples. */
-static FILE *open_example(void)
-{
-        char path[512];
-        int length = (int)(strrchr(__FILE__, '/') - __FILE__);
-
-        snprintf(path, sizeof path, "%.*s/../../../docs/examples/ds.yaml", length, __FILE__);
-        return fopen(path, "r");
-}
-
 /* The example that people copy must load, also with every commented default switched on. */
 static void test_example(void **state)
 {
-        CLEANUP_FILE FILE *in = open_example();
-        char text[8192], *hash;
+        CLEANUP_FREE char *text = example_text("ds.yaml");
         struct ds_conf c;
-        size_t length;
 
         (void)state;
-        assert_non_null(in);
-        length = fread(text, 1, sizeof text - 1, in);
-        text[length] = '\0';
         assert_int_equal(load(text, &c), 0);
         ds_conf_free(&c);
-        for (hash = text; (hash = strchr(hash, '#')); hash++)
-                if (hash[1] != ' ' && (hash == text || hash[-1] == '\n'))
-                        *hash = ' ';
-        for (hash = text; (hash = strstr(hash, "\n ")); hash++)
-                if (hash[2] != ' ')
-                        memmove(hash + 1, hash + 2, strlen(hash + 1));
+        example_switch_on(text);
         if (load(text, &c) < 0)
                 fail_msg("%s", error);
         ds_conf_free(&c);

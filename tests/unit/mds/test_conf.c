@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mds/conf.h"
+#include "tests/lab/example.h"
 
 #define NEEDED "store: /s\ncluster_key: /k\nexports: /e\n"
 
@@ -170,36 +171,16 @@ static void test_named_files(void **state)
         rmdir(dir);
 }
 
-/* Beside this source file: docs/examples. */
-static FILE *open_example(void)
-{
-        char path[512];
-        int length = (int)(strrchr(__FILE__, '/') - __FILE__);
-
-        snprintf(path, sizeof path, "%.*s/../../../docs/examples/mds.yaml", length, __FILE__);
-        return fopen(path, "r");
-}
-
 /* The example that people copy must load, also with every commented default switched on. */
 static void test_example(void **state)
 {
-        CLEANUP_FILE FILE *in = open_example();
-        char text[8192], *hash;
+        CLEANUP_FREE char *text = example_text("mds.yaml");
         struct mds_conf c;
-        size_t length;
 
         (void)state;
-        assert_non_null(in);
-        length = fread(text, 1, sizeof text - 1, in);
-        text[length] = '\0';
         assert_int_equal(load(text, &c), 0);
         mds_conf_free(&c);
-        for (hash = text; (hash = strchr(hash, '#')); hash++)
-                if (hash[1] != ' ' && (hash == text || hash[-1] == '\n'))
-                        *hash = ' ';
-        for (hash = text; (hash = strstr(hash, "\n ")); hash++)
-                if (hash[2] != ' ')
-                        memmove(hash + 1, hash + 2, strlen(hash + 1));
+        example_switch_on(text);
         if (load(text, &c) < 0)
                 fail_msg("%s", error);
         mds_conf_free(&c);

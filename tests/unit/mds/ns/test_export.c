@@ -371,13 +371,10 @@ static void test_pseudo_ids_do_not_move(void **state)
 
 static void test_example(void **state)
 {
-        char path[512];
         struct exports *set;
 
         (void)state;
-        snprintf(path, sizeof path, "%.*s/../../../../docs/examples/exports.yaml",
-                 (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__);
-        if (exports_load(path, &set, error, sizeof error) < 0)
+        if (exports_load(NACRE_SOURCE_DIR "/docs/examples/exports.yaml", &set, error, sizeof error) < 0)
                 fail_msg("%s", error);
         assert_int_equal(set->count, 2);
         assert_int_equal(set->items[0].rule_count, 2);

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "mds/tier/repo_conf.h"
+#include "tests/lab/example.h"
 
 #define NEEDED "path: /data/train\nurl: s3://bucket/a/b\nendpoint: http://127.0.0.1:7480\n"
 
@@ -59,15 +60,11 @@ static void defaults(void **state)
  * of these switched on. */
 static void the_example_is_complete(void **state)
 {
-        CLEANUP_FILE FILE *in = fopen(NACRE_SOURCE_DIR "/docs/examples/repos.d/train.yaml", "r");
-        char text[8192], line[128], *hash;
+        CLEANUP_FREE char *text = example_text("repos.d/train.yaml");
         struct repo_conf c;
-        size_t length;
+        char line[128];
 
         (void)state;
-        assert_non_null(in);
-        length = fread(text, 1, sizeof text - 1, in);
-        text[length] = '\0';
         for (const struct conf_field *f = repo_conf_fields; f->key; f++) {
                 snprintf(line, sizeof line, "\n%s%s: %s", f->required ? "" : "#", f->key,
                          f->fallback ? f->fallback : "");
@@ -76,9 +73,7 @@ static void the_example_is_complete(void **state)
                 if (!strstr(text, line))
                         fail_msg("not in the example:%s", line);
         }
-        for (hash = strstr(text, "\n#"); hash; hash = strstr(hash + 1, "\n#"))
-                if (hash[2] != ' ')
-                        hash[1] = '\n';
+        example_switch_on(text);
         if (load(text, &c) < 0)
                 fail_msg("%s", error);
         repo_conf_free(&c);
