@@ -193,7 +193,6 @@ static void taken(struct hello *h)
 {
         struct ctl_client *c = CONTAINER(h, struct ctl_client, taking);
         const ctl_hello_ok *ok = &h->res.ctl_hello_res_u.ok;
-        bool forget = ok->mds_boot != c->mds_boot;
 
         if (h->problem[0] != '\0')
                 ctl_client_reset(c, h->problem);
@@ -216,7 +215,7 @@ static void taken(struct hello *h)
         log_info("joined", "server_id=%u mds_boot=%u floor=%u fences=%u", ok->server_id, ok->mds_boot,
                  ok->floor, ok->fences.fences_len);
         hello_forget(h);
-        pusher_go(&c->ds->pusher, forget);
+        pusher_go(&c->ds->pusher);
         asker_go(&c->ds->asker);
         tier_asker_go(&c->ds->tier->asker);
         trust_extend(&c->ds->trust, c->hello_sent_ns, c->trust_ms);

@@ -55,8 +55,6 @@ static void answer(struct ctl_request *r)
 
                 size->settled = size->status != CTL_IO && size->status != CTL_INVAL &&
                                 !((r->marks[i / 64] | r->settle.touched[i / 64]) >> i % 64 & 1);
-                if (size->settled)
-                        pusher_settled(&r->ds->pusher, a->objects.objects_val[i].fileid);
         }
         pusher_unwatch(&r->settle);
         ctl_serve_answer(r, (xdrproc_t)xdr_ctl_getsizes_res, &res);

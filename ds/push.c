@@ -19,21 +19,9 @@ void push_send(struct worker *w, struct push *p)
         worker_post(w, w->ds->workers[0], &p->msg);
 }
 
-/* --- on worker 0: what the MDS holds for dirty */
+/* --- on worker 0 */
 
-struct known {
-        struct hnode node;
-        uint64_t fileid;
-};
-
-static struct known *find_known(const struct pusher *p, uint64_t fileid)
-{
-        HASHTAB_FOR_EACH(node, &p->known, hash_u64(fileid))
-                if (CONTAINER(node, struct known, node)->fileid == fileid)
-                        return CONTAINER(node, struct known, node);
-        return NULL;
-}
-
+/* An announcement leaves. */
 static void touch_settles(struct pusher *p, uint64_t fileid)
 {
         LIST_FOR_EACH(node, &p->settles) {
@@ -46,50 +34,6 @@ static void touch_settles(struct pusher *p, uint64_t fileid)
         }
 }
 
-/* An announcement leaves. */
-static void note_dirty(struct pusher *p, uint64_t fileid)
-{
-        struct known *k = find_known(p, fileid);
-
-        touch_settles(p, fileid);
-        if (k)
-                return;
-        k = slab_get(&p->known_slab);
-        if (!k) {
-                p->known_overflow = true;
-                return;
-        }
-        k->fileid = fileid;
-        hashtab_insert(&p->known, &k->node, hash_u64(fileid));
-}
-
-static void forget(struct pusher *p, struct known *k)
-{
-        hashtab_remove(&p->known, &k->node);
-        slab_put(&p->known_slab, k);
-        if (p->known.count == 0)
-                p->known_overflow = false;
-}
-
-static void forget_all(struct pusher *p)
-{
-        uint32_t bucket = 0;
-
-        for (struct hnode *node = hashtab_walk(&p->known, &bucket, NULL), *next; node; node = next) {
-                next = hashtab_walk(&p->known, &bucket, node);
-                forget(p, CONTAINER(node, struct known, node));
-        }
-        p->known_overflow = false;
-}
-
-void pusher_settled(struct pusher *p, uint64_t fileid)
-{
-        struct known *k = find_known(p, fileid);
-
-        if (k)
-                forget(p, k);
-}
-
 void pusher_watch(struct pusher *p, struct settle *s)
 {
         list_push(&p->settles, &s->node);
@@ -99,8 +43,6 @@ void pusher_unwatch(struct settle *s)
 {
         list_remove(&s->node);
 }
-
-/* --- on worker 0: the calls */
 
 struct push_call {
         struct rpc_req rpc;
@@ -185,7 +127,7 @@ static uint32_t fill(struct pusher *pusher, struct push_call *call)
                 struct push *p = CONTAINER(list_pop(&pusher->queue), struct push, node);
 
                 if (p->dirty)
-                        note_dirty(pusher, p->fileid);
+                        touch_settles(pusher, p->fileid);
                 call->files[count++] = (ctl_push){
                         .fileid = p->fileid,
                         .generation = p->generation,
@@ -193,7 +135,7 @@ static uint32_t fill(struct pusher *pusher, struct push_call *call)
                         .size = p->size,
                         .mtime_ns = p->mtime_ns,
                         .used = p->used,
-                        .dirty = p->dirty || pusher->known_overflow || find_known(pusher, p->fileid) != NULL,
+                        .dirty = p->dirty,
                 };
                 list_push(&call->pushes, &p->node);
         }
@@ -235,11 +177,9 @@ void pusher_shorten(struct pusher *p, uint64_t fileid, uint64_t size)
                 shorten(&p->calls[i].pushes, fileid, size);
 }
 
-void pusher_go(struct pusher *p, bool forget_what_is_known)
+void pusher_go(struct pusher *p)
 {
         p->giving_up = false;
-        if (forget_what_is_known)
-                forget_all(p);
         env_defer(p->ds->env, &p->flush);
 }
 
@@ -261,9 +201,8 @@ bool pusher_init(struct pusher *p, struct ds *ds)
         list_init(&p->queue);
         list_init(&p->idle_calls);
         list_init(&p->settles);
-        slab_init(&p->known_slab, sizeof(struct known), PUSH_KNOWN_MAX);
         p->calls = calloc(PUSH_CALLS, sizeof(*p->calls));
-        if (!p->calls || !hashtab_init(&p->known, 1024))
+        if (!p->calls)
                 return false;
         for (uint32_t i = 0; i < PUSH_CALLS; i++) {
                 p->calls[i].pusher = p;
@@ -276,7 +215,5 @@ bool pusher_init(struct pusher *p, struct ds *ds)
 void pusher_destroy(struct pusher *p)
 {
         list_remove(&p->flush.node);
-        hashtab_destroy(&p->known);
-        slab_destroy(&p->known_slab);
         free(p->calls);
 }

@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Telling the MDS what was written (CTL_PUSH), so that its sizes are right without asking:
  *
- * - FILE_SYNC4: size and mtime are pushed and made durable there before the WRITE is answered. The size is
- *   that of the whole object, so a push also covers what a data server before us (the same store) did not get
- *   to tell. From the second such WRITE to an object on, its file is announced instead, once, as for
- *   UNSTABLE4: files that are synced again and again cost no message each (op/write.c).
+ * - FILE_SYNC4: size and mtime are pushed and made durable there before the WRITE is answered. From the
+ * second such WRITE to an object on, its file is announced instead, once, as for UNSTABLE4: files that are
+ * synced again and again cost no message each (op/write.c).
  * - UNSTABLE4: before the first one under a layout epoch is answered, the file is announced as dirty; the MDS
  *   then asks (CTL_GETSIZES) before any answer that depends on size. Later ones cost nothing.
  * - COMMIT pushes nothing. Of the correct ways this is the cheapest: the LAYOUTCOMMIT that follows brings the
  *   size, and when it is lost the mark is still there, so the MDS asks. The mark goes only when the MDS has
- *   asked and nothing was under way ("settled"), never by a push: a push of an announced file says dirty
- *   again.
+ *   asked and nothing was under way ("settled"), never by a push: what a worker pushes is what it knows
+ *   itself, and it may have waited for a connection since.
  *
- * What is announced is known in two places: each worker notes it in its objects, to announce once, and
- * forgetting it costs one announcement more; worker 0 keeps what the MDS believes, to say dirty rightly. All
- * that waits in one turn goes in one CTL_PUSH, and while PUSH_CALLS of them are under way, what comes
- * gathers. Pushes survive a lost connection. */
+ * Each worker notes in its objects what is announced, to announce once; forgetting it costs one announcement
+ * more. All that waits in one turn goes in one CTL_PUSH, and while PUSH_CALLS of them are under way, what
+ * comes gathers. Pushes survive a lost connection. */
 #pragma once
 
-#include "base/hashtab.h"
 #include "base/loop.h"
-#include "base/slab.h"
 
-enum { PUSH_CALLS = 4, PUSH_KNOWN_MAX = 262144, PUSH_LOST = -1 };
+enum { PUSH_CALLS = 4, PUSH_LOST = -1 };
 
 struct ds;
 struct worker;
@@ -56,21 +52,15 @@ struct pusher { /* worker 0's part */
         struct task flush;
         struct push_call *calls;
         struct list idle_calls, settles;
-        struct hashtab known; /* files that the MDS holds for dirty here */
-        struct slab known_slab;
-        bool known_overflow; /* there are more than `known` tells */
-        bool giving_up;      /* until pusher_go() */
+        bool giving_up; /* until pusher_go() */
 };
 bool pusher_init(struct pusher *p, struct ds *ds);
 void pusher_destroy(struct pusher *p);
-/* There is a connection that said HELLO (again): send what waits. FORGET: the MDS is another one and knows
- * nothing. */
-void pusher_go(struct pusher *p, bool forget);
+/* There is a connection that said HELLO (again): send what waits. */
+void pusher_go(struct pusher *p);
 /* Nobody waits for the answers any more: end all, and what comes, with PUSH_LOST until pusher_go(). */
 void pusher_give_up(struct pusher *p);
 void pusher_watch(struct pusher *p, struct settle *s);
 void pusher_unwatch(struct settle *s);
 /* FILEID was cut to SIZE: what has not been answered yet tells of writes before that. */
 void pusher_shorten(struct pusher *p, uint64_t fileid, uint64_t size);
-/* The MDS was told that FILEID is settled. */
-void pusher_settled(struct pusher *p, uint64_t fileid);

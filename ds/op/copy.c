@@ -62,12 +62,10 @@ static enum nfsstat4 failed(struct copy_wait *w, int error, bool data_lost)
 
 /* --- durable here, then at the MDS */
 
-/* All of the object: the MDS takes what is pushed for what there is, unless it was told that more will come
- * by us, not by who was here before a restart. */
 static enum nfsstat4 start_pushing(struct copy_wait *w)
 {
         w->step = PUSHING;
-        return io_push(&w->to, &w->push, w->end > w->to.object->size ? w->end : w->to.object->size);
+        return io_push(&w->to, &w->push, w->end);
 }
 
 static enum nfsstat4 start_syncing(struct copy_wait *w)

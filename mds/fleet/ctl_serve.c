@@ -291,7 +291,7 @@ static ctl_status take_push(struct mds *mds, struct server *s, const ctl_push *p
                 r = size_extend(mds->sizes, p->fileid, p->generation, s->id, p->size, p->used, seq);
         if (r < 0)
                 return not_pushed(r);
-        return size_mark(mds->sizes, p->fileid, s->id, p->dirty) ? CTL_OK : CTL_REFUSED;
+        return !p->dirty || size_mark(mds->sizes, p->fileid, s->id) ? CTL_OK : CTL_REFUSED;
 }
 
 static void push(struct ctl_request *r)

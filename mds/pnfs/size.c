@@ -77,24 +77,20 @@ bool size_has_data(struct sizes *s, const struct inode *file)
         return file->flags & INODE_DATA || !size_is_current(s, file->fileid);
 }
 
-bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty)
+bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id)
 {
-        struct size_file *f = dirty ? size_file_get(s, fileid) : size_file_find(s, fileid);
+        struct size_file *f = size_file_get(s, fileid);
 
         if (!f)
-                return !dirty;
-        if (dirty && !size_any_dirty(f)) {
+                return false;
+        if (!size_any_dirty(f)) {
                 note_data(s, fileid);
                 archive_written(s->mds, fileid);
         }
-        if (dirty && (!size_bit(f->dirty, server_id) || size_bit(f->settled, server_id)))
+        if (!size_bit(f->dirty, server_id) || size_bit(f->settled, server_id))
                 f->announced = true;
         f->settled[server_id / 64] &= ~(1ull << (server_id % 64));
-        if (dirty)
-                f->dirty[server_id / 64] |= 1ull << (server_id % 64);
-        else
-                f->dirty[server_id / 64] &= ~(1ull << (server_id % 64));
-        put(f);
+        f->dirty[server_id / 64] |= 1ull << (server_id % 64);
         return true;
 }
 

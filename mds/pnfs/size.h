@@ -54,8 +54,9 @@ enum { SIZE_WAIT_AT = 512 };
 enum nfsstat4 size_truncate(struct compound *c, uint64_t fileid, uint64_t size, bool clear_setid);
 enum nfsstat4 size_truncate_result(struct compound *c);
 
-/* From data servers (fleet/ctl_serve.c). False: DIRTY could not be noted, there are too many dirty files. */
-bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id, bool dirty);
+/* A data server has, or may have, more of the file than it told: until it was asked and says that it is
+ * settled. False: that could not be noted, there are too many dirty files. */
+bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id);
 /* A data server has written, and its object takes USED bytes on disk: raise size to at least SIZE and stamp
  * mtime, ctime, change; *ret_seq to wait for. -ENOENT: no such file. */
 int size_extend(struct sizes *s, uint64_t fileid, uint32_t generation, uint32_t server_id, uint64_t size,

@@ -72,7 +72,7 @@ static void mark_if_there(struct sizes *s, uint64_t fileid, const struct server 
 
         if (meta_inode(s->mds->meta, fileid, &inode) == 0 &&
             fleet_file_is_on(s->mds->fleet, inode, server->id))
-                size_mark(s, fileid, server->id, true);
+                size_mark(s, fileid, server->id);
 }
 
 void sizes_server_restarted(struct sizes *s, const struct server *server)

@@ -40,7 +40,7 @@ static void note_unfinished(const struct space *s)
                 const struct server *server = fleet_file_server(mds->fleet, file, i);
 
                 if (server && server->conn)
-                        size_mark(mds->sizes, fileid, server->id, true);
+                        size_mark(mds->sizes, fileid, server->id);
         }
 }
 
@@ -91,7 +91,7 @@ static void changed(void *arg, struct server *server, void *result)
         if (!r) {
                 failed(s, NFS4ERR_DELAY);
                 if (!list_empty(&s->node))
-                        size_mark(mds_of(s->compound)->sizes, s->compound->fh.fileid, server->id, true);
+                        size_mark(mds_of(s->compound)->sizes, s->compound->fh.fileid, server->id);
         } else if (r->status != CTL_OK) {
                 failed(s, translate(r->status));
         } else if (r->ctl_used_res_u.used > INT64_MAX / FLEET_MAX) {

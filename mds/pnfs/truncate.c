@@ -75,7 +75,7 @@ static void note_unfinished(struct size_file *f)
                 return; /* removed */
         for (uint32_t id = 0; id <= FLEET_MAX; id++)
                 if (size_bit(f->cut, id))
-                        size_mark(f->sizes, f->fileid, id, true);
+                        size_mark(f->sizes, f->fileid, id);
 }
 
 static void cut_finish(struct task *task)

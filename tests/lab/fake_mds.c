@@ -102,7 +102,7 @@ static void answer_push(struct fake_mds *m, struct fake_request *r)
                 if (!m->quiet_log)
                         m->pushes[m->push_count++] = *p;
                 statuses[i] = f->gone ? CTL_NOENT : m->push_status;
-                f->dirty = p->dirty;
+                f->dirty |= p->dirty;
                 if (p->size > f->size)
                         f->size = p->size;
         }

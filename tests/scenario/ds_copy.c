@@ -205,20 +205,6 @@ static void what_the_disk_says_is_told(void **state)
         assert_int_equal(copy(OP_COPY, 0, 0, UNIT), NFS4_OK);
 }
 
-/* What is pushed is what there is, for an MDS that was told of a longer object by who was here before. */
-static void a_copy_into_the_middle_tells_the_whole_size(void **state)
-{
-        const ctl_push *push;
-
-        (void)state;
-        write_unit(&from, 0);
-        write_unit(&to, 2);
-        assert_int_equal(copy(OP_COPY, 0, 0, UNIT), NFS4_OK);
-        assert_true(fake_pushes(&lab.mds, OTHER_FILE, &push) > 0);
-        assert_int_equal(push->size, 3 * UNIT);
-        assert_false(push->dirty);
-}
-
 static void a_cut_waits_for_a_copy_under_way(void **state)
 {
         struct copy k = { .opnum = OP_COPY, .count = UNIT };
@@ -255,7 +241,6 @@ int main(void)
                 TEST(only_the_mds_may_ask),
                 TEST(a_fence_is_one_for_copies_too),
                 TEST(what_the_disk_says_is_told),
-                TEST(a_copy_into_the_middle_tells_the_whole_size),
                 TEST(a_cut_waits_for_a_copy_under_way),
         };
 

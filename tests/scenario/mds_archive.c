@@ -188,7 +188,7 @@ static void what_data_servers_announce_is_asked_for(void **state)
                                        .settled = true,
                                        .size = 3000,
                                        .mtime_ns = env_wall(&a.lab.v.env) };
-        size_mark(a.lab.mds.sizes, fileid, a.lab.ds[1].server->id, true);
+        size_mark(a.lab.mds.sizes, fileid, a.lab.ds[1].server->id);
         assert_true(archive_is_pending(&a.lab.mds, fileid));
         seconds(7);
         assert_int_equal(bucket_find(&a.bucket, "f")->size, 3000);

@@ -74,7 +74,7 @@ static struct lab_object *start_flushing(void)
 
         assert_int_equal(user_layoutget(&u, &f, &held.delegated, &layout), NFS4_OK);
         *object = (struct lab_object){ .fileid = at.fileid, .there = true };
-        size_mark(lab.mds.sizes, at.fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, at.fileid, lab.ds[1].server->id);
         assert_int_equal(user_open(&other, &root, "f", &r), NFS4ERR_DELAY);
         assert_int_equal(u.back.opnum, OP_CB_RECALL);
         return object;

@@ -200,7 +200,7 @@ static void data_that_are_on_their_way_do_not_undo_them(void **state)
                                        .settled = true,
                                        .size = 5000,
                                        .mtime_ns = env_wall(&lab.v.env) };
-        size_mark(lab.mds.sizes, at.fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, at.fileid, lab.ds[1].server->id);
         assert_int_equal(return_with(at.atime, mtime), NFS4_OK);
         assert_int_equal(attrs(&other).size, 5000);
         assert_int_equal(attrs(&other).mtime, mtime);
@@ -266,7 +266,7 @@ static void what_it_says_counts_more_than_the_data_servers(void **state)
         *object = (struct lab_object){
                 .fileid = at.fileid, .there = true, .size = 5000, .mtime_ns = env_wall(&lab.v.env)
         };
-        size_mark(lab.mds.sizes, at.fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, at.fileid, lab.ds[1].server->id);
         assert_int_equal(attrs(&other).mtime, at.mtime + 10 * MS);
         assert_int_equal(return_with(at.atime, at.mtime + 10 * MS), NFS4_OK);
         assert_int_equal(attrs(&other).mtime, at.mtime + 10 * MS);

@@ -150,10 +150,12 @@ static void not_with_a_create_a_cut_a_write_or_a_deny(void **state)
 static void not_while_somebody_writes(void **state)
 {
         struct user_open w = USER_OPEN();
+        struct user_attrs a;
         struct stateid layout;
         bool present;
 
         (void)state;
+        lab_ds_object(&lab.ds[1], fileid)->settled = true;
         assert_int_equal(user_open(&other, &root, "f", &w), NFS4_OK);
         assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION);
         assert_int_equal(user_layoutget(&other, &f, &w.stateid, &layout), NFS4_OK);
@@ -162,10 +164,10 @@ static void not_while_somebody_writes(void **state)
         assert_int_equal(user_layoutreturn(&other, &f, &layout, &present), NFS4_OK);
         assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION); /* until its handles are fenced */
         lab.ds[1].deaf = CTL_GETSIZES;
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id);
         assert_refused(USER_OPEN(.access = READ), "f", WND4_CONTENTION); /* who knows its size? */
         lab.ds[1].deaf = 0;
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, false);
+        assert_int_equal(user_getattr(&u, &f, &a), NFS4_OK);
         hold();
 }
 

@@ -185,7 +185,7 @@ static void a_file_with_data_keeps_its_shape(void **state)
         assert_int_equal(user_getattr(&su, &o.fh, &a), NFS4_OK);
         *lab_ds_object(&lab.ds[1], a.fileid) =
                 (struct lab_object){ .fileid = a.fileid, .there = true, .size = 10, .settled = true };
-        size_mark(lab.mds.sizes, a.fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, a.fileid, lab.ds[1].server->id);
         assert_int_equal(set(&o.fh, "unit=2M"), NFS4ERR_PERM); /* only the data server knows of it */
         assert_int_equal(user_getattr(&su, &o.fh, &a), NFS4_OK);
         assert_int_equal(set(&o.fh, "unit=2M"), NFS4ERR_PERM);
@@ -239,7 +239,7 @@ static void data_that_comes_meanwhile_wins(void **state)
         assert_false(user_ended(&su));
         *lab_ds_object(&lab.ds[1], a.fileid) =
                 (struct lab_object){ .fileid = a.fileid, .there = true, .size = 10, .settled = true };
-        size_mark(lab.mds.sizes, a.fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, a.fileid, lab.ds[1].server->id);
         lab.ds[1].deaf = 0;
         while (lab.ds[1].unanswered_count > 0)
                 call_reply(lab.ds[1].unanswered[--lab.ds[1].unanswered_count]);

@@ -374,6 +374,20 @@ static void a_size_that_cannot_be_is_no_answer(void **state)
         assert_int_equal(size_of_file(), 77);
 }
 
+/* What is pushed may be less than what there is: another worker wrote more, or it waited for a connection. */
+static void a_push_takes_no_announcement_back(void **state)
+{
+        ctl_push announced = { .fileid = fileid, .generation = generation, .dirty = true };
+        ctl_push pushed = { .fileid = fileid, .generation = generation, .size = 1000 };
+
+        (void)state;
+        ds.intercept = on_call;
+        assert_int_equal(push(&ds, announced), CTL_OK);
+        assert_int_equal(push(&ds, pushed), CTL_OK);
+        assert_int_equal(stat_with(1, (ctl_size){ .size = 77000, .settled = true }), NFS4_OK);
+        assert_int_equal(size_of_file(), 77000);
+}
+
 /* A data server that does not answer costs the client a while, not for ever. */
 static void one_that_does_not_answer(void **state)
 {
@@ -475,6 +489,7 @@ int main(void)
                 TEST(a_push_that_makes_no_sense_changes_nothing),
                 TEST(a_push_that_the_store_refuses_is_not_of_a_file_that_is_gone),
                 TEST(a_size_that_cannot_be_is_no_answer),
+                TEST(a_push_takes_no_announcement_back),
                 TEST(one_that_does_not_answer),
                 TEST(who_says_nothing_is_closed),
                 TEST(who_speaks_without_the_key_is_closed),

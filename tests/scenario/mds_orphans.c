@@ -38,7 +38,7 @@ static int setup(void **state)
         assert_int_equal(user_getattr(&u, &o.fh, &attrs), NFS4_OK);
         *lab_ds_object(&lab.ds[0], attrs.fileid) =
                 (struct lab_object){ attrs.fileid, .there = true, .settled = true };
-        size_mark(lab.mds.sizes, attrs.fileid, lab.ds[0].server->id, true);
+        size_mark(lab.mds.sizes, attrs.fileid, lab.ds[0].server->id);
         return 0;
 }
 

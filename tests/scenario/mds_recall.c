@@ -43,7 +43,7 @@ static int setup(void **state)
         *lab_ds_object(&lab.ds[1], fileid) = (struct lab_object){
                 .fileid = fileid, .there = true, .size = 3 << 20, .used = 1 << 20, .settled = true
         };
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id);
         return 0;
 }
 

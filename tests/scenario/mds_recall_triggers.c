@@ -51,7 +51,7 @@ static int setup(void **state)
         assert_int_equal(user_open(&other, &root, "f", &theirs), NFS4_OK);
         assert_int_equal(user_layoutget(&other, &o.fh, &theirs.stateid, &their_layout), NFS4_OK);
         assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
-        size_mark(lab.mds.sizes, a.fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, a.fileid, lab.ds[1].server->id);
         return 0;
 }
 

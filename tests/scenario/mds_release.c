@@ -172,10 +172,10 @@ static void what_was_written_and_not_told_is_seen(void **state)
 
         (void)state;
         assert_int_equal(user_layoutget(&alice, &file.fh, &file.stateid, &layout), NFS4_OK);
-        assert_true(size_mark(lab.mds.sizes, inode()->fileid, ds->server->id, true));
+        assert_true(size_mark(lab.mds.sizes, inode()->fileid, ds->server->id));
         lab_ds_object(ds, inode()->fileid)->mtime_ns = 4711;
         says("exists dirty");
-        assert_true(size_mark(lab.mds.sizes, inode()->fileid, ds->server->id, true));
+        assert_true(size_mark(lab.mds.sizes, inode()->fileid, ds->server->id));
         assert_int_equal(verb(&alice, "release"), NFS4ERR_PERM);
         assert_false(inode()->flags & INODE_COLD);
         assert_int_equal(releases(), 0);

@@ -43,7 +43,7 @@ static int setup(void **state)
                                                                   .used = 1 << 20,
                                                                   .mtime_ns = env_wall(&lab.v.env),
                                                                   .settled = false };
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id);
         return 0;
 }
 
@@ -398,8 +398,8 @@ static void the_rest_of_a_setattr_follows_the_cut(void **state)
         bitmap_set(&set.mask, FATTR4_TIME_MODIFY_SET);
         lab_ds_object(&lab.ds[1], fileid)->settled = true;
         lab_ds_object(&lab.ds[1], fileid)->mtime_ns = 0;
+        assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
         assert_int_equal(user_setattr(&u, &o.fh, &o.stateid, &set), NFS4_OK);
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, false);
         assert_int_equal(user_getattr(&u, &o.fh, &a), NFS4_OK);
         assert_int_equal(a.size, 7);
         assert_int_equal(a.mode, 0600);

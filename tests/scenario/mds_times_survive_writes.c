@@ -42,7 +42,7 @@ static int setup(void **state)
         *object = (struct lab_object){
                 .fileid = fileid, .there = true, .size = 5000, .mtime_ns = env_wall(&lab.v.env)
         };
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id);
         mds_lab_run_ms(&lab, 100);
         return 0;
 }
@@ -118,7 +118,7 @@ static void a_later_announcement_moves_it(void **state)
         assert_int_equal(attrs().mtime, 5);
         write_more();
         assert_int_equal(attrs().mtime, 5); /* nobody has said anything yet: a write is answered after that */
-        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id, true);
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id);
         assert_true(attrs().mtime > 1000000000);
 }
 
