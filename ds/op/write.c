@@ -119,9 +119,11 @@ static enum nfsstat4 start_writing(struct compound *c, struct write_wait *w)
         disk_submit(w->io.worker->disk, &w->disk);
         w->quiet = a->stable != UNSTABLE4 && w->io.object->pushed && !(c->fh.flags & FH_PROXY);
         w->announce.done = on_announced;
-        if ((a->stable == UNSTABLE4 || w->quiet) &&
-            !announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
-                w->pending++;
+        if (a->stable == UNSTABLE4 || w->quiet) {
+                w->pending++; /* it may be answered from inside */
+                if (announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce))
+                        w->pending--;
+        }
         return NFS4_WAIT;
 }
 
