@@ -14,6 +14,6 @@ struct announce { /* a WRITE that waits for its file to be announced */
         uint32_t epoch;
         void (*done)(struct announce *, int status);
 };
-/* True: O is announced for EPOCH. False: A->done() runs later, or has run because nobody can be told; O must be
- * held until then. */
+/* True: O is announced for EPOCH. False: A->done() runs later, or has run because nobody can be told; O must
+ * be held until then. */
 bool announce(struct worker *w, struct object *o, uint32_t epoch, struct announce *a);

@@ -33,11 +33,12 @@ struct write_res {
         uint32_t count, committed;
         uint64_t verifier;
 };
-enum step { AT_GATE, WRITING, SYNCING, PUSHING };
+enum step { AT_GATE, WRITING, SYNCING, PUSHING, GIVING_UP };
 struct write_wait {
         struct io io; /* first */
         enum step step;
-        uint32_t pending;     /* in WRITING: the disk, and perhaps the announcement */
+        uint32_t pending;     /* in WRITING: the disk, and perhaps the announcement; in GIVING_UP: that */
+        enum nfsstat4 failed; /* in GIVING_UP: the answer */
         uint64_t roomless_ns; /* it has been waiting for room since then; 0: never */
         int told;             /* what the MDS said to the announcement: a ctl_status, or PUSH_LOST */
         bool quiet;           /* FILE_SYNC4 without a push: the MDS knows that it must ask */
@@ -127,12 +128,17 @@ static enum nfsstat4 start_writing(struct compound *c, struct write_wait *w)
         return NFS4_WAIT;
 }
 
-/* --- FILE_SYNC4: durable here, then at the MDS */
+/* --- when it fails */
 
-static enum nfsstat4 start_pushing(struct write_wait *w)
+/* There is an object now, perhaps a new one: the MDS must know, or it stays when the file is removed. */
+static enum nfsstat4 give_up(struct compound *c, struct write_wait *w, enum nfsstat4 status)
 {
-        w->step = PUSHING;
-        return io_push(&w->io, &w->push, w->io.object->size);
+        w->step = GIVING_UP;
+        w->failed = status;
+        w->pending = 1;
+        w->announce.done = on_announced;
+        return announce(w->io.worker, w->io.object, c->fh.epoch, &w->announce) ? finish(c, status)
+                                                                               : NFS4_WAIT;
 }
 
 /* From the gate once more when there is room. */
@@ -141,7 +147,15 @@ static enum nfsstat4 not_written(struct compound *c, struct write_wait *w, int e
         enum nfsstat4 status = room_wait(&w->io, error, &w->roomless_ns);
 
         w->step = AT_GATE;
-        return status == NFS4_WAIT ? status : finish(c, status);
+        return status == NFS4_WAIT ? status : give_up(c, w, status);
+}
+
+/* --- FILE_SYNC4: durable here, then at the MDS */
+
+static enum nfsstat4 start_pushing(struct write_wait *w)
+{
+        w->step = PUSHING;
+        return io_push(&w->io, &w->push, w->io.object->size);
 }
 
 static enum nfsstat4 have_written(struct compound *c, struct write_wait *w)
@@ -165,7 +179,7 @@ static enum nfsstat4 have_pushed(struct compound *c, struct write_wait *w)
 static enum nfsstat4 have_synced(struct compound *c, struct write_wait *w)
 {
         if (w->sync.error)
-                return finish(c, io_disk_error(&w->io, w->sync.error, true));
+                return give_up(c, w, io_disk_error(&w->io, w->sync.error, true));
         if (OP_RES(c, struct write_res)->verifier != atomic_load(&w->io.worker->ds->write_verifier))
                 return finish(c, NFS4ERR_PNFS_NO_LAYOUT);
         return w->quiet ? finish(c, io_told(w->told)) : start_pushing(w);
@@ -217,6 +231,7 @@ static enum nfsstat4 resume(struct compound *c)
         case WRITING: return have_written(c, w);
         case SYNCING: return have_synced(c, w);
         case PUSHING: return have_pushed(c, w);
+        case GIVING_UP: return finish(c, w->failed);
         }
         return NFS4ERR_SERVERFAULT;
 }

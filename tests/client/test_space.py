@@ -79,23 +79,31 @@ def available(client):
     return int(client.run("df --output=avail n | tail -n 1"))
 
 
+def stored(lab):
+    return sum(used for _, used in lab.server.stored_bytes())
+
+
+def fill(client, name):
+    return client.run(f"dd if=/dev/zero of=n/{name} bs=1M conv=fsync status=none 2>&1 | head -n 1", timeout=LIMIT_SECONDS)
+
+
 def test_full_disk():
     """The metadata server's store is on it too."""
     with small_disk(192) as disk, Lab(data_servers=2, clients=1, folder=disk) as lab:
         client, = lab.clients
         client.mount()
-        fill = "dd if=/dev/zero of=n/%s bs=1M conv=fsync status=none 2>&1 | head -n 1; stat -c %%s n/%s"
-        said = client.run(fill % ("f", "f"), timeout=LIMIT_SECONDS)
-        made = int(said.split()[-1])
-        ok("No space left on device" in said and made > 100 * MIB, "who fills the disk is told so", said)
+        said, made = fill(client, "f"), stored(lab)
+        ok("No space left on device" in said and made > 100 * MIB, "who fills the disk is told so", (said, made))
         wait_until("df says so too", lambda: available(client) < 2048)
         ok(client.status("dd if=/dev/zero of=n/f bs=1M count=8 conv=fsync,notrunc status=none") == 0, "what is there can be written over")
         note(f"the metadata server: {lab.server.health('mds')}")  # it looks at its disk now
-        client.run("rm n/f")
+        ok(client.status("dd if=/dev/zero of=n/new bs=8K count=1 oflag=sync 2>/dev/null") != 0, "what is new has no room")
+        client.run("rm n/*")
         equal(client.run("ls n"), "", "what is there can be removed")
-        wait_until("the room comes back", lambda: available(client) > made // 1024)
-        again = client.run(fill % ("g", "g"), timeout=LIMIT_SECONDS)
-        ok(abs(int(again.split()[-1]) - made) < 8 * MIB, "and there is as much room as before", again)
+        wait_until("all of it goes", lambda: stored(lab) < MIB)
+        wait_until("df says so", lambda: available(client) > made // 1024)
+        said, again = fill(client, "g"), stored(lab)
+        ok("No space left on device" in said and abs(again - made) < 8 * MIB, "and there is as much room as before", (said, made, again))
 
 
 main(test_holes_and_room, test_full_disk)

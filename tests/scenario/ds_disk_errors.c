@@ -58,8 +58,13 @@ static enum nfsstat4 write_with(int error)
 
 static void a_full_disk_is_nospc(void **state)
 {
+        const ctl_push *push;
+
         (void)state;
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, &push), 0);
         assert_int_equal(write_with(-ENOSPC), NFS4ERR_NOSPC);
+        assert_int_equal(fake_pushes(&lab.mds, LAB_FILE, &push), 1);
+        assert_true(push->dirty); /* of the empty object: it is to go with the file */
         assert_int_equal(write_with(-EDQUOT), NFS4ERR_DQUOT);
         assert_int_equal(write_with(-EFBIG), NFS4ERR_FBIG);
         assert_int_equal(write_with(-ENOMEM), NFS4ERR_BAD_STATEID);
