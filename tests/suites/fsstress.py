@@ -9,7 +9,7 @@ STRESS_SECONDS = 600
 AFTERWARDS_SECONDS = 3600  # to look at it all, and to remove it: thousands of files, each of a layout or two
 SHARED = "$SUITE/ltp/fsstress -d $HERE/{folder} -p 2 -l 0 -n 1000 -s {seed} --duration={seconds} >/tmp/{folder}.log 2>&1 & pids=\"$pids $!\"\n"
 WAIT = "failed=0; for pid in $pids; do wait $pid || failed=$?; done; cat /tmp/*.log | tail -5; exit $failed\n"
-TREE = "find . -printf '%P %y %m %U %G %s %n %l\\n' | sort | sha256sum; find . -type f -print0 | sort -z | xargs -0r head -q -c 1M | sha256sum"  # sparse: tens of GB
+TREE = "echo 3 >/proc/sys/vm/drop_caches; find . | wc -l; find . -printf '%P %y %m %U %G %s %n %l\\n' | sort | sha256sum; find . -type f -print0 | sort -z | xargs -0r head -q -c 1M | sha256sum"  # sparse: tens of GB
 RUNS = guests.RUNS
 
 
@@ -24,10 +24,20 @@ def stress(place, seconds, seed):
     return result("stress", all(status == 0 for status, _ in ends), ends)
 
 
+def told(server):
+    """Say how much the storm was."""
+    if server.kind == "nacre":
+        done = {op: server.operations(op) for op in ("open", "create", "remove", "rename", "setattr", "layoutget")}
+        done["write"] = sum(server.operations("write", name) for name in server.names)
+        stored = sum(used for _, used in server.stored_bytes())
+        print(f"#  operations: {done}; {stored >> 20} MiB stored", flush=True)
+
+
 def afterwards(lab, place):
     """What must be true when the storm is over."""
-    seen = [place.lab.clients[i].run(f"echo 3 >/proc/sys/vm/drop_caches; cd n/here; {TREE}", AFTERWARDS_SECONDS) for i in range(place.count)]
-    yield result("same-tree", len(set(seen)) == 1, seen)
+    seen = place.parallel([TREE] * place.count, AFTERWARDS_SECONDS)
+    print(f"#  {seen[0][1].split()[:1]} names, read by each client", flush=True)
+    yield result("same-tree", seen[0][0] == 0 and len(set(seen)) == 1, seen)
     ends = place.parallel(["rm -rf $HERE/* && ls -A $HERE"], AFTERWARDS_SECONDS)
     yield result("remove", ends == [(0, "")], ends)
     consoles = "".join(client.console() for client in lab.clients)
@@ -58,4 +68,5 @@ def results(suite, run, chosen):
     with guests.place(run, suite, ["ltp/fsstress"], 2) as place:
         yield stress(place, seconds, seed)
         if place.lab:
+            told(place.lab.server)
             yield from afterwards(place.lab, place)
