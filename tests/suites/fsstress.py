@@ -36,7 +36,7 @@ def told(server):
 def afterwards(lab, place):
     """What must be true when the storm is over."""
     seen = place.parallel([TREE] * place.count, AFTERWARDS_SECONDS)
-    print(f"#  {seen[0][1].split()[:1]} names, read by each client", flush=True)
+    print(f"#  {seen[0][1].partition(chr(10))[0]} names, read by each client", flush=True)
     yield result("same-tree", seen[0][0] == 0 and len(set(seen)) == 1, seen)
     ends = place.parallel(["rm -rf $HERE/* && ls -A $HERE"], AFTERWARDS_SECONDS)
     yield result("remove", ends == [(0, "")], ends)
