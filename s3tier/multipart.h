@@ -58,13 +58,15 @@ struct s3_part_list {
 /* LIST->next = 0: from the first. */
 void s3_upload_parts(struct s3 *s3, struct s3_part_list *list, const char *key, const char *upload_id);
 
-/* The uploads that were begun under the bucket's prefix and neither completed nor aborted, page by page. */
+/* The uploads that were begun under the bucket's prefix and neither completed nor aborted, by key, page by
+ * page. */
 struct s3_upload {
         char key[S3_KEY_BYTES], upload_id[S3_UPLOAD_ID_BYTES];
         uint64_t initiated_ns;
 };
 struct s3_upload_list {
         struct s3_call call;
+        const char *prefix; /* of the keys, behind the bucket's; NULL: all */
         void (*upload)(struct s3_upload_list *, const struct s3_upload *);
         bool more;
         /* private; zero before the first page */

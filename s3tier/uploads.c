@@ -157,16 +157,17 @@ static enum retry_class uploads_finish(struct s3_call *call)
 void s3_uploads(struct s3 *s3, struct s3_upload_list *list)
 {
         struct s3_call *call = &list->call;
-        char marker[2 * S3_KEY_BYTES];
+        char marker[2 * S3_KEY_BYTES], prefix[2 * S3_KEY_BYTES];
 
         list->more = false;
         snprintf(marker, sizeof(marker), "%s%s", s3->conf.prefix, list->key_marker);
+        snprintf(prefix, sizeof(prefix), "%s%s", s3->conf.prefix, list->prefix ? list->prefix : "");
         s3_begin(s3, call, S3_KIND_MULTIPART, HTTP_GET, NULL);
         s3_query(call, "encoding-type", "url");
         if (list->key_marker[0])
                 s3_query(call, "key-marker", marker);
         s3_query_u64(call, "max-uploads", 1000);
-        s3_query(call, "prefix", s3->conf.prefix);
+        s3_query(call, "prefix", prefix);
         if (list->id_marker[0])
                 s3_query(call, "upload-id-marker", list->id_marker);
         s3_query(call, "uploads", "");

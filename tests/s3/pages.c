@@ -150,22 +150,28 @@ static void check_whole(const char *key, size_t bytes)
         free(seen);
 }
 
-static unsigned uploads_told;
+static unsigned uploads_told, others_told;
 static char wanted_id[S3_UPLOAD_ID_BYTES];
+static uint64_t initiated_ns;
 
 static void on_upload(struct s3_upload_list *l, const struct s3_upload *u)
 {
         (void)l;
-        if (strcmp(u->key, "big \xc3\xb6") == 0 && strcmp(u->upload_id, wanted_id) == 0)
+        if (strcmp(u->upload_id, wanted_id) == 0)
                 uploads_told++;
+        else
+                others_told++;
+        initiated_ns = u->initiated_ns;
 }
 
-static unsigned count_uploads(void)
+/* Those that are wanted_id's; how many others there are is in others_told. */
+static unsigned count_uploads_of(const char *prefix)
 {
         static struct s3_upload_list uploads;
 
-        uploads_told = 0;
+        uploads_told = others_told = 0;
         memset(&uploads, 0, sizeof uploads);
+        uploads.prefix = prefix;
         uploads.upload = on_upload;
         do {
                 live_call(&uploads.call);
@@ -173,6 +179,11 @@ static unsigned count_uploads(void)
                 live_ok(&uploads.call);
         } while (uploads.more);
         return uploads_told;
+}
+
+static unsigned count_uploads(void)
+{
+        return count_uploads_of(NULL);
 }
 
 static void test_multipart(void **state)
@@ -247,6 +258,38 @@ static void test_aborted_and_wrong(void **state)
         assert_string_equal(call.result.code, "NoSuchUpload");
 }
 
+/* How an upload whose creation had no answer is found. */
+static void test_an_upload_of_a_key(void **state)
+{
+        char id[S3_UPLOAD_ID_BYTES], longer_id[S3_UPLOAD_ID_BYTES];
+        uint64_t now = env_wall(loop_env(live.loop));
+
+        (void)state;
+        create("lost/a b", id);
+        create("lost/a b longer", longer_id);
+        strcpy(wanted_id, id);
+        assert_int_equal(count_uploads_of("lost/a b"), 1);
+        assert_int_equal(others_told, 1);
+        assert_int_equal(count_uploads_of("lost/a b longer"), 0);
+        assert_int_equal(others_told, 1);
+        assert_true(initiated_ns > now - 60000000000ull && initiated_ns < now + 60000000000ull);
+        parts_told = 0;
+        part_list = (struct s3_part_list){ .part = on_part };
+        live_call(&part_list.call);
+        s3_upload_parts(live.s3, &part_list, "lost/a b", id);
+        live_ok(&part_list.call);
+        assert_int_equal(parts_told, 0);
+        assert_false(part_list.more);
+        s3_upload_abort(live.s3, live_call(&call), "lost/a b", id);
+        live_ok(&call);
+        assert_int_equal(count_uploads_of("lost/"), 0);
+        live_call(&part_list.call);
+        s3_upload_parts(live.s3, &part_list, "lost/a b", id);
+        assert_int_equal(live_wait(&part_list.call), S3_OBJECT_NOT_FOUND);
+        s3_upload_abort(live.s3, live_call(&call), "lost/a b longer", longer_id);
+        live_ok(&call);
+}
+
 static int setup(void **state)
 {
         data = malloc(3 * PART);
@@ -267,6 +310,7 @@ int main(void)
                 cmocka_unit_test(test_multipart),
                 cmocka_unit_test(test_parts_copied_by_the_server),
                 cmocka_unit_test(test_aborted_and_wrong),
+                cmocka_unit_test(test_an_upload_of_a_key),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
