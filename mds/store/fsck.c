@@ -249,6 +249,16 @@ static void on_tomb(struct fsck *f, struct slice key, struct slice value)
                 fsck_problem(f, "record", 'z', "it is damaged");
 }
 
+/* Also of what is gone. */
+static void on_upload(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0, noted;
+        struct upload_record u;
+
+        if (!key_parse_u64_u64(key, 'u', &fileid, &noted) || !upload_decode(value, &u))
+                fsck_problem(f, "upload", fileid, "its record is damaged");
+}
+
 static void on_head(struct fsck *f, struct slice key, struct slice value)
 {
         uint64_t fileid = 0;
@@ -305,6 +315,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'r': on_repo(f, key, value); break;
         case 'q': on_queue(f, key, value); break;
         case 'z': on_tomb(f, key, value); break;
+        case 'u': on_upload(f, key, value); break;
         case 'h': on_head(f, key, value); break;
         case 'j': on_job(f, key, value); break;
         case 'f': on_failure(f, key, value); break;

@@ -62,6 +62,10 @@ struct slice key_queue(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'q', fileid);
 }
+struct slice key_uploads(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'u', fileid);
+}
 struct slice key_head(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'h', fileid);
@@ -103,6 +107,11 @@ struct slice key_dirent(uint8_t *out, uint64_t parent, uint64_t cookie)
 struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie)
 {
         return key_u64_more(out, 'x', fileid, cookie, 8);
+}
+
+struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted)
+{
+        return key_u64_more(out, 'u', fileid, (uint64_t)noted, 8);
 }
 
 struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid)

@@ -14,6 +14,7 @@
  *   r number                      repo: a bucket's prefix linked to a directory
  *   q fileid                      what S3 does not have yet of a file in a repo that exports
  *   z repo key                    an object whose file is gone: to be deleted
+ *   u fileid time                 an upload in parts that may not be over
  *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
  *   j number                      job of the administrator: a verb on a tree, and how far it is
  *   f number fileid               what that job could not do
@@ -136,12 +137,20 @@ enum {
         QUEUE_SENT = 8      /* begun: the bucket may have it, though we have not heard so */
 };
 struct queue_record {
-        int64_t since;          /* of the first change that S3 does not have, ns since 1970 */
-        uint8_t what;           /* QUEUE_*; 0: nothing that S3 has a place for, the change attribute only */
-        uint8_t failed;         /* enum archive_error of the last attempt, 0: none */
-        struct slice key;       /* QUEUE_NAME: of a file, where it shall be; of a directory, where it was */
-        struct slice upload_id; /* of the multipart upload under way; empty: none */
-        struct slice sent_key;  /* QUEUE_SENT: what it goes, or went, to */
+        int64_t since;         /* of the first change that S3 does not have, ns since 1970 */
+        uint8_t what;          /* QUEUE_*; 0: nothing that S3 has a place for, the change attribute only */
+        uint8_t failed;        /* enum archive_error of the last attempt, 0: none */
+        struct slice key;      /* QUEUE_NAME: of a file, where it shall be; of a directory, where it was */
+        struct slice sent_key; /* QUEUE_SENT: what it goes, or went, to */
+};
+
+/* An upload in parts of FILEID (mds/tier/unfinished.h). TIME of its key: when it was noted, ns since 1970. */
+struct upload_record {
+        uint32_t repo, generation;
+        uint64_t change;        /* the content that it is to be of; 0: nobody wants it any more */
+        int64_t until;          /* what was sent for it may arrive until then; 0: later, too */
+        struct slice key;       /* of the object, behind the repo's prefix */
+        struct slice upload_id; /* empty: it is about to be begun, and S3's answer was not heard yet */
 };
 
 /* A name that a listing has brought (mds/tier/heads.h). */
@@ -218,6 +227,8 @@ struct slice key_backing(uint8_t *out, uint64_t fileid);
 struct slice key_repo(uint8_t *out, uint32_t number);
 struct slice key_queue(uint8_t *out, uint64_t fileid);
 struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key);
+struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted);
+struct slice key_uploads(uint8_t *out, uint64_t fileid); /* prefix of all of a file */
 struct slice key_head(uint8_t *out, uint64_t fileid);
 struct slice key_job(uint8_t *out, uint64_t number);
 struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid);
@@ -256,6 +267,8 @@ struct slice queue_encode(uint8_t *out, const struct queue_record *q);
 bool queue_decode(struct slice value, struct queue_record *ret);
 struct slice tomb_encode(uint8_t *out, const struct tomb_record *z);
 bool tomb_decode(struct slice value, struct tomb_record *ret);
+struct slice upload_encode(uint8_t *out, const struct upload_record *u);
+bool upload_decode(struct slice value, struct upload_record *ret);
 struct slice head_encode(uint8_t *out, const struct head_record *h);
 bool head_decode(struct slice value, struct head_record *ret);
 struct slice job_encode(uint8_t *out, const struct job_record *j);

@@ -7,8 +7,9 @@
 enum {
         BACKING_VERSION = 3, /* 1 had no flags, 2 kept nothing */
         REPO_VERSION = 1,
-        QUEUE_VERSION = 1,
-        TOMB_VERSION = 2, /* 1 was over when nothing was there */
+        QUEUE_VERSION = 2, /* 1 had the id of an upload in parts */
+        TOMB_VERSION = 2,  /* 1 was over when nothing was there */
+        UPLOAD_VERSION = 1,
         HEAD_VERSION = 1
 };
 
@@ -82,25 +83,24 @@ struct slice queue_encode(uint8_t *out, const struct queue_record *q)
         uint8_t *at = put(put(out, QUEUE_VERSION, 1), (uint64_t)q->since, 8);
 
         CHECK(q->key.length <= BACKING_KEY_BYTES && q->sent_key.length <= BACKING_KEY_BYTES);
-        CHECK(q->upload_id.length <= UPLOAD_ID_BYTES);
         at = put(put(at, q->what, 1), q->failed, 1);
         at = put_bytes(put(at, q->key.length, 2), q->key.data, q->key.length);
-        at = put_bytes(put(at, q->upload_id.length, 2), q->upload_id.data, q->upload_id.length);
         return written(out, put_bytes(put(at, q->sent_key.length, 2), q->sent_key.data, q->sent_key.length));
 }
 
 bool queue_decode(struct slice value, struct queue_record *ret)
 {
-        struct reader r = read_value(value, QUEUE_VERSION);
+        bool old = value.length > 0 && value.data[0] == 1;
+        struct reader r = read_value(value, old ? 1 : QUEUE_VERSION);
 
         ret->since = (int64_t)take(&r, 8);
         ret->what = (uint8_t)take(&r, 1);
         ret->failed = (uint8_t)take(&r, 1);
         ret->key = take_slice(&r, (uint32_t)take(&r, 2));
-        ret->upload_id = take_slice(&r, (uint32_t)take(&r, 2));
+        if (old)
+                take_slice(&r, (uint32_t)take(&r, 2));
         ret->sent_key = take_slice(&r, (uint32_t)take(&r, 2));
-        return whole(&r) && ret->key.length <= BACKING_KEY_BYTES &&
-               ret->upload_id.length <= UPLOAD_ID_BYTES && ret->sent_key.length <= BACKING_KEY_BYTES;
+        return whole(&r) && ret->key.length <= BACKING_KEY_BYTES && ret->sent_key.length <= BACKING_KEY_BYTES;
 }
 
 struct slice tomb_encode(uint8_t *out, const struct tomb_record *z)
@@ -124,6 +124,30 @@ bool tomb_decode(struct slice value, struct tomb_record *ret)
         ret->fileid = take(&r, 8);
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
         return whole(&r) && ret->etag.length <= BACKING_ETAG_BYTES;
+}
+
+struct slice upload_encode(uint8_t *out, const struct upload_record *u)
+{
+        uint8_t *at = put(put(put(out, UPLOAD_VERSION, 1), u->repo, 4), u->generation, 4);
+
+        CHECK(u->key.length <= BACKING_KEY_BYTES && u->upload_id.length <= UPLOAD_ID_BYTES);
+        at = put(put(at, u->change, 8), (uint64_t)u->until, 8);
+        at = put_bytes(put(at, u->key.length, 2), u->key.data, u->key.length);
+        return written(out,
+                       put_bytes(put(at, u->upload_id.length, 2), u->upload_id.data, u->upload_id.length));
+}
+
+bool upload_decode(struct slice value, struct upload_record *ret)
+{
+        struct reader r = read_value(value, UPLOAD_VERSION);
+
+        ret->repo = (uint32_t)take(&r, 4);
+        ret->generation = (uint32_t)take(&r, 4);
+        ret->change = take(&r, 8);
+        ret->until = (int64_t)take(&r, 8);
+        ret->key = take_slice(&r, (uint32_t)take(&r, 2));
+        ret->upload_id = take_slice(&r, (uint32_t)take(&r, 2));
+        return whole(&r) && ret->key.length <= BACKING_KEY_BYTES && ret->upload_id.length <= UPLOAD_ID_BYTES;
 }
 
 /* --- what S3 has still to be asked about: the name is the rest of the value */

@@ -10,6 +10,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/tier/archive_private.h"
+#include "mds/tier/unfinished.h"
 
 #define PARKED_NS 60000000000ull /* open for writing (its CLOSE comes earlier), a repo that is not there */
 #define PAUSED_NS 5000000000ull
@@ -69,6 +70,7 @@ static void drop(struct job *job)
         uint64_t seq;
 
         queue_delete(t, job->fileid);
+        unfinished_look(job->archiver);
         if (txn_commit(t, &seq) == 0)
                 job_forget(job);
         else
@@ -193,8 +195,11 @@ void send_ended(struct send *s, enum archive_error error, const char *message)
         if (error != ARCHIVE_OK && error != ARCHIVE_AGAIN && message[0])
                 snprintf(s->repo->problem, sizeof(s->repo->problem), "%s: %s", archive_error_name(error),
                          message);
+        if (is_for_good(error))
+                unfinished_give_up(s);
         job->send = NULL;
         a->sending--;
+        unfinished_look(a);
         if (error == ARCHIVE_OK || error == ARCHIVE_AGAIN) /* looks whether something is left */
                 job_wait(job, error == ARCHIVE_OK ? 0 : s->pause_ns ? s->pause_ns : AGAIN_NS);
         else
@@ -217,6 +222,12 @@ static void abandon(struct send *s)
         job_wait(job, AGAIN_NS);
 }
 
+void archiver_go(struct archiver *a)
+{
+        if (a)
+                unfinished_look(a);
+}
+
 void archiver_quieten(struct archiver *a, const struct repo *r)
 {
         if (!a)
@@ -230,6 +241,7 @@ void archiver_quieten(struct archiver *a, const struct repo *r)
                         send_ended(s, ARCHIVE_AGAIN, "");
         }
         tombs_quieten(a, r);
+        unfinished_quieten(a, r);
 }
 
 /* --- what is heard */
@@ -377,6 +389,8 @@ static void make_metrics(struct archiver *a)
         metric_counter(m, &a->conflicts, "nacre_archive_conflicts_total",
                        "Objects that somebody else had changed when they were to be written");
         metric_counter(m, &a->deleted, "nacre_archive_deleted_total", "Objects deleted after their files");
+        metric_counter(m, &a->aborted, "nacre_archive_aborted_total",
+                       "Uploads in parts that nobody wanted any more");
         metric_gauge(m, &a->queued, "nacre_archive_queued",
                      "What waits to be brought to S3, as far as in memory");
         a->lag = (struct histogram){ .name = "nacre_archive_lag_seconds",
@@ -405,6 +419,7 @@ struct archiver *archiver_new(struct tier *t)
         meta_watch(t->mds->meta, watch, a);
         queue_load(a);
         tombs_start(a);
+        unfinished_start(a);
         return a;
 }
 
@@ -414,6 +429,7 @@ void archiver_stop(struct archiver *a)
                 return;
         a->stopping = true; /* what is changed yet is noted, and waits in the store */
         tombs_stop(a);
+        unfinished_stop(a);
         list_remove(&a->task.node);
 }
 

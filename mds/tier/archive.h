@@ -27,6 +27,8 @@ struct archiver;
 struct archiver *archiver_new(struct tier *t); /* NULL: out of memory */
 /* Nothing is begun any more, no answer is waited for. NULL is fine, as in the next two. */
 void archiver_stop(struct archiver *a);
+/* A repo is linked, or has changed. NULL is fine. */
+void archiver_go(struct archiver *a);
 /* Nobody has a call of R's under way any more; what was is begun anew. */
 void archiver_quieten(struct archiver *a, const struct repo *r);
 void archiver_free(struct archiver *a);

@@ -17,6 +17,9 @@ enum {
         GIVE_UP_ATTEMPTS = 5, /* then it is one of the failed; it is still tried */
 };
 
+/* S3 may take a request for so long: 15 minutes, and what an attempt takes until it is signed. */
+#define LATE_NS 1080000000000ll
+
 /* What became of an attempt, and `failed` in the queue's record: an enum s3_error or one of these. */
 enum archive_error {
         ARCHIVE_OK = S3_OK,
@@ -65,8 +68,13 @@ struct archiver {
         uint32_t tomb_from_length;  /* or not, for 0 */
         struct list deletions;
         uint32_t deleting;
+        /* unfinished.c */
+        struct timer upload_timer;
+        uint64_t upload_earliest_ns; /* no pass begins before */
+        struct list endings;
+        uint32_t ending;
         bool stopping;
-        struct metric sent, sent_bytes, failed, queued, conflicts, deleted;
+        struct metric sent, sent_bytes, failed, queued, conflicts, deleted, aborted;
         struct histogram lag;
 };
 
@@ -139,6 +147,8 @@ struct send {
         struct s3_metadata metadata;
         char arrived[BACKING_ETAG_BYTES + 1]; /* in S3 under this ETag */
         char upload_id[S3_UPLOAD_ID_BYTES];   /* of a multipart upload under way */
+        int64_t noted;     /* when that, or that it is about to be begun, was noted; 0: it was not */
+        bool noted_before; /* by an attempt before this one, whose request may have come to S3 */
         struct parts *parts;
         uint32_t under_way; /* calls to data servers */
         bool abandoned;     /* it is freed with the last of them */
@@ -160,8 +170,10 @@ struct s3_call *send_call(struct send *s, void (*then)(struct send *));
 /* A data server has answered. False: nobody waits for it any more. */
 bool send_answered(struct send *s);
 struct s3_put_args send_put_args(const struct send *s);
-/* That it goes to s->key, as UPLOAD_ID if that is not empty, becomes durable; then THEN. */
-void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *));
+/* That it goes to s->key becomes durable; then THEN. */
+void send_mark(struct send *s, void (*then)(struct send *));
+/* T is committed, and when it is durable THEN runs; or S ends. */
+void send_commit(struct send *s, struct txn *t, void (*then)(struct send *));
 
 void send_content(struct send *s); /* s->go of what has new bytes */
 void send_copy(struct send *s);    /* send_copy.c: s->go of what has not */
@@ -170,7 +182,8 @@ void send_copy(struct send *s);    /* send_copy.c: s->go of what has not */
  * the entry *AFTER. 1: there is more; 0; -errno. */
 int members_follow(struct archiver *a, uint64_t fileid, uint64_t *after);
 
-/* --- parts.c: the content as a multipart upload */
+/* --- parts.c: the content as a multipart upload, a new one or one that an earlier attempt has begun
+ * (unfinished.h) */
 void parts_begin(struct send *s);
 void parts_free(struct parts *p);
 

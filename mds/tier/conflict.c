@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
 #include "mds/tier/keys.h"
+#include "mds/tier/unfinished.h"
 
 enum { LOOKS_MAX = 4, ETAG_SHOWN = 8 };
 
@@ -153,8 +154,8 @@ static void looked(struct send *s)
                 settle(s);
         } else if (id.fileid != s->fileid && send_needs_key(s->archiver, id.fileid, s->key)) {
                 send_ended(s, ARCHIVE_AGAIN, "");
-        } else if (s->parts == NULL && id.fileid == s->fileid && id.change == s->change &&
-                   object->size == s->bytes) {
+        } else if (id.fileid == s->fileid && id.change == s->change && object->size == s->bytes) {
+                unfinished_give_up(s);
                 send_arrived(s, object->etag);
         } else {
                 go_over(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Members: what becomes one, what ceases to be one, and what each change of one leaves in the queue. */
 #include "base/log.h"
-#include "mds/tier/archive_private.h"
+#include "mds/tier/unfinished.h"
 
 /* The repo of INODE, if it takes WHAT to S3; B: what backs it. */
 static struct repo *exporting(struct archiver *a, const struct inode *inode, unsigned what, uint8_t *record,
@@ -81,8 +81,10 @@ static void bury(struct archiver *a, struct txn *t, const struct inode *inode, c
         z.etag = b->etag;
         if ((b->etag.length > 0 || is_dir) && !taken)
                 tomb_put(a, t, b->repo, at, &z);
-        if (queued)
+        if (queued) {
                 queue_delete(t, inode->fileid);
+                unfinished_look(a);
+        }
 }
 
 void archive_unlinked(struct mds *mds, struct txn *t, const struct inode *inode)

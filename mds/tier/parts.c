@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file that several data servers have: they send parts of it in turns. What is completed is what the file
- * was when it began and when the last part had arrived; else it is aborted, and nobody has seen it. */
+ * was when the upload was begun and when the last part had arrived; else it is aborted, and nobody has seen
+ * it. What fails for another reason is gone on with by the next attempt, with the parts that S3 has then. */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "mds/tier/archive_private.h"
+#include "mds/tier/unfinished.h"
 
 enum { PARTS_AT_ONCE = 16, PARTS_A_SERVER = 2 };
 
@@ -14,47 +17,77 @@ struct part {
 };
 struct parts {
         struct send *send;
+        struct s3_part_list there; /* of an upload that an earlier attempt has begun */
         struct s3_complete complete;
         uint64_t part_bytes;
         unsigned count, begun, at_once;
         enum archive_error error; /* the first */
         char message[256];
-        struct s3_part *list;
+        struct s3_part *list; /* those that S3 has have an ETag */
         struct part *parts;
 };
 
 void parts_free(struct parts *p)
 {
+        s3_cancel(&p->there.call);
         s3_cancel(&p->complete.call);
         free(p->list);
         free(p->parts);
         free(p);
 }
 
-static void next_parts(struct send *s);
-
 /* --- not */
 
-static void aborted(struct send *s)
+/* May another attempt go on with what S3 has, after this error? */
+static bool leaves_parts(enum archive_error e)
 {
-        struct parts *p = s->parts;
-        enum archive_error error = p->error;
+        switch ((int)e) {
+        case ARCHIVE_NO_SERVER:
+        case ARCHIVE_UNREADABLE:
+        case S3_ACCESS_DENIED:
+        case S3_SLOW_DOWN:
+        case S3_TIMED_OUT:
+        case S3_UNREACHABLE:
+        case S3_CLOCK_SKEW:
+        case S3_INTERNAL: return true;
+        default: return false;
+        }
+}
+
+/* S goes on, if it does, with all of the content. */
+static void drop_parts(struct send *s)
+{
+        parts_free(s->parts);
+        s->parts = NULL;
+        s->go = send_content;
+}
+
+static void give_up(struct send *s, enum archive_error error, const char *why)
+{
         char message[256];
 
-        memcpy(message, p->message, sizeof(message));
-        s->parts = NULL;
-        parts_free(p);
-        s->go = parts_begin;
+        snprintf(message, sizeof(message), "%s", why); /* which may be the parts' */
+        if (!leaves_parts(error))
+                unfinished_give_up(s);
+        drop_parts(s);
         send_refused(s, error, message);
 }
 
-static void abort_upload(struct send *s, enum archive_error error, const char *message)
+static void s3_failed(struct send *s, const struct s3_result *r)
 {
-        struct parts *p = s->parts;
+        give_up(s, (enum archive_error)r->error, r->message);
+}
 
-        p->error = error;
-        snprintf(p->message, sizeof(p->message), "%s", message);
-        s3_upload_abort(s->repo->s3, send_call(s, aborted), s->key, s->upload_id);
+/* S3 does not know it any more: somebody has aborted it, or it was completed, and nobody has heard so. */
+static void is_gone(struct send *s)
+{
+        struct txn *t = txn_begin(s->archiver->mds->meta);
+        uint64_t seq;
+
+        unfinished_over(s, t);
+        txn_commit(t, &seq);
+        drop_parts(s);
+        conflict_look(s);
 }
 
 /* --- together */
@@ -63,13 +96,18 @@ static void completed(struct s3_call *call)
 {
         struct s3_complete *c = CONTAINER(call, struct s3_complete, call);
         struct send *s = CONTAINER(c, struct parts, complete)->send;
+        const struct s3_result *r = &call->result;
 
         if (s->archiver->stopping)
                 return;
-        if (call->result.error == S3_OK)
+        if (r->error == S3_OK)
                 send_arrived(s, call->object.etag);
+        else if (r->error == S3_OBJECT_NOT_FOUND)
+                is_gone(s);
+        else if (!s->unconditional && (r->error == S3_PRECONDITION_FAILED || r->error == S3_NOT_IMPLEMENTED))
+                send_refused(s, (enum archive_error)r->error, r->message); /* and once more */
         else
-                abort_upload(s, (enum archive_error)call->result.error, call->result.message);
+                s3_failed(s, r);
 }
 
 static void complete(struct send *s)
@@ -96,10 +134,9 @@ static void heard(struct size_wait *w, enum nfsstat4 status)
         if (s->archiver->stopping)
                 return;
         if (status != NFS4_OK)
-                abort_upload(s, ARCHIVE_NO_SERVER,
-                             "a data server cannot be asked whether the file has changed");
+                give_up(s, ARCHIVE_NO_SERVER, "a data server cannot be asked whether the file has changed");
         else if (meta_inode(s->archiver->mds->meta, s->fileid, &inode) < 0 || inode->change != s->change)
-                abort_upload(s, ARCHIVE_AGAIN, "");
+                give_up(s, ARCHIVE_AGAIN, "");
         else {
                 s->go = complete;
                 conflict_look(s);
@@ -108,20 +145,7 @@ static void heard(struct size_wait *w, enum nfsstat4 status)
 
 /* --- the parts */
 
-static void part_over(struct send *s)
-{
-        struct parts *p = s->parts;
-
-        if (p->error != ARCHIVE_OK) {
-                if (s->under_way == 0)
-                        abort_upload(s, p->error, p->message);
-        } else if (p->begun < p->count) {
-                next_parts(s);
-        } else if (s->under_way == 0) {
-                s->size.done = heard;
-                size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
-        }
-}
+static void send_parts(struct send *s);
 
 static void part_done(void *arg, struct server *server, void *result)
 {
@@ -142,70 +166,114 @@ static void part_done(void *arg, struct server *server, void *result)
                 p->error = error;
                 memcpy(p->message, message, sizeof(p->message));
         }
-        part_over(s);
+        send_parts(s);
 }
 
-static int begin_part(struct send *s, const struct inode *file)
+static int begin_part(struct send *s, const struct inode *file, unsigned i)
 {
         struct parts *p = s->parts;
-        unsigned i = p->begun;
         struct upload u = { .file = file,
                             .index = i % file->width,
                             .offset = i * p->part_bytes,
+                            .length = p->list[i].size,
                             .upload_id = s->upload_id,
                             .part = i + 1 };
-        int r;
+        int r = upload_call(s, &u, part_done, &p->parts[i]);
 
-        u.length = s->bytes - u.offset < p->part_bytes ? s->bytes - u.offset : p->part_bytes;
-        p->list[i].number = i + 1;
-        p->list[i].size = u.length;
-        p->parts[i] = (struct part){ s, i + 1 };
-        r = upload_call(s, &u, part_done, &p->parts[i]);
-        if (r < 0)
-                return r;
-        p->begun++;
-        s->under_way++;
-        return 0;
+        if (r == 0)
+                s->under_way++;
+        return r;
 }
 
-static void next_parts(struct send *s)
+/* As many as may be under way; when none is any more, what then. */
+static void send_parts(struct send *s)
 {
         struct parts *p = s->parts;
         const struct inode *file;
 
-        if (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || file->change != s->change)
+        if (p->error == ARCHIVE_OK &&
+            (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || file->change != s->change))
                 p->error = ARCHIVE_AGAIN;
-        while (p->error == ARCHIVE_OK && p->begun < p->count && s->under_way < p->at_once)
-                if (begin_part(s, file) < 0) {
+        for (; p->error == ARCHIVE_OK && p->begun < p->count && s->under_way < p->at_once; p->begun++)
+                if (!p->list[p->begun].etag[0] && begin_part(s, file, p->begun) < 0) {
                         p->error = ARCHIVE_NO_SERVER;
                         snprintf(p->message, sizeof(p->message), "a data server that has some of it is away");
                 }
-        if (p->error != ARCHIVE_OK && s->under_way == 0)
-                abort_upload(s, p->error, p->message);
+        if (s->under_way > 0)
+                return;
+        if (p->error == (enum archive_error)S3_OBJECT_NOT_FOUND) {
+                is_gone(s);
+        } else if (p->error != ARCHIVE_OK) {
+                give_up(s, p->error, p->message);
+        } else {
+                s->size.done = heard;
+                size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
+        }
 }
+
+/* --- the upload: a new one */
 
 static void created(struct send *s)
 {
-        const struct s3_result *r = &s->call.result;
-
-        if (r->error != S3_OK) {
-                send_refused(s, (enum archive_error)r->error, r->message);
+        if (s->call.result.error == S3_OK) {
+                unfinished_heard(s, send_parts);
                 return;
         }
-        snprintf(s->upload_id, sizeof(s->upload_id), "%s", s->call.upload_id);
-        send_mark(s, s->upload_id, next_parts);
+        unfinished_refused(s);
+        s3_failed(s, &s->call.result);
 }
 
-void parts_begin(struct send *s)
+static void create(struct send *s)
 {
         const struct s3_put_args args = { .metadata = &s->metadata };
-        struct parts *p = s->parts = calloc(1, sizeof(*p));
-        const struct inode *file;
 
-        if (!p || meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0) {
-                send_ended(s, ARCHIVE_AGAIN, "");
+        s3_upload_create(s->repo->s3, send_call(s, created), s->key, &args);
+}
+
+/* --- or one that was begun before */
+
+static void on_part(struct s3_part_list *list, const struct s3_part *part)
+{
+        struct parts *p = CONTAINER(list, struct parts, there);
+
+        if (part->number <= p->count && part->size == p->list[part->number - 1].size)
+                p->list[part->number - 1] = *part;
+}
+
+static void listed(struct s3_call *call)
+{
+        struct parts *p = CONTAINER(call, struct parts, there.call);
+        struct send *s = p->send;
+
+        if (s->archiver->stopping)
                 return;
+        if (call->result.error == S3_OBJECT_NOT_FOUND) {
+                is_gone(s);
+        } else if (call->result.error != S3_OK) {
+                s3_failed(s, &call->result);
+        } else if (p->there.more) {
+                s3_upload_parts(s->repo->s3, &p->there, s->key, s->upload_id);
+        } else {
+                log_info("archive-goes-on", "repo=%s key=%s", s->repo->name, s->key);
+                send_parts(s);
         }
+}
+
+static void go_on(struct send *s)
+{
+        struct parts *p = s->parts;
+
+        p->there.call.priority = S3_EXPORT;
+        p->there.call.done = listed;
+        p->there.part = on_part;
+        s3_upload_parts(s->repo->s3, &p->there, s->key, s->upload_id);
+}
+
+/* --- */
+
+/* What each is to be. False: no memory. */
+static bool plan(struct send *s, struct parts *p, const struct inode *file)
+{
         p->send = s;
         p->part_bytes = s3_part_bytes(s->bytes, file->unit);
         p->count = (unsigned)((s->bytes + p->part_bytes - 1) / p->part_bytes);
@@ -213,8 +281,25 @@ void parts_begin(struct send *s)
                 PARTS_A_SERVER * file->width < PARTS_AT_ONCE ? PARTS_A_SERVER * file->width : PARTS_AT_ONCE;
         p->list = calloc(p->count, sizeof(*p->list));
         p->parts = calloc(p->count, sizeof(*p->parts));
-        if (p->list && p->parts)
-                s3_upload_create(s->repo->s3, send_call(s, created), s->key, &args);
-        else
+        for (unsigned i = 0; p->list && p->parts && i < p->count; i++) {
+                uint64_t rest = s->bytes - i * p->part_bytes;
+
+                p->list[i].number = i + 1;
+                p->list[i].size = rest < p->part_bytes ? rest : p->part_bytes;
+                p->parts[i] = (struct part){ s, i + 1 };
+        }
+        return p->list && p->parts;
+}
+
+void parts_begin(struct send *s)
+{
+        struct parts *p = s->parts = calloc(1, sizeof(*p));
+        const struct inode *file;
+
+        if (!p || meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || !plan(s, p, file))
                 send_ended(s, ARCHIVE_AGAIN, "");
+        else if (unfinished_find(s))
+                go_on(s);
+        else
+                unfinished_note(s, create);
 }

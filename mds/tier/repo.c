@@ -158,6 +158,7 @@ int repo_link(struct tier *t, const char *name, struct repo_conf *conf, char *er
         list_push(&t->repos, &r->node);
         sweep_schedule(t, r);
         heads_go(t->heads);
+        archiver_go(t->archiver);
         log_info("repo-linked", "repo=%s path=%s url=%s endpoint=%s", r->name, r->conf.path, r->conf.url,
                  r->conf.endpoint);
         return 0;
@@ -200,6 +201,7 @@ static int update(struct tier *t, struct repo *r, struct repo_conf *conf, char *
         repo_free(fresh);
         sweep_schedule(t, r);
         heads_go(t->heads);
+        archiver_go(t->archiver);
         log_info("repo-changed", "repo=%s", r->name);
         return 0;
 }

@@ -8,6 +8,7 @@
 #include "mds/tier/archive_private.h"
 #include "mds/tier/heads.h"
 #include "mds/tier/restore.h"
+#include "mds/tier/unfinished.h"
 
 /* --- requests of our own */
 
@@ -72,7 +73,17 @@ static void marked(struct durable_wait *w)
                 s->then(s);
 }
 
-void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *))
+void send_commit(struct send *s, struct txn *t, void (*then)(struct send *))
+{
+        s->then = then;
+        s->durable.done = marked;
+        if (txn_commit(t, &s->durable.seq) < 0)
+                send_ended(s, ARCHIVE_AGAIN, "");
+        else
+                mds_when_durable(s->archiver->mds, &s->durable);
+}
+
+void send_mark(struct send *s, void (*then)(struct send *))
 {
         struct archiver *a = s->archiver;
         uint8_t space[RECORD_MAX];
@@ -89,14 +100,8 @@ void send_mark(struct send *s, const char *upload_id, void (*then)(struct send *
                 tomb_ripen(a, t, s->repo->number, q.sent_key, s->fileid);
         q.what |= QUEUE_SENT;
         q.sent_key = slice_str(s->key);
-        q.upload_id = slice_str(upload_id);
         queue_put(t, s->fileid, &q);
-        s->then = then;
-        s->durable.done = marked;
-        if (txn_commit(t, &s->durable.seq) < 0)
-                send_ended(s, ARCHIVE_AGAIN, "");
-        else
-                mds_when_durable(a->mds, &s->durable);
+        send_commit(s, t, then);
 }
 
 /* --- the end */
@@ -130,6 +135,7 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         b->flags &= (uint8_t)~BACKING_LOST;
         tier_put_backing(t, inode, b);
         txn_delete(t, key_tomb(key, s->repo->number, slice_str(s->key)));
+        unfinished_over(s, t);
         q->what &= (uint8_t)~QUEUE_SENT;
         if (q->what & QUEUE_NAME && slice_equal(inode->type == NF4DIR ? b->key : q->key, slice_str(s->key)))
                 q->what &= (uint8_t)~QUEUE_NAME;
@@ -143,7 +149,7 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
                 return true;
         }
         q->failed = 0;
-        q->sent_key = q->upload_id = slice_str("");
+        q->sent_key = slice_str("");
         queue_put(t, s->fileid, q);
         return false;
 }
@@ -156,6 +162,7 @@ static void arrived_too_late(struct send *s)
         uint64_t seq;
 
         queue_delete(t, s->fileid);
+        unfinished_over(s, t);
         txn_commit(t, &seq);
         send_ended(s, ARCHIVE_OK, "");
 }
@@ -412,7 +419,7 @@ static void plan(struct send *s)
         else if (s->etag[0] && inode->type == NF4REG && inode->flags & INODE_COLD)
                 wait_until_here(s);
         else
-                send_mark(s, "", go);
+                send_mark(s, go);
 }
 
 static void heard(struct size_wait *w, enum nfsstat4 status)
@@ -442,10 +449,13 @@ static void follow(struct timer *turn)
                 plan(s);
 }
 
-static void begin(struct send *s)
+void send_begin(struct send *s, const struct queue_record *q)
 {
         const struct inode *inode;
 
+        list_init(&s->durable.node);
+        list_init(&s->size.node);
+        s->renamed = (q->what & QUEUE_NAME) != 0;
         s->size.done = heard;
         s->turn.fire = follow;
         if (meta_inode(s->archiver->mds->meta, s->fileid, &inode) < 0)
@@ -456,20 +466,4 @@ static void begin(struct send *s)
                 follow(&s->turn);
         else
                 plan(s);
-}
-
-void send_begin(struct send *s, const struct queue_record *q)
-{
-        char upload_id[UPLOAD_ID_BYTES + 1];
-
-        list_init(&s->durable.node);
-        list_init(&s->size.node);
-        s->renamed = (q->what & QUEUE_NAME) != 0;
-        if (q->upload_id.length == 0) {
-                begin(s);
-                return;
-        }
-        slice_text(upload_id, sizeof(upload_id), q->upload_id);
-        slice_text(s->key, sizeof(s->key), q->sent_key);                      /* until begin() */
-        s3_upload_abort(s->repo->s3, send_call(s, begin), s->key, upload_id); /* of before a crash */
 }

@@ -17,7 +17,6 @@
 enum { DELETIONS_MAX = 64 /* at once */ };
 #define PASS_NS 1000000000ull   /* a pass begins at most so often */
 #define LATER_NS 60000000000ull /* of a repo that is not there, or after an error */
-#define LATE_NS 1080000000000ll /* 15 minutes, and what an attempt takes until it is signed */
 
 struct deletion {
         struct list node; /* in archiver->deletions */

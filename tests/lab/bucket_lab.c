@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "s3tier/s3.h"
+#include "tests/lab/bucket_private.h"
 #include "tests/lab/http_lab.h"
 
 enum { PATH_SKIP = sizeof("/bucket/") - 1 };
@@ -28,7 +29,7 @@ const char *bucket_metadata(const struct bucket_object *o, const char *name)
         return NULL;
 }
 
-static void store(struct bucket_lab *b, const struct bucket_object *object)
+void bucket_store(struct bucket_lab *b, const struct bucket_object *object)
 {
         struct bucket_object *o = bucket_find(b, object->key);
 
@@ -45,7 +46,7 @@ void bucket_put(struct bucket_lab *b, const char *key, const char *body)
 
         snprintf(o.key, sizeof(o.key), "%s", key);
         snprintf(o.body, sizeof(o.body), "%s", body);
-        store(b, &o);
+        bucket_store(b, &o);
 }
 
 void bucket_remove(struct bucket_lab *b, const char *key)
@@ -65,7 +66,7 @@ void bucket_describe(struct bucket_object *o, const char *name, const char *valu
 
 /* --- requests and answers */
 
-static const char *header_of(const struct http_call *call, const char *name)
+const char *bucket_header(const struct http_call *call, const char *name)
 {
         for (unsigned i = 0; i < call->header_count; i++)
                 if (strcasecmp(call->headers[i].name, name) == 0)
@@ -79,7 +80,7 @@ static void tell(struct http_call *call, const char *name, const char *value)
                 call->header(call, slice_str(name), slice_str(value));
 }
 
-static void answer_text(struct http_call *call, int status, const char *text)
+void bucket_answer(struct http_call *call, int status, const char *text)
 {
         char length[24];
 
@@ -91,12 +92,12 @@ static void answer_text(struct http_call *call, int status, const char *text)
         call->received = strlen(text);
 }
 
-static void answer_error(struct http_call *call, int status, const char *code)
+void bucket_refuse(struct http_call *call, int status, const char *code)
 {
         char text[256];
 
         snprintf(text, sizeof(text), "<Error><Code>%s</Code><Message>says the lab</Message></Error>", code);
-        answer_text(call, status, call->method == HTTP_HEAD ? "" : text);
+        bucket_answer(call, status, call->method == HTTP_HEAD ? "" : text);
 }
 
 static void answer_etag(struct http_call *call, const struct bucket_object *o)
@@ -105,10 +106,10 @@ static void answer_etag(struct http_call *call, const struct bucket_object *o)
 
         snprintf(etag, sizeof(etag), "\"%s\"", o->etag);
         tell(call, "ETag", etag);
-        answer_text(call, 200, "");
+        bucket_answer(call, 200, "");
 }
 
-static void take_headers(const struct http_call *call, struct bucket_object *o)
+void bucket_take_headers(const struct http_call *call, struct bucket_object *o)
 {
         static const char start[] = "x-amz-meta-";
 
@@ -125,8 +126,7 @@ static void take_headers(const struct http_call *call, struct bucket_object *o)
         }
 }
 
-/* May KEY be written over? Conditions as in headers. */
-static bool is_allowed(struct bucket_lab *b, const char *key, const char *if_none_match, const char *if_match)
+bool bucket_is_allowed(struct bucket_lab *b, const char *key, const char *if_none_match, const char *if_match)
 {
         const struct bucket_object *o = bucket_find(b, key);
         char quoted[48];
@@ -141,8 +141,9 @@ static bool is_allowed(struct bucket_lab *b, const char *key, const char *if_non
 
 static void put_object(struct bucket_lab *b, struct http_call *call, const char *key)
 {
-        const char *source = header_of(call, "x-amz-copy-source"), *none = header_of(call, "if-none-match");
-        const char *match = header_of(call, "if-match");
+        const char *source = bucket_header(call, "x-amz-copy-source"),
+                   *none = bucket_header(call, "if-none-match");
+        const char *match = bucket_header(call, "if-match");
         struct bucket_object o = { .size = 0 }, *from = NULL;
         char text[256];
 
@@ -151,21 +152,21 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
                 text[url_decode(source, strlen(source), false, text)] = '\0';
                 from = bucket_find(b, text + PATH_SKIP);
                 if (!from) {
-                        answer_error(call, 404, "NoSuchKey");
+                        bucket_refuse(call, 404, "NoSuchKey");
                         return;
                 }
                 o = *from;
-                if (header_of(call, "x-amz-metadata-directive"))
+                if (bucket_header(call, "x-amz-metadata-directive"))
                         o.metadata_count = 0;
         } else {
                 b->puts++;
         }
         if ((none || match) && b->no_conditions) {
-                answer_error(call, 501, "NotImplemented");
+                bucket_refuse(call, 501, "NotImplemented");
                 return;
         }
-        if (!is_allowed(b, key, none, match)) {
-                answer_error(call, 412, "PreconditionFailed");
+        if (!bucket_is_allowed(b, key, none, match)) {
+                bucket_refuse(call, 412, "PreconditionFailed");
                 return;
         }
         snprintf(o.key, sizeof(o.key), "%s", key);
@@ -174,15 +175,15 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
                         memcpy(o.body + o.size, call->body[i].iov_base, call->body[i].iov_len);
                 o.size += call->body[i].iov_len;
         }
-        take_headers(call, &o);
-        store(b, &o);
+        bucket_take_headers(call, &o);
+        bucket_store(b, &o);
         if (!source) {
                 answer_etag(call, bucket_find(b, key));
                 return;
         }
         snprintf(text, sizeof(text), "<CopyObjectResult><ETag>\"%s\"</ETag></CopyObjectResult>",
                  bucket_find(b, key)->etag);
-        answer_text(call, 200, text);
+        bucket_answer(call, 200, text);
 }
 
 static void tell_metadata(struct http_call *call, const struct bucket_object *o)
@@ -203,11 +204,11 @@ static void head_object(struct bucket_lab *b, struct http_call *call, const char
 
         b->heads++;
         if (b->head_status) {
-                answer_error(call, b->head_status, "InternalError");
+                bucket_refuse(call, b->head_status, "InternalError");
                 return;
         }
         if (!o) {
-                answer_error(call, 404, "NoSuchKey");
+                bucket_refuse(call, 404, "NoSuchKey");
                 return;
         }
         call->status = 200;
@@ -225,7 +226,7 @@ static void get_object(struct bucket_lab *b, struct http_call *call, const char 
 
         b->gets++;
         if (!o) {
-                answer_error(call, 404, "NoSuchKey");
+                bucket_refuse(call, 404, "NoSuchKey");
                 return;
         }
         CHECK(o->size <= BUCKET_BODY && call->room_count == 1 && call->room[0].iov_len >= o->size);
@@ -239,8 +240,7 @@ static void get_object(struct bucket_lab *b, struct http_call *call, const char 
         call->received = o->size;
 }
 
-/* The value of NAME ("prefix=") in QUERY, "" when there is none. */
-static void parameter(const char *query, const char *name, char out[256])
+void bucket_parameter(const char *query, const char *name, char out[256])
 {
         const char *at = strstr(query, name);
         int64_t length = 0;
@@ -276,8 +276,8 @@ static void list(struct bucket_lab *b, struct http_call *call, const char *query
         const struct bucket_object *o;
         int n = snprintf(text, sizeof(text), "<ListBucketResult><EncodingType>url</EncodingType>");
 
-        parameter(query, "prefix=", prefix);
-        parameter(query, "start-after=", after);
+        bucket_parameter(query, "prefix=", prefix);
+        bucket_parameter(query, "start-after=", after);
         while (b->lists && (o = next_object(b, prefix, after))) {
                 const char *slash = strchr(o->key + strlen(prefix), '/');
 
@@ -296,67 +296,7 @@ static void list(struct bucket_lab *b, struct http_call *call, const char *query
                 CHECK(n < (int)sizeof(text) - 1024);
         }
         snprintf(text + n, sizeof(text) - (size_t)n, "<IsTruncated>false</IsTruncated></ListBucketResult>");
-        answer_text(call, 200, text);
-}
-
-/* The upload with the id that stands in TEXT; NULL. */
-static struct bucket_object *find_upload(struct bucket_lab *b, const char *text)
-{
-        const char *id = strstr(text, "upload-");
-        unsigned i = id ? (unsigned)atoi(id + 7) : BUCKET_UPLOADS;
-
-        return i < BUCKET_UPLOADS && b->multipart[i].key[0] ? &b->multipart[i] : NULL;
-}
-
-static void complete(struct bucket_lab *b, struct http_call *call, struct bucket_object *o)
-{
-        char text[256];
-
-        b->completes++;
-        if (!is_allowed(b, o->key, header_of(call, "if-none-match"), header_of(call, "if-match"))) {
-                answer_error(call, 412, "PreconditionFailed");
-                return;
-        }
-        store(b, o);
-        snprintf(text, sizeof(text),
-                 "<CompleteMultipartUploadResult><ETag>\"%s\"</ETag></CompleteMultipartUploadResult>",
-                 bucket_find(b, o->key)->etag);
-        *o = (struct bucket_object){ 0 };
-        answer_text(call, 200, text);
-}
-
-static void begin_upload(struct bucket_lab *b, struct http_call *call, const char *key)
-{
-        unsigned i = 0;
-        char text[128];
-
-        while (b->multipart[i].key[0])
-                CHECK(++i < BUCKET_UPLOADS);
-        b->multipart[i] = (struct bucket_object){ 0 };
-        snprintf(b->multipart[i].key, sizeof(b->multipart[i].key), "%s", key);
-        take_headers(call, &b->multipart[i]);
-        snprintf(
-                text, sizeof(text),
-                "<InitiateMultipartUploadResult><UploadId>upload-%u</UploadId></InitiateMultipartUploadResult>",
-                i);
-        answer_text(call, 200, text);
-}
-
-static void upload(struct bucket_lab *b, struct http_call *call, const char *key, const char *query)
-{
-        struct bucket_object *o = find_upload(b, query);
-
-        if (strncmp(query, "uploads", 7) == 0) {
-                begin_upload(b, call, key);
-        } else if (!o) {
-                answer_error(call, 404, "NoSuchUpload");
-        } else if (call->method == HTTP_DELETE) {
-                b->aborts++;
-                *o = (struct bucket_object){ 0 };
-                answer_text(call, 204, "");
-        } else {
-                complete(b, call, o);
-        }
+        bucket_answer(call, 200, text);
 }
 
 static void serve(void *arg, struct http_call *call)
@@ -371,13 +311,15 @@ static void serve(void *arg, struct http_call *call)
         CHECK(length >= 0 && length < (int64_t)sizeof(key));
         key[length] = '\0';
         if (b->status)
-                answer_error(call, b->status, "AccessDenied");
-        else if (call->method == HTTP_GET && key[0])
-                get_object(b, call, key);
-        else if (call->method == HTTP_GET)
+                bucket_refuse(call, b->status, "AccessDenied");
+        else if (query && strstr(query, "&uploads"))
+                bucket_list_uploads(b, call, query);
+        else if (call->method == HTTP_GET && !key[0])
                 list(b, call, query ? query : "");
+        else if (call->method == HTTP_GET && !query)
+                get_object(b, call, key);
         else if (query)
-                upload(b, call, key, query + 1);
+                bucket_serve_upload(b, call, key, query + 1);
         else if (call->method == HTTP_HEAD)
                 head_object(b, call, key);
         else if (call->method == HTTP_PUT)
@@ -385,21 +327,45 @@ static void serve(void *arg, struct http_call *call)
         else {
                 b->deletes++;
                 bucket_remove(b, key);
-                answer_text(call, 204, "");
+                bucket_answer(call, 204, "");
         }
+}
+
+/* One more request. True: it is not answered. */
+static bool goes_silent(struct bucket_lab *b, bool *ret_carried_out)
+{
+        *ret_carried_out = b->silent_from == 1 && b->carried_out;
+        if (b->silent_from > 0 && --b->silent_from == 0)
+                b->silent = true;
+        return b->silent;
 }
 
 static uint64_t latency_ns(void *arg)
 {
         const struct bucket_lab *b = arg;
 
-        return b->latency_ns;
+        return b->silent || b->silent_from == 1 ? HTTP_LAB_NEVER : b->latency_ns;
+}
+
+static void sent(void *arg, struct http_call *call)
+{
+        struct http_call unheard = *call;
+        bool carried_out;
+
+        goes_silent(arg, &carried_out);
+        if (!carried_out)
+                return;
+        unheard.header = NULL;
+        unheard.text = (struct http_text){ .limit = call->text.limit };
+        serve(arg, &unheard);
+        http_text_free(&unheard.text);
 }
 
 struct http *bucket_http(struct bucket_lab *b, struct env *env)
 {
-        static const struct http_lab_store store = { .serve = serve, .latency_ns = latency_ns };
+        static const struct http_lab_store store = { .serve = serve, .latency_ns = latency_ns, .sent = sent };
 
+        b->env = env;
         return http_lab_new(&store, b, env);
 }
 
@@ -422,13 +388,12 @@ static void take(struct bucket_lab *b, const ctl_upload_args *a)
         snprintf(o.key, sizeof(o.key), "%s", a->key);
         for (u_int i = 0; i < a->metadata.metadata_len; i++)
                 bucket_describe(&o, a->metadata.metadata_val[i].name, a->metadata.metadata_val[i].value);
-        store(b, &o);
+        bucket_store(b, &o);
 }
 
-bool bucket_upload(void *bucket, const ctl_upload_args *a, ctl_upload_res *res)
+static bool take_or_refuse(struct bucket_lab *b, const ctl_upload_args *a, ctl_upload_res *res)
 {
-        static char none[] = "", part[] = "part";
-        struct bucket_lab *b = bucket;
+        static char none[] = "";
 
         *res = (ctl_upload_res){ .status = CTL_OK, .etag = none, .error = none, .message = none };
         b->uploads++;
@@ -443,21 +408,21 @@ bool bucket_upload(void *bucket, const ctl_upload_args *a, ctl_upload_res *res)
         }
         if (b->status)
                 return refuse(res, S3_ACCESS_DENIED);
-        if (a->upload_id[0]) {
-                struct bucket_object *o = find_upload(b, a->upload_id);
-
-                if (!o)
-                        return refuse(res, S3_OBJECT_NOT_FOUND);
-                CHECK(strcmp(a->key, o->key) == 0);
-                o->size += a->length;
-                res->etag = part;
-                return true;
-        }
+        if (a->upload_id[0])
+                return bucket_take_part(b, a, res) || refuse(res, S3_OBJECT_NOT_FOUND);
         if (b->no_conditions && (a->if_none_match || a->if_match[0]))
                 return refuse(res, S3_NOT_IMPLEMENTED);
-        if (!is_allowed(b, a->key, a->if_none_match ? "*" : NULL, a->if_match[0] ? a->if_match : NULL))
+        if (!bucket_is_allowed(b, a->key, a->if_none_match ? "*" : NULL, a->if_match[0] ? a->if_match : NULL))
                 return refuse(res, S3_PRECONDITION_FAILED);
         take(b, a);
         res->etag = bucket_find(b, a->key)->etag;
         return !b->lose_answers;
+}
+
+bool bucket_upload(void *bucket, const ctl_upload_args *a, ctl_upload_res *res)
+{
+        struct bucket_lab *b = bucket;
+        bool carried_out, silent = goes_silent(b, &carried_out);
+
+        return (!silent || carried_out) && take_or_refuse(b, a, res) && !silent;
 }

@@ -8,7 +8,7 @@
 #include "s3tier/http.h"
 #include "tests/lab/mds_lab.h"
 
-enum { BUCKET_OBJECTS = 128, BUCKET_BODY = 64, BUCKET_METADATA = 24, BUCKET_UPLOADS = 16 };
+enum { BUCKET_OBJECTS = 128, BUCKET_BODY = 64, BUCKET_METADATA = 24, BUCKET_UPLOADS = 32, BUCKET_PARTS = 16 };
 
 struct bucket_object {
         char key[256], etag[40], body[BUCKET_BODY];
@@ -19,11 +19,23 @@ struct bucket_object {
         unsigned metadata_count;
 };
 
+struct bucket_unfinished { /* an upload that is neither completed nor aborted */
+        struct bucket_object object;
+        unsigned id; /* 0: free */
+        uint64_t initiated_ns;
+        struct {
+                char etag[64]; /* with the content that was sent; "": it is not there */
+                uint64_t size;
+        } parts[BUCKET_PARTS];
+};
+
 struct bucket_lab {
         struct bucket_object objects[BUCKET_OBJECTS];
         unsigned count;
         uint64_t etags, latency_ns;
-        struct bucket_object multipart[BUCKET_UPLOADS]; /* under way; by id; one with an empty key is free */
+        struct env *env; /* of the last who connected */
+        struct bucket_unfinished unfinished[BUCKET_UPLOADS];
+        unsigned upload_ids;
         /* seen */
         unsigned puts, copies, deletes, heads, gets, uploads /* by data servers */, completes, aborts;
         /* from now on */
@@ -34,6 +46,10 @@ struct bucket_lab {
         bool lists;         /* what is in it; else listings are empty */
         bool lose_answers;  /* a data server's PUT is done, and nobody hears of it */
         bool nonsense;      /* data servers cannot make sense of what they are told */
+        /* Nobody hears an answer any more: not to the request with this number (1: the next), data servers'
+         * included, nor to a later one; 0: all is well. CARRIED_OUT: it is, nevertheless. */
+        unsigned silent_from;
+        bool carried_out, silent;
         /* of a data server, when its bytes have been taken */
         void (*on_upload)(struct bucket_lab *, const ctl_upload_args *);
 };
@@ -41,6 +57,11 @@ struct bucket_object *bucket_find(struct bucket_lab *b, const char *key);
 /* Somebody else puts something there. */
 void bucket_put(struct bucket_lab *b, const char *key, const char *body);
 void bucket_remove(struct bucket_lab *b, const char *key);
+/* Somebody else begins an upload at KEY, with a part or none; its id. */
+unsigned bucket_begin(struct bucket_lab *b, const char *key, bool with_part);
+/* Is that with ID neither completed nor aborted? */
+bool bucket_is_unfinished(const struct bucket_lab *b, unsigned id);
+unsigned bucket_count_unfinished(const struct bucket_lab *b);
 const char *bucket_metadata(const struct bucket_object *o, const char *name);
 /* Somebody else gives it metadata. */
 void bucket_describe(struct bucket_object *o, const char *name, const char *value);

@@ -153,7 +153,6 @@ static void what_is_queued_and_what_is_to_go(void **state)
                                    .what = QUEUE_NAME | QUEUE_SENT,
                                    .failed = 3,
                                    .key = slice_str("a/b"),
-                                   .upload_id = slice_str("2~x"),
                                    .sent_key = slice_str("a/c") },
                             out;
         struct tomb_record tomb = { .due = INT64_MAX,
@@ -170,8 +169,7 @@ static void what_is_queued_and_what_is_to_go(void **state)
         (void)state;
         assert_true(queue_decode(value, &out));
         assert_true(out.since == 7 && out.what == in.what && out.failed == 3);
-        assert_true(slice_equal(out.key, in.key) && slice_equal(out.upload_id, in.upload_id) &&
-                    slice_equal(out.sent_key, in.sent_key));
+        assert_true(slice_equal(out.key, in.key) && slice_equal(out.sent_key, in.sent_key));
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(queue_decode(slice_of(bytes, cut), &out));
         assert_false(queue_decode(slice_of(bytes, value.length + 1), &out));
@@ -185,6 +183,31 @@ static void what_is_queued_and_what_is_to_go(void **state)
         assert_true(key_parse_tomb(key_tomb(key, 5, slice_str("a/b")), &repo, &name));
         assert_true(repo == 5 && slice_equal(name, slice_str("a/b")));
         assert_false(key_parse_tomb(key_queue(key, 5), &repo, &name));
+}
+
+static void uploads_in_parts(void **state)
+{
+        struct upload_record in = { .repo = 5,
+                                    .generation = 6,
+                                    .change = UINT64_MAX,
+                                    .until = 7,
+                                    .key = slice_str("a/b"),
+                                    .upload_id = slice_str("2~x") },
+                             out;
+        uint8_t bytes[RECORD_MAX], key[KEY_MAX], of_file[KEY_MAX];
+        struct slice value = upload_encode(bytes, &in), prefix = key_uploads(of_file, 9);
+        uint64_t fileid, noted;
+
+        (void)state;
+        assert_true(upload_decode(value, &out));
+        assert_true(out.repo == 5 && out.generation == 6 && out.change == UINT64_MAX && out.until == 7);
+        assert_true(slice_equal(out.key, in.key) && slice_equal(out.upload_id, in.upload_id));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(upload_decode(slice_of(bytes, cut), &out));
+        assert_false(upload_decode(slice_of(bytes, value.length + 1), &out));
+        assert_true(key_parse_u64_u64(key_upload(key, 9, INT64_MAX), 'u', &fileid, &noted));
+        assert_true(fileid == 9 && noted == INT64_MAX);
+        assert_memory_equal(key, prefix.data, prefix.length);
 }
 
 static void jobs_and_what_they_could_not_do(void **state)
@@ -341,6 +364,7 @@ int main(void)
                 cmocka_unit_test(backings_and_repos),
                 cmocka_unit_test(heads),
                 cmocka_unit_test(what_is_queued_and_what_is_to_go),
+                cmocka_unit_test(uploads_in_parts),
                 cmocka_unit_test(jobs_and_what_they_could_not_do),
                 cmocka_unit_test(keys_sort_and_parse),
         };

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to bucket_lab.c (objects, requests) and bucket_uploads.c (those in parts). */
+#pragma once
+
+#include "tests/lab/bucket_lab.h"
+
+void bucket_store(struct bucket_lab *b, const struct bucket_object *object);
+/* May KEY be written over? Conditions as in headers; NULL: none. */
+bool bucket_is_allowed(struct bucket_lab *b, const char *key, const char *if_none_match,
+                       const char *if_match);
+
+const char *bucket_header(const struct http_call *call, const char *name); /* NULL: there is none */
+void bucket_take_headers(const struct http_call *call, struct bucket_object *o);
+/* The value of NAME ("prefix=") in QUERY, "" when there is none. */
+void bucket_parameter(const char *query, const char *name, char out[256]);
+void bucket_answer(struct http_call *call, int status, const char *text);
+void bucket_refuse(struct http_call *call, int status, const char *code);
+
+/* Of an upload: create, complete, abort, ListParts. */
+void bucket_serve_upload(struct bucket_lab *b, struct http_call *call, const char *key, const char *query);
+void bucket_list_uploads(const struct bucket_lab *b, struct http_call *call, const char *query);
+/* A data server's part; false: there is no such upload. */
+bool bucket_take_part(struct bucket_lab *b, const ctl_upload_args *a, ctl_upload_res *res);
