@@ -274,17 +274,49 @@ static void begin_upload(struct blobs *b, struct exchange *x, const char *key)
 static void put_part(struct exchange *x, struct blob_upload *u, const char *number)
 {
         unsigned long n = strtoul(number, NULL, 10);
-        char etag[BLOB_ETAG];
+        struct blob_part *part = &u->parts[n - 1];
 
         CHECK(n >= 1 && n <= BLOB_PARTS);
-        free(u->parts[n - 1].data);
-        u->parts[n - 1] = (struct blob_part){ copy_of(x->body, x->body_bytes), x->body_bytes };
-        etag_of(x->body, x->body_bytes, etag);
-        answer_etag(x, etag);
+        free(part->data);
+        *part = (struct blob_part){ .data = copy_of(x->body, x->body_bytes), .size = x->body_bytes };
+        etag_of(x->body, x->body_bytes, part->etag);
+        answer_etag(x, part->etag);
         exchange_answer(x, 200, "");
 }
 
-/* All parts that are there: who completes names them all. */
+static void list_parts(struct exchange *x, const struct blob_upload *u)
+{
+        char text[BLOB_PARTS * 256];
+        int n = snprintf(text, sizeof(text), "<ListPartsResult><IsTruncated>false</IsTruncated>");
+
+        for (int i = 0; i < BLOB_PARTS; i++)
+                if (u->parts[i].data)
+                        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                                      "<Part><PartNumber>%d</PartNumber><ETag>\"%s\"</ETag><Size>%" PRIu64
+                                      "</Size></Part>",
+                                      i + 1, u->parts[i].etag, u->parts[i].size);
+        snprintf(text + n, sizeof(text) - (size_t)n, "</ListPartsResult>");
+        exchange_answer(x, 200, text);
+}
+
+const struct blob_upload *blobs_unfinished(const struct blobs *b)
+{
+        for (int i = 0; i < BLOB_UPLOADS; i++)
+                for (int part = 0; part < BLOB_PARTS; part++)
+                        if (b->uploads[i].parts[part].data)
+                                return &b->uploads[i];
+        return NULL;
+}
+
+/* Does X name all parts that are there, as they are? */
+static bool names_parts(const struct exchange *x, const struct blob_upload *u)
+{
+        for (int i = 0; i < BLOB_PARTS && u->parts[i].data; i++)
+                if (!memmem(x->body, x->body_bytes, u->parts[i].etag, strlen(u->parts[i].etag)))
+                        return false;
+        return u->parts[0].data != NULL;
+}
+
 static void complete(struct blobs *b, struct exchange *x, struct blob_upload *u)
 {
         struct blob *o = &u->target;
@@ -294,6 +326,10 @@ static void complete(struct blobs *b, struct exchange *x, struct blob_upload *u)
 
         if (!is_allowed(b, x, o->key)) {
                 exchange_refuse(x, 412, "PreconditionFailed");
+                return;
+        }
+        if (!names_parts(x, u)) {
+                exchange_refuse(x, 400, "InvalidPart");
                 return;
         }
         for (; count < BLOB_PARTS && u->parts[count].data; count++)
@@ -414,6 +450,8 @@ static void serve_upload(struct blobs *b, struct exchange *x, const char *key, c
         } else if (x->method == HTTP_PUT) {
                 CHECK(exchange_parameter(query, "partNumber", number, BLOB_KEY));
                 put_part(x, u, number);
+        } else if (x->method == HTTP_GET) {
+                list_parts(x, u);
         } else if (x->method == HTTP_POST) {
                 complete(b, x, u);
         } else {

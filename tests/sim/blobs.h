@@ -22,8 +22,9 @@ struct blob {
 };
 
 struct blob_part {
-        uint8_t *data;
+        uint8_t *data; /* NULL: it is not there */
         uint64_t size;
+        char etag[BLOB_ETAG];
 };
 struct blob_upload {
         uint32_t id; /* 0: free */
@@ -41,4 +42,6 @@ struct blobs {
 };
 void blobs_free(struct blobs *b);
 const struct blob *blobs_find(const struct blobs *b, const char *key);
+/* An upload with a part; NULL: there is none. */
+const struct blob_upload *blobs_unfinished(const struct blobs *b);
 void blobs_serve(struct blobs *b, struct exchange *x);

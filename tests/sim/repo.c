@@ -147,6 +147,18 @@ static void look_for_left_over(struct actor *c)
         }
 }
 
+/* What was sent of uploads that nobody has completed goes; those without a part may stay for a day. */
+static void wait_until_finished(struct actor *c)
+{
+        struct world *w = &c->sim->world;
+        const struct blobs *b = &c->sim->repo.s3->blobs;
+        uint64_t end = w->now + REPO_QUIET_NS;
+
+        for (const struct blob_upload *u; (u = blobs_unfinished(b)) != NULL; co_sleep(SECOND_NS))
+                if (w->now > end)
+                        world_fail(w, "an upload of %s is left over", u->target.key);
+}
+
 void repo_last_look(struct actor *c)
 {
         while (!others_are_finished(c))
@@ -154,6 +166,7 @@ void repo_last_look(struct actor *c)
         wait_until_quiet(c);
         sweep(c);
         wait_until_quiet(c);
+        wait_until_finished(c);
         for (uint32_t i = 0; i < NAMES; i++)
                 compare(c, i);
         look_for_left_over(c);
