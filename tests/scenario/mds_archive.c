@@ -1,53 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is written in a repo's directory that exports appears in the bucket, whole, whatever happens in
  * between. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "mds/pnfs/size.h"
 #include "nfs4/codec.h"
 #include "mds/tier/answers.h"
-#include "tests/lab/archive_lab.h"
-
-static struct archive_lab a;
-
-static int setup(void **state)
-{
-        (void)state;
-        archive_lab_start(&a, "");
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
-        return 0;
-}
-
-static void seconds(unsigned n)
-{
-        archive_lab_seconds(&a, n);
-}
-static struct user_fh make(const struct user_fh *dir, const char *name, uint64_t size)
-{
-        return archive_lab_make(&a, dir, name, size);
-}
-static bool is_archived(const struct user_fh *fh)
-{
-        return archive_lab_is_archived(&a, fh);
-}
-static void written(const struct user_fh *fh, uint64_t size)
-{
-        archive_lab_written(&a, fh, size);
-}
+#include "tests/scenario/archive.h"
 
 /* --- files */
 

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is brought to a bucket that refuses, that knows no conditions, or where somebody else was first. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "nfs4/codec.h"
-#include "tests/lab/archive_lab.h"
-
-static struct archive_lab a;
-
-static int setup(void **state)
-{
-        (void)state;
-        archive_lab_start(&a, "");
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
-        return 0;
-}
-
-static void seconds(unsigned n)
-{
-        archive_lab_seconds(&a, n);
-}
-static struct user_fh make(const struct user_fh *dir, const char *name, uint64_t size)
-{
-        return archive_lab_make(&a, dir, name, size);
-}
-static bool is_archived(const struct user_fh *fh)
-{
-        return archive_lab_is_archived(&a, fh);
-}
-static void written(const struct user_fh *fh, uint64_t size)
-{
-        archive_lab_written(&a, fh, size);
-}
+#include "tests/scenario/archive.h"
 
 /* --- trouble */
 

@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was sent to a bucket, and is carried out there after what was sent later. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "mds/tier/sweep.h"
-#include "tests/lab/archive_lab.h"
+#include "tests/scenario/archive.h"
 
 enum { TOO_LATE_SECONDS = 1200 };
-
-static struct archive_lab a;
-
-static int setup(void **state)
-{
-        (void)state;
-        archive_lab_start(&a, "");
-        a.bucket.lists = true;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
-        return 0;
-}
-
-static void seconds(unsigned n)
-{
-        archive_lab_seconds(&a, n);
-}
 
 static struct repo *repo(void)
 {
@@ -50,11 +22,11 @@ static uint64_t fileid(void)
 }
 
 /* "f", of 1000 bytes; its object. */
-static struct bucket_object make(struct user_fh *ret)
+static struct bucket_object make_f(struct user_fh *ret)
 {
-        *ret = archive_lab_make(&a, &a.train, "f", 1000);
+        *ret = make(&a.train, "f", 1000);
         seconds(7);
-        assert_true(archive_lab_is_archived(&a, ret));
+        assert_true(is_archived(ret));
         return *bucket_find(&a.bucket, "f");
 }
 
@@ -73,13 +45,13 @@ static void an_older_content_is_written_over(void **state)
         uint64_t before;
 
         (void)state;
-        old = make(&fh);
+        old = make_f(&fh);
         before = archive_lab_fileid(&a, &fh);
-        archive_lab_written(&a, &fh, 2000);
+        written(&fh, 2000);
         seconds(7);
         arrives(&old);
         assert_int_equal(bucket_find(&a.bucket, "f")->size, 2000);
-        assert_true(archive_lab_is_archived(&a, &fh));
+        assert_true(is_archived(&fh));
         assert_int_equal(fileid(), before);
 }
 
@@ -90,15 +62,15 @@ static void so_is_a_removed_file(void **state)
         uint64_t before;
 
         (void)state;
-        old = make(&fh);
+        old = make_f(&fh);
         assert_int_equal(user_remove(&a.u, &a.train, "f"), NFS4_OK);
-        fh = archive_lab_make(&a, &a.train, "f", 3000);
+        fh = make(&a.train, "f", 3000);
         before = archive_lab_fileid(&a, &fh);
         seconds(7);
         assert_int_equal(bucket_find(&a.bucket, "f")->size, 3000);
         arrives(&old);
         assert_int_equal(bucket_find(&a.bucket, "f")->size, 3000);
-        assert_true(archive_lab_is_archived(&a, &fh));
+        assert_true(is_archived(&fh));
         assert_int_equal(fileid(), before);
 }
 
@@ -110,9 +82,9 @@ static void what_cannot_be_late_any_more_is_theirs(void **state)
         uint64_t before;
 
         (void)state;
-        old = make(&fh);
+        old = make_f(&fh);
         before = archive_lab_fileid(&a, &fh);
-        archive_lab_written(&a, &fh, 2000);
+        written(&fh, 2000);
         seconds(7);
         seconds(TOO_LATE_SECONDS);
         arrives(&old);
@@ -127,7 +99,7 @@ static void what_somebody_else_has_put_there_is_taken(void **state)
         uint64_t before;
 
         (void)state;
-        theirs = make(&fh);
+        theirs = make_f(&fh);
         before = archive_lab_fileid(&a, &fh);
         bucket_put(&a.bucket, "f", "theirs");
         theirs = *bucket_find(&a.bucket, "f");
@@ -138,7 +110,7 @@ static void what_somebody_else_has_put_there_is_taken(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup_with_listings, teardown)
         const struct CMUnitTest tests[] = {
                 T(an_older_content_is_written_over),
                 T(so_is_a_removed_file),

@@ -1,47 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is renamed, removed or given other owners and modes here is so in the bucket, and no bytes are sent
  * for it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "nfs4/codec.h"
-#include "tests/lab/archive_lab.h"
+#include "tests/scenario/archive.h"
 
 enum { MANY = 64 /* the lab's data servers keep count of so many removed files */ };
-
-static struct archive_lab a;
-
-static int setup(void **state)
-{
-        (void)state;
-        archive_lab_start(&a, "");
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
-        return 0;
-}
-
-static void seconds(unsigned n)
-{
-        archive_lab_seconds(&a, n);
-}
-static struct user_fh make(const struct user_fh *dir, const char *name, uint64_t size)
-{
-        return archive_lab_make(&a, dir, name, size);
-}
-static bool is_archived(const struct user_fh *fh)
-{
-        return archive_lab_is_archived(&a, fh);
-}
 
 /* --- removals */
 

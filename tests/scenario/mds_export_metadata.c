@@ -1,41 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was exported comes back as it was, and what others have said of an object is not lost when its file is
  * sent again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
-#include "tests/lab/archive_lab.h"
+#include "tests/scenario/archive.h"
 #include "tests/lab/mds_user_xattrs.h"
-
-static struct archive_lab a;
-
-static int setup(void **state)
-{
-        (void)state;
-        archive_lab_start(&a, "");
-        a.bucket.lists = true;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
-        return 0;
-}
-
-#define OBJECT(...) ARCHIVE_LAB_OBJECT(&a, __VA_ARGS__)
-
-static struct user_attrs look(const struct user_fh *dir, const char *name, struct user_fh *ret)
-{
-        return archive_lab_look(&a, dir, name, ret);
-}
 
 static struct slice xattr_of(const struct user_fh *fh, const char *name)
 {
@@ -90,7 +60,7 @@ static void what_others_have_said_is_said_again(void **state)
         look(&a.train, "link", &link);
         warm(&fh);
         set_mode(&fh, 0600, 1004, 0);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         assert_int_equal(a.bucket.copies, 1);
         assert_string_equal(says("f", "owner-of-the-data"), "Ann");
         assert_string_equal(says("f", ":content-type"), "text/csv");
@@ -100,14 +70,14 @@ static void what_others_have_said_is_said_again(void **state)
         assert_string_equal(says("f", "uid"), "1004");
         assert_string_equal(says("f", "mtime"), "1600000002.500000000");
         assert_string_equal(says("f", "file-owner"), "1004");
-        archive_lab_written(&a, &fh, 5);
-        archive_lab_seconds(&a, 10);
+        written(&fh, 5);
+        seconds(10);
         assert_int_equal(a.bucket.uploads, 1);
         assert_string_equal(says("f", "owner-of-the-data"), "Ann");
         assert_string_equal(says("f", ":content-type"), "text/csv");
         assert_string_equal(says("f", "md5chksum"), "nothing");
         assert_int_equal(user_rename(&a.u, &a.train, "link", &a.train, "moved"), NFS4_OK);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         assert_string_equal(says("moved", "colour"), "blue");
         assert_string_equal(bucket_find(&a.bucket, "moved")->body, "f");
 }
@@ -127,7 +97,7 @@ static void extended_attributes_as_s3fs_has_them(void **state)
         warm(&fh);
         assert_int_equal(user_removexattr(&a.u, &fh, "none"), NFS4_OK);
         assert_int_equal(user_setxattr(&a.u, &fh, SETXATTR4_EITHER, "two", slice_str("\xff\"")), NFS4_OK);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         assert_non_null(strstr(says("f", "xattr"), "%22user.one%22%3A%22Zmlyc3Q%3D%22"));
         assert_non_null(strstr(says("f", "xattr"), "%22user.two%22%3A%22%2FyI%3D%22"));
         assert_null(strstr(says("f", "xattr"), "none"));
@@ -137,16 +107,16 @@ static void extended_attributes_as_s3fs_has_them(void **state)
 
 static void too_much_is_cut_at_what_s3_takes(void **state)
 {
-        struct user_fh fh = archive_lab_make(&a, &a.train, "f", 1000);
+        struct user_fh fh = make(&a.train, "f", 1000);
         uint8_t long_value[3000] = { 0 };
 
         (void)state;
         assert_int_equal(user_setxattr(&a.u, &fh, SETXATTR4_EITHER, "long", slice_of(long_value, 3000)),
                          NFS4_OK);
         assert_int_equal(user_setxattr(&a.u, &fh, SETXATTR4_EITHER, "short", slice_str("1")), NFS4_OK);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         assert_string_equal(says("f", "xattr"), "%7B%22user.short%22%3A%22MQ%3D%3D%22%7D");
-        assert_true(archive_lab_is_archived(&a, &fh));
+        assert_true(is_archived(&fh));
 }
 
 static void what_changes_of_a_directory_while_it_is_sent_is_sent_too(void **state)
@@ -160,7 +130,7 @@ static void what_changes_of_a_directory_while_it_is_sent_is_sent_too(void **stat
                 mds_lab_run_ms(&a.lab, 100);
         set_mode(&d, 0750, 0, 1234567890000000000);
         assert_int_equal(user_setxattr(&a.u, &d, SETXATTR4_EITHER, "of", slice_str("d")), NFS4_OK);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         assert_string_equal(says("d/", "file-mtime"), "1234567890000000000ns");
         assert_string_not_equal(says("d/", "xattr"), "nothing");
         assert_int_equal(a.bucket.puts, 2);
@@ -169,16 +139,16 @@ static void what_changes_of_a_directory_while_it_is_sent_is_sent_too(void **stat
 /* Swift's answer to a long value is 500. */
 static void where_long_values_do_not_go_the_content_does(void **state)
 {
-        struct user_fh fh = archive_lab_make(&a, &a.train, "f", 1000);
+        struct user_fh fh = make(&a.train, "f", 1000);
         uint8_t long_value[300] = { 0 };
 
         (void)state;
         a.bucket.short_values = true;
         assert_int_equal(user_setxattr(&a.u, &fh, SETXATTR4_EITHER, "long", slice_of(long_value, 300)),
                          NFS4_OK);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         assert_null(bucket_find(&a.bucket, "f"));
-        archive_lab_seconds(&a, 70);
+        seconds(70);
         assert_string_equal(says("f", "xattr"), "nothing");
         assert_string_equal(says("f", "file-owner"), "0");
 }
@@ -218,16 +188,16 @@ static void what_was_exported_comes_back(void **state)
 
         (void)state;
         assert_int_equal(user_mkdir(&a.u, &a.train, "d", 0750, &d), NFS4_OK);
-        f = archive_lab_make(&a, &d, "f", 1000);
-        e = archive_lab_make(&a, &d, "empty", 0);
+        f = make(&d, "f", 1000);
+        e = make(&d, "empty", 0);
         assert_int_equal(user_symlink(&a.u, &d, "link", "../f"), NFS4_OK);
         assert_int_equal(user_setxattr(&a.u, &f, SETXATTR4_EITHER, "colour", slice_str("blue")), NFS4_OK);
         assert_int_equal(user_setxattr(&a.u, &d, SETXATTR4_EITHER, "of", slice_str("a directory")), NFS4_OK);
         set_mode(&f, 04711, 1001, 1234567890123456789);
         set_mode(&e, 0, 4294967294, -1500000000);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         set_mode(&d, 01777, 1002, 987654321);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
         again = link_again();
         expect_same(&a.train, &again, "d", &x, &y);
         assert_true(slice_equal(xattr_of(&y, "of"), slice_str("a directory")));
@@ -238,7 +208,7 @@ static void what_was_exported_comes_back(void **state)
         assert_true(slice_equal(xattr_of(&e, "colour"), slice_str("blue")));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_with_listings, teardown)
 
 int main(void)
 {

@@ -1,40 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What objects say of themselves in their metadata is what the files are: nobody sees or acts on a guess. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "nfs4/codec.h"
 #include "mds/tier/sweep.h"
-#include "tests/lab/archive_lab.h"
+#include "tests/scenario/archive.h"
 
-static struct archive_lab a;
-
-static int setup(void **state)
+static int setup_with_owners(void **state)
 {
         (void)state;
         archive_lab_start(&a, "uid: 7\ngid: 8");
         a.bucket.lists = true;
         return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
-        return 0;
-}
-
-#define OBJECT(...) ARCHIVE_LAB_OBJECT(&a, __VA_ARGS__)
-
-static struct user_attrs look(const struct user_fh *dir, const char *name, struct user_fh *ret)
-{
-        return archive_lab_look(&a, dir, name, ret);
 }
 
 static bool is_owned(const struct user_attrs *attrs, uint32_t uid, uint32_t gid, uint32_t mode)
@@ -157,7 +135,7 @@ static void symlinks(void **state)
         look(&a.train, "s3fs", &fh);
         assert_true(slice_equal(user_readlink(&a.u, &fh), slice_str("../there")));
         assert_int_equal(look(&a.train, "none", NULL).type, NF4REG);
-        archive_lab_seconds(&a, 60);
+        seconds(60);
         assert_int_equal(a.bucket.puts + a.bucket.uploads + a.bucket.copies, 0); /* S3 has all of it */
         assert_int_equal(dir.mtime, look(&a.root, "train", NULL).mtime);
         archive_lab_crash(&a);
@@ -191,10 +169,10 @@ static void in_the_background_with_nobody_asking(void **state)
         make_many(100);
         a.bucket.latency_ns = 50000000;
         assert_true(undescribed() > 50); /* the listing shows names at once, but no guesses */
-        archive_lab_seconds(&a, 1);
+        seconds(1);
         assert_int_equal(undescribed(), 0);
         assert_int_equal(a.bucket.heads, 100);
-        archive_lab_seconds(&a, 600);
+        seconds(600);
         assert_int_equal(a.bucket.heads, 100); /* each once */
 }
 
@@ -210,7 +188,7 @@ static void a_restart_goes_on(void **state)
         heads = a.bucket.heads;
         assert_in_range(heads, 1, 60);
         archive_lab_crash(&a);
-        archive_lab_seconds(&a, 5);
+        seconds(5);
         assert_int_equal(undescribed(), 0);
         assert_in_range(a.bucket.heads, 100, 100 + 44); /* only what was under way is asked for again */
 }
@@ -258,7 +236,7 @@ static void names_are_moved_and_removed_meanwhile(void **state)
         assert_int_equal(user_remove(&a.u, &a.train, "f001"), NFS4_OK);
         f = look(&a.train, "moved", NULL);
         assert_true(is_owned(&f, 1001, 8, 0600));
-        archive_lab_seconds(&a, 80);
+        seconds(80);
         assert_null(bucket_find(&a.bucket, "f001"));
 }
 
@@ -267,7 +245,7 @@ static void names_are_moved_and_removed_meanwhile(void **state)
 static void sweep(void)
 {
         assert_int_equal(sweep_start(a.lab.mds.tier, repo_by_name(a.lab.mds.tier, "train"), false), 0);
-        archive_lab_seconds(&a, 10);
+        seconds(10);
 }
 
 static void set_mode(const struct user_fh *fh, uint32_t mode)
@@ -312,11 +290,11 @@ static void what_passes_is_waited_for(void **state)
         make_many(1);
         list(&a.train, &(unsigned){ 0 });
         a.bucket.head_status = 503;
-        archive_lab_seconds(&a, 30);
+        seconds(30);
         assert_int_equal(user_lookup(&a.u, &a.train, "f000", NULL), NFS4ERR_DELAY); /* not for ever */
         assert_int_equal(undescribed(), 1);
         a.bucket.head_status = 0;
-        archive_lab_seconds(&a, 60);
+        seconds(60);
         assert_int_equal(undescribed(), 0);
         f = look(&a.train, "f000", NULL);
         assert_true(is_owned(&f, 1001, 8, 0600));
@@ -336,7 +314,7 @@ static void a_repo_that_is_gone_stands_in_nobodys_way(void **state)
         assert_int_equal(undescribed(), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_with_owners, teardown)
 
 int main(void)
 {
