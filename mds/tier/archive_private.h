@@ -137,6 +137,7 @@ struct send {
         char etag[BACKING_ETAG_BYTES + 1];
         char expected[BACKING_ETAG_BYTES + 1]; /* what must be at KEY; "": nothing */
         bool unconditional;                    /* it has been looked at, or does not matter */
+        bool refused;                          /* because of what is at KEY */
         uint8_t looks;                         /* at what is in the way */
         char other[BACKING_ETAG_BYTES + 1];    /* in the way, and kept under: */
         char other_key[BACKING_KEY_BYTES + 64];

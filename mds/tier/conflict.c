@@ -147,8 +147,9 @@ static void looked(struct send *s)
         } else if (error != S3_OK) {
                 send_ended(s, (enum archive_error)error, s->call.result.message);
         } else if (s->expected[0] && strcmp(object->etag, s->expected) == 0) {
-                s->unconditional =
-                        true; /* as it should be; a condition that fails nevertheless is worth nothing */
+                /* As it should be; a condition that has failed nevertheless is worth nothing, any other keeps
+                 * away who comes from now on. */
+                s->unconditional = s->refused || s->repo->unconditional;
                 s->go(s);
         } else if (!is_ours(s, &id)) {
                 settle(s);

@@ -54,6 +54,7 @@ void send_refused(struct send *s, enum archive_error error, const char *message)
         bool missing = error == (enum archive_error)S3_OBJECT_NOT_FOUND && s->expected[0];
 
         if (error == (enum archive_error)S3_PRECONDITION_FAILED || missing) {
+                s->refused = true;
                 conflict_look(s);
         } else if (error == (enum archive_error)S3_NOT_IMPLEMENTED && !s->unconditional) {
                 s->repo->unconditional = true;
