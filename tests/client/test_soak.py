@@ -37,14 +37,15 @@ done"""
 
 
 class Samples:
-    """Memory and descriptors of the daemons, over the time."""
+    """Memory and descriptors of the daemons, over the time. What is in the metadata server's log is in its memory too, until the log is
+    full (32 MiB) and another one is begun: on a slow machine not within the hour."""
 
     def __init__(self, server):
         self.server, self.start = server, time.monotonic()
-        self.rows = []  # (seconds, {name: (bytes, descriptors)})
+        self.rows = []  # (seconds, {name: (bytes, descriptors)}, bytes of the log)
 
     def take(self):
-        self.rows.append((time.monotonic() - self.start, {name: self._of_now(name) for name in self.server.names}))
+        self.rows.append((time.monotonic() - self.start, {name: self._of_now(name) for name in self.server.names}, self._log_bytes()))
 
     def _of_now(self, name):
         """Descriptors but those of objects, which a data server keeps open while it has room, and counts; and of its 256 folders."""
@@ -52,9 +53,15 @@ class Samples:
         objects = int(sum(self.server.metrics(name).get("nacre_ds_objects_open", {}).values()))
         return stats.own_memory_bytes([pid]), stats.descriptors(pid) - objects
 
+    def _log_bytes(self):
+        return stats.tree_bytes(os.path.join(self.server.folder, "mds"), ".log")[0]
+
     def of(self, name, what, begin, end):
         """Medians are not moved by a compaction of the store."""
-        return statistics.median(values[name][what] for seconds, values in self.rows if begin <= seconds <= end)
+        return statistics.median(values[name][what] for seconds, values, _ in self.rows if begin <= seconds <= end)
+
+    def longest_log(self, end):
+        return max(log for seconds, _, log in self.rows if seconds <= end)
 
     def check(self, name):
         tenth = (SECONDS - WARM_UP) / 5
@@ -62,7 +69,10 @@ class Samples:
         slope = (after[0] - before[0]) / (SECONDS - WARM_UP - tenth) * 3600
         note(f"{name}: {before[0] / MIB:.1f} MiB and {before[1]:.0f} descriptors when warm, {after[0] / MIB:.1f} MiB and {after[1]:.0f} at the end, "
              f"{slope / MIB:+.1f} MiB an hour")
-        ok(after[0] <= before[0] + max(MEMORY_SLACK, before[0] / 10), f"{name}: its memory stays what it was", (before, after))
+        logged = self.longest_log(SECONDS + EVERY) - self.longest_log(WARM_UP) if name == "mds" else 0
+        if logged:
+            note(f"{name}: its log is {logged / MIB:.1f} MiB longer than it ever was before it was warm")
+        ok(after[0] <= before[0] + max(MEMORY_SLACK, before[0] / 10) + logged, f"{name}: its memory stays what it was", (before, after))
         ok(after[1] <= before[1] + DESCRIPTOR_SLACK, f"{name}: no descriptor is lost", (before, after))
 
 

@@ -124,11 +124,11 @@ def descriptors(pid):
     return sum(not os.path.isdir(link) for link in links)
 
 
-def tree_bytes(folder):
-    """(apparent size, blocks used) of all regular files under FOLDER."""
+def tree_bytes(folder, ending=""):
+    """(apparent size, blocks used) of all regular files under FOLDER, or of those whose names end in ENDING."""
     size = used = 0
     for root, _, names in os.walk(folder):
-        for name in names:
+        for name in filter(lambda name: name.endswith(ending), names):
             try:
                 st = os.lstat(os.path.join(root, name))
             except FileNotFoundError:
