@@ -79,12 +79,11 @@ ctl_status tier_same(struct mds *mds, const ctl_same_args *args)
                        : CTL_CHANGED;
 }
 
-/* Bit INDEX, and whether all data servers that have a part of FILE's object have set theirs now. */
-static bool set_here(struct backing *b, uint32_t index, const struct inode *file)
+/* Have all data servers that have a part of FILE's object said that it is here? */
+static bool is_here(const struct backing *b, const struct inode *file)
 {
         const struct stripe stripe = { file->unit, file->width, file->first };
 
-        b->here[index / 8] |= (uint8_t)(1u << index % 8);
         for (uint32_t i = 0; i < stripe.width; i++)
                 if (!(b->here[i / 8] >> i % 8 & 1) && stripe_object_size(stripe, i, b->valid) > 0)
                         return false;
@@ -118,9 +117,33 @@ ctl_status tier_resident(struct mds *mds, const struct server *server, const ctl
                 txn_abort(t);
                 return CTL_IO;
         }
-        if (set_here(&b, index, edit))
+        b.here[index / 8] |= (uint8_t)(1u << index % 8);
+        if (is_here(&b, edit))
                 edit->flags &= (uint8_t)~INODE_COLD;
         edit->flags |= INODE_USED_OLD;
         tier_put_backing(t, edit, &b);
         return txn_commit(t, seq) < 0 ? CTL_IO : CTL_OK;
+}
+
+void tier_look_if_here(struct mds *mds, uint64_t fileid)
+{
+        uint8_t record[RECORD_MAX];
+        const struct inode *inode;
+        struct inode *edit;
+        struct backing b;
+        struct txn *t;
+        uint64_t seq;
+
+        if (meta_inode(mds->meta, fileid, &inode) < 0 || !(inode->flags & INODE_COLD) ||
+            release_is_under_way(mds, fileid) || tier_backing(mds, inode, record, &b) < 0 ||
+            !is_here(&b, inode))
+                return;
+        t = txn_begin(mds->meta);
+        edit = txn_edit(t, fileid);
+        if (!edit) {
+                txn_abort(t);
+                return;
+        }
+        edit->flags &= (uint8_t)~INODE_COLD;
+        txn_commit(t, &seq);
 }

@@ -24,3 +24,6 @@ ctl_status tier_resident(struct mds *mds, const struct server *server, const ctl
 
 /* CTL_SAME, when the file's sizes are known. */
 ctl_status tier_same(struct mds *mds, const ctl_same_args *args);
+/* All of FILEID that is left was read. A data server that has said so once does not say it again, and what
+ * others lacked may have been cut off since: then it is not cold any more. */
+void tier_look_if_here(struct mds *mds, uint64_t fileid);

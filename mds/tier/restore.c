@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "mds/pnfs/proxy.h"
+#include "mds/tier/answers.h"
 #include "mds/tier/evict.h"
 #include "mds/tier/tier.h"
 
@@ -83,6 +84,7 @@ static void step(struct restore *r)
         }
         r->at = (r->at + file->unit - 1) / file->unit * file->unit;
         if (r->at >= file->size) {
+                tier_look_if_here(r->mds, r->fileid);
                 restore_end(r, NFS4_OK);
                 return;
         }
