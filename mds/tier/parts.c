@@ -240,16 +240,23 @@ static void on_part(struct s3_part_list *list, const struct s3_part *part)
                 p->list[part->number - 1] = *part;
 }
 
+/* Who may not ask sends them all again. */
+static bool may_not_ask(enum s3_error e)
+{
+        return e == S3_ACCESS_DENIED || e == S3_NOT_IMPLEMENTED;
+}
+
 static void listed(struct s3_call *call)
 {
         struct parts *p = CONTAINER(call, struct parts, there.call);
         struct send *s = p->send;
+        enum s3_error error = call->result.error;
 
         if (s->archiver->stopping)
                 return;
-        if (call->result.error == S3_OBJECT_NOT_FOUND) {
+        if (error == S3_OBJECT_NOT_FOUND) {
                 is_gone(s);
-        } else if (call->result.error != S3_OK) {
+        } else if (error != S3_OK && !may_not_ask(error)) {
                 s3_failed(s, &call->result);
         } else if (p->there.more) {
                 s3_upload_parts(s->repo->s3, &p->there, s->key, s->upload_id);

@@ -41,6 +41,7 @@ struct bucket_lab {
         /* from now on */
         int status;         /* for every request: this, instead of what it deserves; 0: none */
         int head_status;    /* for every HEAD */
+        int parts_status;   /* for every ListParts */
         bool short_values;  /* metadata of more than 256 bytes are too much for it, as for Swift */
         bool no_conditions; /* 501, as Swift */
         bool lists;         /* what is in it; else listings are empty */

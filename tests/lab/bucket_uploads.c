@@ -200,6 +200,8 @@ void bucket_serve_upload(struct bucket_lab *b, struct http_call *call, const cha
                 bucket_answer(call, u ? 204 : 404, "");
         } else if (!u) {
                 bucket_refuse(call, 404, "NoSuchUpload");
+        } else if (call->method == HTTP_GET && b->parts_status) {
+                bucket_refuse(call, b->parts_status, "AccessDenied");
         } else if (call->method == HTTP_GET) {
                 list_parts(call, u, query);
         } else {

@@ -87,6 +87,20 @@ static void what_s3_has_is_not_sent_again(void **state)
         assert_int_equal(bucket_count_unfinished(&a.bucket), 0);
 }
 
+static void who_may_not_ask_for_parts_sends_them_all(void **state)
+{
+        struct user_fh fh;
+
+        (void)state;
+        fh = make_until(FIRST_PART + 2, false);
+        a.bucket.parts_status = 403;
+        crash();
+        seconds(10);
+        assert_whole(&fh);
+        assert_int_equal(a.bucket.uploads, 2 + PARTS);
+        assert_int_equal(bucket_count_unfinished(&a.bucket), 0);
+}
+
 static void an_answer_of_the_end_that_was_lost_is_found_again(void **state)
 {
         struct user_fh fh;
@@ -279,6 +293,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(what_s3_has_is_not_sent_again),
+                T(who_may_not_ask_for_parts_sends_them_all),
                 T(an_answer_of_the_end_that_was_lost_is_found_again),
                 T(a_crash_anywhere_leaves_nothing),
                 T(a_data_server_that_is_away_is_waited_for),
