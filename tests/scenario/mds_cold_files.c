@@ -153,6 +153,27 @@ static void it_is_here_when_every_data_server_has_its_part(void **state)
         assert_int_equal(source(&file, &valid), CTL_NOENT);
 }
 
+/* The others' parts are cut off; the one that has what is left has said so before, and does not again. */
+static void what_is_cut_off_need_not_be_here(void **state)
+{
+        ctl_resident_args args = { .file = file, .etag = (char[]){ "etag-1" } };
+        const struct inode *inode;
+        uint64_t valid, seq;
+
+        (void)state;
+        assert_int_equal(meta_inode(lab.mds.meta, file.fileid, &inode), 0);
+        assert_int_equal(tier_resident(&lab.mds,
+                                       fleet_file_server(lab.mds.fleet, inode,
+                                                         stripe_index(inode_stripe(inode), 0)),
+                                       &args, &seq),
+                         CTL_OK);
+        tier_look_if_here(&lab.mds, file.fileid);
+        assert_int_equal(source(&file, &valid), CTL_OK);
+        assert_int_equal(set_size(1000), NFS4_OK);
+        tier_look_if_here(&lab.mds, file.fileid);
+        assert_int_equal(source(&file, &valid), CTL_NOENT);
+}
+
 static void but_not_of_another_content(void **state)
 {
         ctl_resident_args args = { .file = file, .etag = (char[]){ "etag-2" } };
@@ -194,6 +215,7 @@ int main(void)
                 TEST(what_cannot_be_recorded_is_not_cut),
                 TEST(what_cannot_be_read_is_not_said_to_be_here),
                 TEST(it_is_here_when_every_data_server_has_its_part),
+                TEST(what_is_cut_off_need_not_be_here),
                 TEST(but_not_of_another_content),
                 TEST(a_directory_whose_names_are_in_s3_is_not_empty),
         };
