@@ -33,11 +33,26 @@ static uint32_t place_of(const struct blobs *b, const char *key)
         return i;
 }
 
-const struct blob *blobs_find(const struct blobs *b, const char *key)
+static struct blob *find(const struct blobs *b, const char *key)
 {
         uint32_t i = place_of(b, key);
 
         return i < b->count && strcmp(b->list[i]->key, key) == 0 ? b->list[i] : NULL;
+}
+
+const struct blob *blobs_find(const struct blobs *b, const char *key)
+{
+        return find(b, key);
+}
+
+/* What is at KEY is told of. */
+static const struct blob *find_and_tell(struct blobs *b, const char *key)
+{
+        struct blob *o = find(b, key);
+
+        if (o)
+                o->told = true;
+        return o;
 }
 
 /* Takes O's data. */
@@ -59,7 +74,7 @@ static void make(struct blobs *b, const struct blob *o)
                 b->made(b->arg, made);
 }
 
-static void delete (struct blobs *b, const char *key)
+void blobs_delete(struct blobs *b, const char *key)
 {
         uint32_t i = place_of(b, key);
 
@@ -68,6 +83,15 @@ static void delete (struct blobs *b, const char *key)
         blob_free(b->list[i]);
         b->count--;
         memmove(&b->list[i], &b->list[i + 1], (b->count - i) * sizeof(struct blob *));
+}
+
+/* Something is about to be made at KEY. Empty objects are all the same. */
+static void look_for_unseen(const struct blobs *b, const char *key)
+{
+        const struct blob *o = blobs_find(b, key);
+
+        if (o && o->foreign && !o->told && o->size > 0 && b->unseen)
+                b->unseen(b->arg_unseen, o);
 }
 
 static uint8_t *copy_of(const void *data, uint64_t size)
@@ -139,7 +163,7 @@ static void take_metadata(const struct exchange *x, struct lines *to)
 
 static void head_object(struct blobs *b, struct exchange *x, const char *key)
 {
-        const struct blob *o = blobs_find(b, key);
+        const struct blob *o = find_and_tell(b, key);
         char text[LINES_BYTES], *value;
         uint32_t at = 0;
 
@@ -158,7 +182,7 @@ static void head_object(struct blobs *b, struct exchange *x, const char *key)
 /* Data servers ask for ranges. */
 static void get_object(struct blobs *b, struct exchange *x, const char *key)
 {
-        const struct blob *o = blobs_find(b, key);
+        const struct blob *o = find_and_tell(b, key);
         uint64_t first, last;
         char text[96];
 
@@ -211,6 +235,7 @@ static void copy_object(struct blobs *b, struct exchange *x, const char *key, co
                 return;
         }
         o = *from;
+        o.foreign = false;
         o.data = copy_of(from->data, from->size);
         snprintf(o.key, sizeof(o.key), "%s", key);
         etag_of(o.data, o.size, o.etag);
@@ -236,6 +261,7 @@ static void put_object(struct blobs *b, struct exchange *x, const char *key)
                 exchange_refuse(x, 412, "PreconditionFailed");
                 return;
         }
+        look_for_unseen(b, key);
         snprintf(o.key, sizeof(o.key), "%s", key);
         o.data = copy_of(x->body, x->body_bytes);
         etag_of(o.data, o.size, o.etag);
@@ -332,6 +358,7 @@ static void complete(struct blobs *b, struct exchange *x, struct blob_upload *u)
                 exchange_refuse(x, 400, "InvalidPart");
                 return;
         }
+        look_for_unseen(b, o->key);
         for (; count < BLOB_PARTS && u->parts[count].data; count++)
                 o->size += u->parts[count].size;
         o->data = malloc(o->size + 1);
@@ -350,6 +377,18 @@ static void complete(struct blobs *b, struct exchange *x, struct blob_upload *u)
                  o->etag);
         upload_free(u);
         exchange_answer(x, 200, text);
+}
+
+/* --- somebody else */
+
+void blobs_put(struct blobs *b, const char *key, uint8_t *data, uint64_t size, char ret_etag[BLOB_ETAG])
+{
+        struct blob o = { .data = data, .size = size, .foreign = true };
+
+        snprintf(o.key, sizeof(o.key), "%s", key);
+        etag_of(data, size, o.etag);
+        memcpy(ret_etag, o.etag, BLOB_ETAG);
+        make(b, &o);
 }
 
 /* --- listings */
@@ -396,7 +435,7 @@ static void list(const struct blobs *b, struct exchange *x, const char *prefix, 
         snprintf(last, sizeof(last), "%s", after);
         snprintf(text, sizeof(text), "<ListBucketResult><EncodingType>url</EncodingType>");
         for (i = 0; i < b->count && entries < PAGE; i++) {
-                const struct blob *o = b->list[i];
+                struct blob *o = b->list[i];
                 bool in = delimited && strncmp(o->key, prefix, strlen(prefix)) == 0 &&
                           common_prefix(o->key, prefix, common);
 
@@ -411,6 +450,7 @@ static void list(const struct blobs *b, struct exchange *x, const char *prefix, 
                             "<ETag>\"%s\"</ETag><Size>%" PRIu64 "</Size></Contents>",
                             escaped(o->key), o->etag, o->size);
                 snprintf(last, sizeof(last), "%s", in ? common : o->key);
+                o->told = true;
                 entries++;
         }
         add(text, "<KeyCount>%u</KeyCount><IsTruncated>%s</IsTruncated>", entries,
@@ -482,7 +522,7 @@ void blobs_serve(struct blobs *b, struct exchange *x)
         else if (x->method == HTTP_PUT)
                 put_object(b, x, key);
         else if (x->method == HTTP_DELETE) {
-                delete (b, key);
+                blobs_delete(b, key);
                 exchange_answer(x, 204, "");
         } else
                 exchange_refuse(x, 501, "NotImplemented");

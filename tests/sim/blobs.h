@@ -19,6 +19,7 @@ struct blob {
         uint8_t *data;
         uint64_t size;
         struct lines metadata; /* x-amz-meta-… */
+        bool foreign, told;    /* not made by a request; told of in an answer */
 };
 
 struct blob_part {
@@ -39,9 +40,14 @@ struct blobs {
         uint32_t next_upload;
         void (*made)(void *arg, const struct blob *o); /* an object has come; may be NULL */
         void *arg;
+        void (*unseen)(void *arg, const struct blob *o); /* a foreign one goes untold; may be NULL */
+        void *arg_unseen;
 };
 void blobs_free(struct blobs *b);
 const struct blob *blobs_find(const struct blobs *b, const char *key);
 /* An upload with a part; NULL: there is none. */
 const struct blob_upload *blobs_unfinished(const struct blobs *b);
 void blobs_serve(struct blobs *b, struct exchange *x);
+/* By somebody else, who asks for no leave. Takes DATA. */
+void blobs_put(struct blobs *b, const char *key, uint8_t *data, uint64_t size, char ret_etag[BLOB_ETAG]);
+void blobs_delete(struct blobs *b, const char *key);

@@ -82,6 +82,7 @@ bool file_open(struct actor *c, uint32_t which, bool create)
         status = nfs_getattr(&c->main, &c->fh, &a);
         if (status == NFS4_OK) {
                 c->file = model_file(&c->sim->model, a.fileid);
+                stranger_tell_origin(&c->sim->stranger, c->file);
                 world_say(&c->sim->world, c->owner, "OPEN %s: file %llu", name, (unsigned long long)a.fileid);
                 names_seen(&c->sim->names, which, since, c->file);
                 if (c->delegation.held && memcmp(&c->delegation.fh, &c->fh, sizeof(c->fh)) == 0)

@@ -121,6 +121,7 @@ static bool find_source(struct actor *c, struct copy_from *ret, struct model_fil
                 status = nfs_getattr(&c->main, &ret->fh, &a);
         if (status == NFS4_OK) {
                 *ret_file = model_file(&c->sim->model, a.fileid);
+                stranger_tell_origin(&c->sim->stranger, *ret_file);
                 names_seen(&c->sim->names, which, since, *ret_file);
                 return true;
         }

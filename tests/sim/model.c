@@ -16,6 +16,8 @@ static void file_free(struct model_file *f)
 {
         for (uint32_t i = 0; i < f->count; i++)
                 free(f->events[i]);
+        for (uint32_t i = 0; i < MODEL_PUBLISHED; i++)
+                free(f->published[i].data);
         free(f->events);
         free(f);
 }
@@ -117,17 +119,44 @@ uint64_t model_word(uint32_t number, uint64_t offset)
         return (uint64_t)number << 32 | (uint32_t)(offset / MODEL_WORD);
 }
 
+static void fill(uint8_t *data, uint64_t from, uint64_t to, uint32_t number)
+{
+        for (uint64_t at = from; at < to; at += MODEL_WORD) {
+                uint64_t value = model_word(number, at);
+
+                memcpy(data + (at - from), &value, MODEL_WORD);
+        }
+}
+
 struct event *model_write(struct model_file *f, uint64_t from, uint64_t to, uint32_t client, uint8_t *data)
 {
         struct event *e = begin(f, from, to, client);
 
         CHECK(from % MODEL_WORD == 0 && to % MODEL_WORD == 0 && from < to);
-        for (uint64_t at = from; at < to; at += MODEL_WORD) {
-                uint64_t value = model_word(e->number, at);
-
-                memcpy(data + (at - from), &value, MODEL_WORD);
-        }
+        fill(data, from, to, e->number);
         return e;
+}
+
+uint32_t model_give(struct model *m, uint8_t *data, uint64_t size)
+{
+        uint32_t number = ++m->next_number;
+
+        fill(data, 0, size, number);
+        return number;
+}
+
+/* Before all that was done to it. */
+void model_given(struct model_file *f, uint32_t number, uint64_t size, uint64_t when)
+{
+        struct event *e = begin(f, 0, size, 0);
+        uint32_t i = f->count - 1;
+
+        f->model->next_number--;
+        e->number = number;
+        e->began = e->settled = e->acked = e->durable = when;
+        for (; i > 0 && f->events[i - 1]->number > number; i--)
+                f->events[i] = f->events[i - 1];
+        f->events[i] = e;
 }
 
 struct event *model_cut(struct model_file *f, uint64_t size, uint32_t client)

@@ -8,7 +8,7 @@
 
 #include "tests/sim/world.h"
 
-enum { MODEL_WORD = 8 };
+enum { MODEL_WORD = 8, MODEL_PUBLISHED = 4 };
 #define NEVER UINT64_MAX
 
 enum event_kind {
@@ -44,6 +44,13 @@ struct model_file {
         /* Its name was found first by what was sent and answered then, and meant another file later; 0: never
          * (names.h). */
         uint64_t found, seen, gone;
+        bool looked_at; /* what it began as is known (stranger.h) */
+        /* what its objects were, the newest last */
+        struct {
+                uint8_t *data;
+                uint32_t size;
+        } published[MODEL_PUBLISHED];
+        uint32_t published_count;
 };
 
 struct model {
@@ -72,6 +79,10 @@ void model_forget(struct model *m, uint64_t ns, bool (*used)(void *arg, const st
 
 /* A write of [FROM, TO) begins; DATA is what is to be written. */
 struct event *model_write(struct model_file *f, uint64_t from, uint64_t to, uint32_t client, uint8_t *data);
+/* SIZE bytes that no client writes: DATA; their number. */
+uint32_t model_give(struct model *m, uint8_t *data, uint64_t size);
+/* F began, at WHEN, as what model_give() gave that NUMBER. */
+void model_given(struct model_file *f, uint32_t number, uint64_t size, uint64_t when);
 /* A truncation, DEALLOCATE of [FROM, TO), ALLOCATE up to TO, COPY from SOURCE begins. */
 struct event *model_cut(struct model_file *f, uint64_t size, uint32_t client);
 struct event *model_punch(struct model_file *f, uint64_t from, uint64_t to, uint32_t client);
@@ -98,6 +109,8 @@ void model_read(struct model_file *f, uint64_t since, uint64_t offset, const uin
                 bool end);
 /* DATA, SIZE bytes, is said to be the file as it was at some one time until now. */
 void model_whole(struct model_file *f, const uint8_t *data, uint32_t size);
+/* Has an object of F, or the one that it began as, all that was certainly in it at SINCE? */
+bool model_is_published(const struct model_file *f, uint64_t since);
 /* [FROM, TO) was a hole, perhaps behind the end, and byte AT exists or does not, at some time since SINCE. */
 void model_zeros(struct model_file *f, uint64_t since, uint64_t from, uint64_t to);
 void model_exists(struct model_file *f, uint64_t since, uint64_t at);

@@ -2,6 +2,7 @@
 /* What may be seen of a file: see model.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -205,9 +206,21 @@ static bool was_whole(const struct model_file *f, const uint8_t *data, uint32_t 
         return true;
 }
 
+static void keep_published(struct model_file *f, const uint8_t *data, uint32_t size)
+{
+        uint32_t i = f->published_count++ % MODEL_PUBLISHED;
+
+        free(f->published[i].data);
+        f->published[i].data = malloc(size + 1);
+        CHECK(f->published[i].data != NULL);
+        memcpy(f->published[i].data, data, size);
+        f->published[i].size = size;
+}
+
 /* When it could have been at any time, it could have been when the last of what it shows had begun. */
 void model_whole(struct model_file *f, const uint8_t *data, uint32_t size)
 {
+        keep_published(f, data, size);
         if (was_whole(f, data, size, f->model->world->now))
                 return;
         for (uint32_t i = f->count; i-- > 0;)
@@ -340,4 +353,37 @@ void model_size(struct model_file *f, uint64_t since, uint64_t size)
         if (size > 0)
                 model_exists(f, since, size - 1);
         model_missing(f, since, size);
+}
+
+/* --- objects */
+
+static bool has_all(const struct model_file *f, uint64_t since, const uint8_t *data, uint32_t size)
+{
+        for (uint32_t from = 0, to; from < size; from = to) {
+                struct sight s = sight_at(data, from, size, NEVER, &to);
+
+                s.since = since;
+                if (!can_be(f, &s, from, to, COPIES_DEEP))
+                        return false;
+        }
+        return can_be_missing(f, since, size);
+}
+
+/* With nothing certain since it began: as an object, or empty. */
+static bool is_as_it_began(const struct model_file *f, uint64_t since)
+{
+        for (uint32_t i = 0; i < f->count; i++)
+                if (f->events[i]->client != 0 && is_firm(f, f->events[i], since))
+                        return false;
+        return true;
+}
+
+bool model_is_published(const struct model_file *f, uint64_t since)
+{
+        uint32_t kept = f->published_count < MODEL_PUBLISHED ? f->published_count : MODEL_PUBLISHED;
+
+        for (uint32_t i = 0; i < kept; i++)
+                if (has_all(f, since, f->published[i].data, f->published[i].size))
+                        return true;
+        return is_as_it_began(f, since);
 }

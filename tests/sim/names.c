@@ -3,9 +3,15 @@
 
 #include <inttypes.h>
 
-bool names_may_be_removed(const struct names *n, uint32_t which, uint64_t since)
+/* By a client. */
+static bool was_removed(const struct names *n, uint32_t which, uint64_t since)
 {
         return n->names[which].removing > 0 || n->names[which].removed_until >= since;
+}
+
+bool names_may_be_removed(const struct names *n, uint32_t which, uint64_t since)
+{
+        return n->vanished || was_removed(n, which, since);
 }
 
 void names_seen(struct names *n, uint32_t which, uint64_t since, struct model_file *f)
@@ -14,6 +20,8 @@ void names_seen(struct names *n, uint32_t which, uint64_t since, struct model_fi
         struct world *w = n->model->world;
         uint64_t first = since < name->seen_since ? since : name->seen_since;
 
+        if (name->file && name->file != f && n->vanished && !was_removed(n, which, first))
+                n->vanished(n->arg, name->file, name->seen_since);
         if (name->file && name->file != f && !names_may_be_removed(n, which, first))
                 world_fail(w, "f%u was file %" PRIu64 " and is file %" PRIu64 ", which nobody has removed",
                            which, name->file->fileid, f->fileid);
@@ -37,7 +45,9 @@ const struct model_file *names_certain(const struct names *n, uint32_t which, ui
         const struct name *name = &n->names[which];
         const struct model_file *f = name->file;
 
-        return f && f->seen < since && name->removing == 1 && name->removed_until < f->found ? f : NULL;
+        return f && !n->vanished && f->seen < since && name->removing == 1 && name->removed_until < f->found
+                       ? f
+                       : NULL;
 }
 
 void names_removing(struct names *n, uint32_t which)

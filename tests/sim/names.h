@@ -19,6 +19,9 @@ struct names {
         struct model *model;
         struct name names[NAMES];
         bool moves; /* there are RENAMEs: what went from a name may come to it again */
+        /* NULL, or there is somebody who takes names from files: F was seen under one at UNTIL last */
+        void (*vanished)(void *arg, const struct model_file *f, uint64_t until);
+        void *arg;
 };
 
 /* An OPEN or LOOKUP of name WHICH, sent at SINCE and answered now, found F. */

@@ -10,6 +10,7 @@ struct actor;
 /* After a DELETE without an answer nothing is written for 18 minutes, by a clock that may be an hour wrong.
  */
 #define REPO_QUIET_NS (3 * 3600 * SECOND_NS)
+#define REPO_STUCK_NS (2400 * SECOND_NS) /* behind that nothing comes by itself */
 #define REPO_PREFIX "p/"
 
 struct repo_sim {

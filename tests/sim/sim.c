@@ -44,6 +44,7 @@ static void start(uint64_t seed, const struct sim_options *options)
         sim.model.arg = &sim;
         sim.names = (struct names){ .model = &sim.model };
         repo_init(&sim.repo, &sim);
+        stranger_init(&sim.stranger, &sim, sim.repo.conf, sizeof(sim.repo.conf));
         cluster_init(&sim.cluster, w, 1 + (uint32_t)world_random(w, CLUSTER_DS), sim.repo.s3, sim.repo.conf);
         while (!cluster_is_whole(&sim.cluster))
                 step(w->now + JOIN_NS, "the data servers do not join");
@@ -51,6 +52,7 @@ static void start(uint64_t seed, const struct sim_options *options)
         for (uint32_t i = 0; i < sim.actor_count; i++)
                 actor_start(&sim.actors[i], &sim, world_add(w, names[i]), i + 1);
         faults_start(&sim.faults, &sim);
+        stranger_start(&sim.stranger);
 }
 
 /* What was removed goes, with its objects. Not so after trouble that leaves objects which the MDS was never
@@ -76,6 +78,7 @@ static void finish(void)
         uint64_t end = w->now + END_NS + (sim.repo.s3 ? REPO_QUIET_NS : 0);
 
         faults_stop(&sim.faults);
+        sim.stranger.stopping = true;
         while (!faults_finished(&sim.faults))
                 step(end, "the faults do not end");
         for (uint32_t i = 0; i < sim.actor_count; i++)
@@ -97,6 +100,7 @@ struct sim_result sim_run(uint64_t seed, const struct sim_options *options)
         faults_free(&sim.faults);
         for (uint32_t i = 0; i < sim.actor_count; i++)
                 actor_free(&sim.actors[i]);
+        stranger_free(&sim.stranger);
         cluster_destroy(&sim.cluster);
         repo_destroy(&sim.repo);
         model_destroy(&sim.model);

@@ -5,6 +5,7 @@
 #include "tests/sim/actor.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/repo.h"
+#include "tests/sim/stranger.h"
 
 enum { SIM_ACTORS = 3 };
 
@@ -17,6 +18,7 @@ struct sim {
         uint32_t actor_count;
         struct faults faults;
         struct repo_sim repo;
+        struct stranger stranger;
 };
 
 /* --- exclusion.c: after every step; and when A's write E was answered. */
