@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/blobs.h"
+#include "tests/sim/blobs_private.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 #include <strings.h>
 
 #include "base/check.h"
-#include "base/digest.h"
 #include "s3tier/encode.h"
 
 enum { PAGE = 3 /* entries of a listing */, TEXT = 64 * 1024 };
@@ -56,7 +55,7 @@ static const struct blob *find_and_tell(struct blobs *b, const char *key)
 }
 
 /* Takes O's data. */
-static void make(struct blobs *b, const struct blob *o)
+void blobs_make(struct blobs *b, const struct blob *o)
 {
         struct blob *made = malloc(sizeof(*made));
         uint32_t i = place_of(b, o->key);
@@ -85,8 +84,7 @@ void blobs_delete(struct blobs *b, const char *key)
         memmove(&b->list[i], &b->list[i + 1], (b->count - i) * sizeof(struct blob *));
 }
 
-/* Something is about to be made at KEY. Empty objects are all the same. */
-static void look_for_unseen(const struct blobs *b, const char *key)
+void blobs_look_for_unseen(const struct blobs *b, const char *key)
 {
         const struct blob *o = blobs_find(b, key);
 
@@ -94,7 +92,7 @@ static void look_for_unseen(const struct blobs *b, const char *key)
                 b->unseen(b->arg_unseen, o);
 }
 
-static uint8_t *copy_of(const void *data, uint64_t size)
+uint8_t *blob_copy_of(const void *data, uint64_t size)
 {
         uint8_t *copy = malloc(size + 1);
 
@@ -103,24 +101,24 @@ static uint8_t *copy_of(const void *data, uint64_t size)
         return copy;
 }
 
-static void digest(const void *data, uint64_t size, uint8_t md5[MD5_BYTES])
+void blob_digest(const void *data, uint64_t size, uint8_t md5[MD5_BYTES])
 {
         struct iovec whole = { (void *)(uintptr_t)data, size };
 
         md5_iov(&whole, 1, md5);
 }
 
-static void etag_of(const void *data, uint64_t size, char out[BLOB_ETAG])
+void blob_etag_of(const void *data, uint64_t size, char out[BLOB_ETAG])
 {
         uint8_t md5[MD5_BYTES];
 
-        digest(data, size, md5);
+        blob_digest(data, size, md5);
         hex_of(md5, MD5_BYTES, out);
 }
 
 /* --- answers */
 
-static void answer_etag(struct exchange *x, const char *etag)
+void blob_answer_etag(struct exchange *x, const char *etag)
 {
         char text[BLOB_ETAG + 2];
 
@@ -139,7 +137,7 @@ static bool is_etag(const struct blob *o, const char *wanted)
 }
 
 /* May what is at KEY be written over? */
-static bool is_allowed(const struct blobs *b, const struct exchange *x, const char *key)
+bool blobs_allow(const struct blobs *b, const struct exchange *x, const char *key)
 {
         const struct blob *o = blobs_find(b, key);
         char etag[64];
@@ -149,7 +147,7 @@ static bool is_allowed(const struct blobs *b, const struct exchange *x, const ch
         return !lines_get(&x->headers, "if-match", etag, sizeof(etag)) || (o && is_etag(o, etag));
 }
 
-static void take_metadata(const struct exchange *x, struct lines *to)
+void blob_take_metadata(const struct exchange *x, struct lines *to)
 {
         char line[LINES_BYTES], *value;
         uint32_t at = 0;
@@ -172,7 +170,7 @@ static void head_object(struct blobs *b, struct exchange *x, const char *key)
                 return;
         }
         x->status = 200;
-        answer_etag(x, o->etag);
+        blob_answer_etag(x, o->etag);
         snprintf(text, sizeof(text), "%" PRIu64, o->size);
         lines_add(&x->answer, "Content-Length", text);
         while (lines_next(&o->metadata, &at, text, &value))
@@ -203,11 +201,11 @@ static void get_object(struct blobs *b, struct exchange *x, const char *key)
         if (last >= o->size)
                 last = o->size - 1;
         x->status = 206;
-        answer_etag(x, o->etag);
+        blob_answer_etag(x, o->etag);
         snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first, last, o->size);
         lines_add(&x->answer, "Content-Range", text);
         x->data_bytes = last - first + 1;
-        x->data = copy_of(o->data + first, x->data_bytes);
+        x->data = blob_copy_of(o->data + first, x->data_bytes);
         snprintf(text, sizeof(text), "%" PRIu64, x->data_bytes);
         lines_add(&x->answer, "Content-Length", text);
 }
@@ -228,7 +226,7 @@ static void copy_object(struct blobs *b, struct exchange *x, const char *key, co
                 exchange_refuse(x, 404, "NoSuchKey");
                 return;
         }
-        if (!is_allowed(b, x, key) ||
+        if (!blobs_allow(b, x, key) ||
             (lines_get(&x->headers, "x-amz-copy-source-if-match", text, sizeof(text)) &&
              !is_etag(from, text))) {
                 exchange_refuse(x, 412, "PreconditionFailed");
@@ -236,14 +234,14 @@ static void copy_object(struct blobs *b, struct exchange *x, const char *key, co
         }
         o = *from;
         o.foreign = false;
-        o.data = copy_of(from->data, from->size);
+        o.data = blob_copy_of(from->data, from->size);
         snprintf(o.key, sizeof(o.key), "%s", key);
-        etag_of(o.data, o.size, o.etag);
+        blob_etag_of(o.data, o.size, o.etag);
         if (lines_get(&x->headers, "x-amz-metadata-directive", text, sizeof(text))) {
                 o.metadata.length = 0;
-                take_metadata(x, &o.metadata);
+                blob_take_metadata(x, &o.metadata);
         }
-        make(b, &o);
+        blobs_make(b, &o);
         snprintf(text, sizeof(text), "<CopyObjectResult><ETag>\"%s\"</ETag></CopyObjectResult>", o.etag);
         exchange_answer(x, 200, text);
 }
@@ -257,126 +255,18 @@ static void put_object(struct blobs *b, struct exchange *x, const char *key)
                 copy_object(b, x, key, source);
                 return;
         }
-        if (!is_allowed(b, x, key)) {
+        if (!blobs_allow(b, x, key)) {
                 exchange_refuse(x, 412, "PreconditionFailed");
                 return;
         }
-        look_for_unseen(b, key);
+        blobs_look_for_unseen(b, key);
         snprintf(o.key, sizeof(o.key), "%s", key);
-        o.data = copy_of(x->body, x->body_bytes);
-        etag_of(o.data, o.size, o.etag);
-        take_metadata(x, &o.metadata);
-        make(b, &o);
-        answer_etag(x, o.etag);
+        o.data = blob_copy_of(x->body, x->body_bytes);
+        blob_etag_of(o.data, o.size, o.etag);
+        blob_take_metadata(x, &o.metadata);
+        blobs_make(b, &o);
+        blob_answer_etag(x, o.etag);
         exchange_answer(x, 200, "");
-}
-
-/* --- multipart uploads */
-
-static void upload_free(struct blob_upload *u)
-{
-        for (int i = 0; i < BLOB_PARTS; i++)
-                free(u->parts[i].data);
-        *u = (struct blob_upload){ 0 };
-}
-
-static void begin_upload(struct blobs *b, struct exchange *x, const char *key)
-{
-        struct blob_upload *u = b->uploads;
-        char text[256];
-
-        while (u->id != 0)
-                CHECK(++u < b->uploads + BLOB_UPLOADS);
-        u->id = ++b->next_upload;
-        snprintf(u->target.key, sizeof(u->target.key), "%s", key);
-        take_metadata(x, &u->target.metadata);
-        snprintf(
-                text, sizeof(text),
-                "<InitiateMultipartUploadResult><UploadId>upload%u</UploadId></InitiateMultipartUploadResult>",
-                u->id);
-        exchange_answer(x, 200, text);
-}
-
-static void put_part(struct exchange *x, struct blob_upload *u, const char *number)
-{
-        unsigned long n = strtoul(number, NULL, 10);
-        struct blob_part *part = &u->parts[n - 1];
-
-        CHECK(n >= 1 && n <= BLOB_PARTS);
-        free(part->data);
-        *part = (struct blob_part){ .data = copy_of(x->body, x->body_bytes), .size = x->body_bytes };
-        etag_of(x->body, x->body_bytes, part->etag);
-        answer_etag(x, part->etag);
-        exchange_answer(x, 200, "");
-}
-
-static void list_parts(struct exchange *x, const struct blob_upload *u)
-{
-        char text[BLOB_PARTS * 256];
-        int n = snprintf(text, sizeof(text), "<ListPartsResult><IsTruncated>false</IsTruncated>");
-
-        for (int i = 0; i < BLOB_PARTS; i++)
-                if (u->parts[i].data)
-                        n += snprintf(text + n, sizeof(text) - (size_t)n,
-                                      "<Part><PartNumber>%d</PartNumber><ETag>\"%s\"</ETag><Size>%" PRIu64
-                                      "</Size></Part>",
-                                      i + 1, u->parts[i].etag, u->parts[i].size);
-        snprintf(text + n, sizeof(text) - (size_t)n, "</ListPartsResult>");
-        exchange_answer(x, 200, text);
-}
-
-const struct blob_upload *blobs_unfinished(const struct blobs *b)
-{
-        for (int i = 0; i < BLOB_UPLOADS; i++)
-                for (int part = 0; part < BLOB_PARTS; part++)
-                        if (b->uploads[i].parts[part].data)
-                                return &b->uploads[i];
-        return NULL;
-}
-
-/* Does X name all parts that are there, as they are? */
-static bool names_parts(const struct exchange *x, const struct blob_upload *u)
-{
-        for (int i = 0; i < BLOB_PARTS && u->parts[i].data; i++)
-                if (!memmem(x->body, x->body_bytes, u->parts[i].etag, strlen(u->parts[i].etag)))
-                        return false;
-        return u->parts[0].data != NULL;
-}
-
-static void complete(struct blobs *b, struct exchange *x, struct blob_upload *u)
-{
-        struct blob *o = &u->target;
-        uint8_t digests[BLOB_PARTS][MD5_BYTES];
-        char text[256];
-        int count = 0;
-
-        if (!is_allowed(b, x, o->key)) {
-                exchange_refuse(x, 412, "PreconditionFailed");
-                return;
-        }
-        if (!names_parts(x, u)) {
-                exchange_refuse(x, 400, "InvalidPart");
-                return;
-        }
-        look_for_unseen(b, o->key);
-        for (; count < BLOB_PARTS && u->parts[count].data; count++)
-                o->size += u->parts[count].size;
-        o->data = malloc(o->size + 1);
-        CHECK(o->data != NULL);
-        o->size = 0;
-        for (int i = 0; i < count; i++) {
-                memcpy(o->data + o->size, u->parts[i].data, u->parts[i].size);
-                o->size += u->parts[i].size;
-                digest(u->parts[i].data, u->parts[i].size, digests[i]);
-        }
-        etag_of(digests, (uint64_t)count * MD5_BYTES, o->etag);
-        snprintf(o->etag + strlen(o->etag), 4, "-%d", count);
-        make(b, o);
-        snprintf(text, sizeof(text),
-                 "<CompleteMultipartUploadResult><ETag>\"%s\"</ETag></CompleteMultipartUploadResult>",
-                 o->etag);
-        upload_free(u);
-        exchange_answer(x, 200, text);
 }
 
 /* --- somebody else */
@@ -386,9 +276,9 @@ void blobs_put(struct blobs *b, const char *key, uint8_t *data, uint64_t size, c
         struct blob o = { .data = data, .size = size, .foreign = true };
 
         snprintf(o.key, sizeof(o.key), "%s", key);
-        etag_of(data, size, o.etag);
+        blob_etag_of(data, size, o.etag);
         memcpy(ret_etag, o.etag, BLOB_ETAG);
-        make(b, &o);
+        blobs_make(b, &o);
 }
 
 /* --- listings */
@@ -473,33 +363,6 @@ static void serve_list(struct blobs *b, struct exchange *x, const char *query)
         list(b, x, prefix, after, exchange_parameter(query, "delimiter", delimiter, BLOB_KEY));
 }
 
-static void serve_upload(struct blobs *b, struct exchange *x, const char *key, const char *query)
-{
-        char id[BLOB_KEY], number[BLOB_KEY];
-        struct blob_upload *u = b->uploads;
-
-        if (exchange_parameter(query, "uploads", id, BLOB_KEY)) {
-                begin_upload(b, x, key);
-                return;
-        }
-        CHECK(exchange_parameter(query, "uploadId", id, BLOB_KEY));
-        while (u < b->uploads + BLOB_UPLOADS && (u->id == 0 || u->id != strtoul(id + 6, NULL, 10)))
-                u++;
-        if (u == b->uploads + BLOB_UPLOADS) {
-                exchange_refuse(x, 404, "NoSuchUpload");
-        } else if (x->method == HTTP_PUT) {
-                CHECK(exchange_parameter(query, "partNumber", number, BLOB_KEY));
-                put_part(x, u, number);
-        } else if (x->method == HTTP_GET) {
-                list_parts(x, u);
-        } else if (x->method == HTTP_POST) {
-                complete(b, x, u);
-        } else {
-                upload_free(u);
-                exchange_answer(x, 204, "");
-        }
-}
-
 void blobs_serve(struct blobs *b, struct exchange *x)
 {
         const char *path = strchr(x->url + strlen("http://"), '/'), *query = strchrnul(path, '?');
@@ -514,7 +377,7 @@ void blobs_serve(struct blobs *b, struct exchange *x)
         if (x->method == HTTP_GET && !key[0])
                 serve_list(b, x, query + 1);
         else if (*query)
-                serve_upload(b, x, key, query + 1);
+                blobs_serve_upload(b, x, key, query + 1);
         else if (x->method == HTTP_GET)
                 get_object(b, x, key);
         else if (x->method == HTTP_HEAD)
@@ -532,6 +395,5 @@ void blobs_free(struct blobs *b)
 {
         while (b->count > 0)
                 blob_free(b->list[--b->count]);
-        for (int i = 0; i < BLOB_UPLOADS; i++)
-                upload_free(&b->uploads[i]);
+        blobs_free_uploads(b);
 }
