@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """fsx of xfstests: random operations on one file, each checked against a copy in memory. 100,000 of them on one client, as many with
-O_DIRECT, and as many by two clients in turn under a lock, each of which first compares the file with what was left."""
+O_DIRECT, and as many by two clients in turn under a lock, on each of a few files, after a look whether the file is what was left."""
 import guests
 from outcome import Result
 
-OPERATIONS, A_TURN = 100000, 500
+OPERATIONS, A_TURN, FILES = 100000, 500, 4
 SIZE = "-l 4m -o 256k"  # stripes of 64 KiB on four data servers
 SECONDS = 3600
 RUNS = guests.RUNS
@@ -24,21 +24,31 @@ def direct(place, name, length, seed):
 
 # -k: go on with what is there.
 TURN = """
-[ "$(sha256sum <turns)" = "$(cat turns.sum)" ] || { echo "not what client $(cat turns.who) left"; exit 1; }
-[ $(cat turns.who) = $ME ] || echo handed over
-truncate -s 4M turns
-$SUITE/ltp/fsx -k -q -N $OPERATIONS -S $SEED -o 256k -P /tmp turns >/tmp/fsx.out 2>&1 || { cat /tmp/fsx.out; exit 1; }
-sha256sum <turns >turns.sum; echo $ME >turns.who"""
+[ "$(sha256sum <$F)" = "$(cat $F.sum)" ] || { echo "$F: not what client $(cat $F.who) left"; exit 1; }
+[ $(cat $F.who) = $ME ] || echo handed over
+truncate -s 4M $F
+$SUITE/ltp/fsx -k -q -N $OPERATIONS -S $SEED -o 256k -P /tmp $F >/tmp/$F.out 2>&1 || { cat /tmp/$F.out; exit 1; }
+sha256sum <$F >$F.sum; echo $ME >$F.who"""
+
+TURNS = """export OPERATIONS={a_turn} ME={me} F={name}
+for turn in $(seq {each}); do
+export SEED=$(({seed} + turn))
+flock $F.lock bash -c '{turn}' || exit 1
+done
+echo all turns done
+"""
 
 
 def turns(place, name, length, seed):
-    """Each client in its turn: lock, compare, make the file long again, fsx, tell what is left, unlock. LENGTH: -N OPERATIONS."""
-    each = int(length.removeprefix("-N ")) // A_TURN // place.count
-    place.parallel([": >turns; sha256sum <turns >turns.sum; echo 0 >turns.who; : >turns.lock"], 60)
-    ends = place.parallel([f"export OPERATIONS={A_TURN} ME={me}\nfor turn in $(seq {each}); do\nexport SEED=$(({1000 * seed + 500 * me} + turn))\n"
-                           f"flock turns.lock bash -c '{TURN}' || exit 1\ndone\necho all turns done" for me in range(place.count)], SECONDS)
-    good = all(status == 0 and "all turns done" in output for status, output in ends)
-    print(f"#  the file changed hands {sum(output.count('handed over') for _, output in ends)} times")
+    """Each client in its turn with each file: lock, compare, make the file long again, fsx, tell what is left, unlock. LENGTH: -N OPERATIONS."""
+    each = int(length.removeprefix("-N ")) // A_TURN // FILES // place.count
+    files = [f"{name}{i}" for i in range(FILES)]
+    place.parallel(["".join(f": >{f}; sha256sum <{f} >{f}.sum; echo 0 >{f}.who; : >{f}.lock\n" for f in files)], 60)
+    loops = [["(" + TURNS.format(a_turn=A_TURN, me=me, name=f, each=each, seed=10000 * seed + 2000 * i + 1000 * me, turn=TURN) + ") &\n"
+              for i, f in enumerate(files)] for me in range(place.count)]
+    ends = place.parallel(["".join(loop) + "wait" for loop in loops], SECONDS)
+    good = all(output.count("all turns done") == FILES for _, output in ends)
+    print(f"#  {FILES * each * place.count} turns; files changed hands {sum(output.count('handed over') for _, output in ends)} times", flush=True)
     return Result(name, "passed" if good else "failed", " | ".join(f"{status}: {output[-400:]}" for status, output in ends))
 
 
