@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LINK, RFC 8881 §18.9: the saved object gets another name, in the current directory. ISDIR for directories,
- * XDEV across file systems, MLINK at the limit of links, NOENT for an object that has no name any more
- * (linkat(2)). Who has a delegation of it gives that back first (mds/state/delegation.h). */
+ * XDEV across file systems and in repos (mds/tier/archive.h), MLINK at the limit of links, NOENT for an
+ * object that has no name any more (linkat(2)). Who has a delegation of it gives that back first
+ * (mds/state/delegation.h). */
 #include "mds/op/change.h"
 #include "mds/ops.h"
 #include "mds/state/delegation.h"
+#include "mds/tier/archive.h"
 
 struct link_args {
         struct slice name;
@@ -49,7 +51,9 @@ static enum nfsstat4 check(struct compound *c, struct subject *file, struct subj
                 return status;
         if (file->fh.export_id != dir->fh.export_id)
                 return NFS4ERR_XDEV;
-        return file->inode->nlink == 0 ? NFS4ERR_NOENT : NFS4_OK;
+        if (file->inode->nlink == 0)
+                return NFS4ERR_NOENT;
+        return archive_may_link(mds_of(c), file->inode, dir->inode);
 }
 
 static enum nfsstat4 add_name(struct compound *c, struct txn *t, const struct subject *file,

@@ -18,7 +18,8 @@
  * their metadata (describe.h), so that what was written by a server that crashed before it could note it is
  * recognised.
  *
- * A second name of a file is not in S3: an object has one key. */
+ * An object has one key, and nothing says here which other names a file has: so what has a key, or would get
+ * one, gets no second name (archive_may_link()). */
 #pragma once
 
 #include "mds/tier/tier.h"
@@ -40,8 +41,12 @@ void archive_linked(struct mds *mds, struct txn *t, const struct inode *dir, str
                     struct inode *inode);
 /* INODE has lost its last name. */
 void archive_unlinked(struct mds *mds, struct txn *t, const struct inode *inode);
+/* May INODE, not a directory, get another name, in DIR? OK; XDEV, whereupon programs copy: it is in a repo,
+ * or would come into one that exports. */
+enum nfsstat4 archive_may_link(struct mds *mds, const struct inode *inode, const struct inode *dir);
 /* May MOVED go from the directory FROM to TO? OK; XDEV: out of, into or between repos when it is a directory
- * with something in it or bytes of it are in S3 only: mv(1) copies then. */
+ * with something in it or bytes of it are in S3 only, into one that exports when it has several names: mv(1)
+ * copies then. */
 enum nfsstat4 archive_may_move(struct mds *mds, const struct inode *moved, const struct inode *from,
                                const struct inode *to);
 /* It has: under NAME in TO. Nothing but the commit may follow. */

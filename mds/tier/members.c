@@ -34,6 +34,12 @@ static bool has_place(const struct inode *inode)
         return inode->type == NF4REG || inode->type == NF4DIR || inode->type == NF4LNK;
 }
 
+/* More than one: which of them would be its key? Some are from before its repo exported. */
+static bool has_names(const struct inode *inode)
+{
+        return inode->type != NF4DIR && inode->nlink > 1;
+}
+
 void archive_linked(struct mds *mds, struct txn *t, const struct inode *dir, struct slice name,
                     struct inode *inode)
 {
@@ -41,7 +47,7 @@ void archive_linked(struct mds *mds, struct txn *t, const struct inode *dir, str
         uint8_t record[RECORD_MAX], key[BACKING_KEY_BYTES];
         struct backing of_dir, b = { .etag = slice_str("") };
 
-        if (!a || inode->flags & INODE_BACKED || !has_place(inode) ||
+        if (!a || inode->flags & INODE_BACKED || !has_place(inode) || has_names(inode) ||
             !exporting(a, dir, REPO_NEW, record, &of_dir))
                 return;
         b.repo = of_dir.repo;
@@ -99,7 +105,7 @@ void archive_unlinked(struct mds *mds, struct txn *t, const struct inode *inode)
                 bury(a, t, inode, &b, repo);
 }
 
-/* --- renames */
+/* --- second names */
 
 static uint32_t repo_of(struct mds *mds, const struct inode *inode)
 {
@@ -109,9 +115,30 @@ static uint32_t repo_of(struct mds *mds, const struct inode *inode)
         return inode->flags & INODE_BACKED && tier_backing(mds, inode, record, &b) == 0 ? b.repo : 0;
 }
 
+/* Does what gets a name in DIR become a member? */
+static bool takes_members(struct archiver *a, const struct inode *dir)
+{
+        uint8_t record[RECORD_MAX];
+        struct backing b;
+
+        return exporting(a, dir, REPO_NEW, record, &b) != NULL;
+}
+
+enum nfsstat4 archive_may_link(struct mds *mds, const struct inode *inode, const struct inode *dir)
+{
+        struct archiver *a = archiver_of(mds);
+
+        if (!a || !has_place(inode))
+                return NFS4_OK;
+        return repo_by_number(a->tier, repo_of(mds, inode)) || takes_members(a, dir) ? NFS4ERR_XDEV : NFS4_OK;
+}
+
+/* --- renames */
+
 enum nfsstat4 archive_may_move(struct mds *mds, const struct inode *moved, const struct inode *from,
                                const struct inode *to)
 {
+        struct archiver *a = archiver_of(mds);
         uint32_t here, there;
 
         if (from->fileid == to->fileid || !((from->flags | to->flags | moved->flags) & INODE_BACKED))
@@ -122,7 +149,9 @@ enum nfsstat4 archive_may_move(struct mds *mds, const struct inode *moved, const
                 return NFS4_OK;
         if (moved->type == NF4DIR && (moved->size > 0 || moved->flags & INODE_COLD))
                 return NFS4ERR_XDEV;
-        return moved->flags & INODE_COLD ? NFS4ERR_XDEV : NFS4_OK;
+        if (moved->flags & INODE_COLD)
+                return NFS4ERR_XDEV;
+        return a && has_names(moved) && takes_members(a, to) ? NFS4ERR_XDEV : NFS4_OK;
 }
 
 /* It is nobody's any more. */

@@ -185,6 +185,84 @@ static void a_new_mode_sends_no_bytes(void **state)
         assert_true(is_archived(&fh));
 }
 
+/* --- second names */
+
+/* An object has one key: when the name of that went and another stayed, the next sweep would bring it back,
+ * and a new file of that name would take the object. */
+static void what_has_a_key_gets_no_second_name(void **state)
+{
+        struct repo *repo = repo_by_number(a.lab.mds.tier, 1);
+        struct user_fh in, out, symlink;
+
+        (void)state;
+        in = make(&a.train, "in", 1000);
+        out = make(&a.root, "out", 1000);
+        assert_int_equal(user_symlink(&a.u, &a.train, "symlink", "in"), NFS4_OK);
+        look(&a.train, "symlink", &symlink);
+        for (int archived = 0; archived < 2; archived++) {
+                assert_int_equal(user_link(&a.u, &in, &a.train, "second"), NFS4ERR_XDEV);
+                assert_int_equal(user_link(&a.u, &in, &a.root, "second"), NFS4ERR_XDEV);
+                assert_int_equal(user_link(&a.u, &symlink, &a.train, "second"), NFS4ERR_XDEV);
+                assert_int_equal(user_link(&a.u, &out, &a.train, "second"), NFS4ERR_XDEV);
+                seconds(10);
+        }
+        assert_true(is_archived(&in));
+        assert_int_equal(a.bucket.count, 2);
+        repo->conf.export = 0;
+        assert_int_equal(user_link(&a.u, &in, &a.train, "second"), NFS4ERR_XDEV);
+        assert_int_equal(user_link(&a.u, &out, &a.train, "second"), NFS4_OK);
+        assert_int_equal(user_link(&a.u, &out, &a.root, "second"), NFS4_OK);
+}
+
+static void what_has_left_gets_one(void **state)
+{
+        struct user_fh fh = make(&a.train, "f", 1000);
+
+        (void)state;
+        seconds(7);
+        assert_int_equal(user_rename(&a.u, &a.train, "f", &a.root, "f"), NFS4_OK);
+        assert_int_equal(user_link(&a.u, &fh, &a.root, "g"), NFS4_OK);
+        seconds(70);
+        assert_int_equal(a.bucket.count, 0);
+}
+
+/* mv(1) copies it then. */
+static void what_has_two_names_does_not_come_in(void **state)
+{
+        struct user_fh fh = make(&a.root, "f", 1000);
+
+        (void)state;
+        assert_int_equal(user_link(&a.u, &fh, &a.root, "g"), NFS4_OK);
+        assert_int_equal(user_rename(&a.u, &a.root, "f", &a.train, "f"), NFS4ERR_XDEV);
+        assert_int_equal(user_remove(&a.u, &a.root, "g"), NFS4_OK);
+        assert_int_equal(user_rename(&a.u, &a.root, "f", &a.train, "f"), NFS4_OK);
+        seconds(7);
+        assert_true(is_archived(&fh));
+}
+
+/* What was made before the repo exported is no member, and does not become one with several names. */
+static void what_had_two_names_before_stays_here(void **state)
+{
+        struct repo *repo = repo_by_number(a.lab.mds.tier, 1);
+        unsigned exports = repo->conf.export;
+        struct user_fh fh, dir;
+
+        (void)state;
+        assert_int_equal(user_mkdir(&a.u, &a.train, "d", 0755, &dir), NFS4_OK);
+        repo->conf.export = 0;
+        fh = make(&a.train, "f", 1000);
+        assert_int_equal(user_link(&a.u, &fh, &a.train, "g"), NFS4_OK);
+        repo->conf.export = exports;
+        assert_int_equal(user_rename(&a.u, &a.train, "f", &dir, "f"), NFS4ERR_XDEV);
+        assert_int_equal(user_rename(&a.u, &a.train, "f", &a.train, "h"), NFS4_OK);
+        seconds(10);
+        assert_int_equal(a.bucket.count, 1);
+        assert_int_equal(user_remove(&a.u, &a.train, "g"), NFS4_OK);
+        assert_int_equal(user_rename(&a.u, &a.train, "h", &dir, "h"), NFS4_OK);
+        seconds(10);
+        assert_int_equal(bucket_find(&a.bucket, "d/h")->size, 1000);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -200,6 +278,10 @@ int main(void)
                 T(files_move_in_and_out),
                 T(a_directory_with_something_in_it_does_not_cross),
                 T(a_new_mode_sends_no_bytes),
+                T(what_has_a_key_gets_no_second_name),
+                T(what_has_left_gets_one),
+                T(what_has_two_names_does_not_come_in),
+                T(what_had_two_names_before_stays_here),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
