@@ -79,6 +79,14 @@ def administered(lab, bucket, client):
     equal(files(client), before, "with the same bytes")
 
 
+def second_names(bucket, client):
+    """An object has one key: programs that can copy do."""
+    said = client.run(f"cd {WHERE}; ln big second 2>&1 || true; printf two >../two; ln ../two ../names; ln ../two here 2>&1 || true; mv ../names moved; stat -c %h moved ../two")
+    ok(said.count("Invalid cross-device link") == 2, "a file of the bucket gets no second name, nor one with another name outside", said)
+    equal(said.split()[-2:], ["1", "1"], "what has two and is moved there is copied")
+    ok(wait_until(lambda: "moved" in keys(bucket)), "and is in the bucket")
+
+
 def test_results():
     with Lab(data_servers=2, clients=1) as lab, Bucket(lab) as bucket:
         client = lab.clients[0]
@@ -99,6 +107,8 @@ def test_results():
         ok(wait_until(lambda: keys(bucket) == ["big", "c/small", "link", "three"], 60), "what was changed, renamed and removed follows, beyond a kill -9 of the metadata server")
         ok(wait_until(lambda: {k: v for k, v in objects(bucket).items() if k != "link"} == files(client)), "its bytes too")
         administered(lab, bucket, client)
+        lab.server.command("repo", "set", "data", "--export-delay", "1", "--dir", lab.server.folder)
+        second_names(bucket, client)
 
 
 def adorn(client):
