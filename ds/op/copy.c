@@ -142,6 +142,15 @@ static enum nfsstat4 gates(struct copy_wait *w)
         return status;
 }
 
+/* CLONE takes no room and no time. */
+static enum nfsstat4 may_copy(const struct copy_wait *w, uint64_t bytes)
+{
+        if (bytes > CTL_COPY_MAX)
+                return NFS4ERR_INVAL; /* it would hold up who waits for this object */
+        return space_take_beyond(w->to.worker, w->to.object->size, w->begin, w->end) ? NFS4_OK
+                                                                                     : NFS4ERR_NOSPC;
+}
+
 static enum nfsstat4 at_gate(struct compound *c, struct copy_wait *w)
 {
         const struct copy_args *a = OP_ARGS(c, struct copy_args);
@@ -159,12 +168,11 @@ static enum nfsstat4 at_gate(struct compound *c, struct copy_wait *w)
         w->end = stripe_object_size(to, w->to.index, a->offset + a->count);
         if (end - begin != w->end - w->begin)
                 return finish(w, NFS4ERR_INVAL);
-        if (c->opnum == OP_COPY && end - begin > CTL_COPY_MAX)
-                return finish(w, NFS4ERR_INVAL); /* it would hold up who waits for this object */
         if (w->from.object == w->to.object && begin < w->end && w->begin < end)
                 return finish(w, NFS4ERR_INVAL); /* it would copy what it has just written, without end */
-        if (!space_take_beyond(w->to.worker, w->to.object->size, w->begin, w->end))
-                return finish(w, NFS4ERR_NOSPC);
+        status = c->opnum == OP_COPY ? may_copy(w, end - begin) : NFS4_OK;
+        if (status != NFS4_OK)
+                return finish(w, status);
         return begin == end ? finish(w, NFS4_OK) : move(c, w, begin);
 }
 

@@ -227,6 +227,26 @@ static void a_cut_waits_for_a_copy_under_way(void **state)
         assert_int_equal(lab_getsize(&lab, &to).size, 1000);
 }
 
+/* Of a disk of 64 MiB. */
+static void a_full_disk_takes_no_copy_but_a_clone(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        enum nfsstat4 status = NFS4_OK;
+
+        (void)state;
+        write_unit(&from, 0);
+        lab.conf.reserve_bytes = 1;
+        fh.fileid = OTHER_FILE;
+        for (uint64_t at = 0; status == NFS4_OK; at = (at + 2 * UNIT) % MEMORY_FILE_MAX) {
+                fh.fileid += at == 0;
+                status = lab_write(&client, &fh, at, buffer, UNIT, UNSTABLE4, NULL);
+        }
+        assert_int_equal(status, NFS4ERR_NOSPC);
+        assert_int_equal(copy(OP_COPY, 0, 0, UNIT), NFS4ERR_NOSPC);
+        assert_int_equal(copy(OP_CLONE, 0, 0, UNIT), NFS4_OK);
+        assert_int_equal(copy(OP_COPY, 0, 0, UNIT), NFS4_OK); /* it gets no longer */
+}
+
 #define TEST(name) \
         { \
 #name, name, setup, teardown, &how \
@@ -242,6 +262,7 @@ int main(void)
                 TEST(a_fence_is_one_for_copies_too),
                 TEST(what_the_disk_says_is_told),
                 TEST(a_cut_waits_for_a_copy_under_way),
+                TEST(a_full_disk_takes_no_copy_but_a_clone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
