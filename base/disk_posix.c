@@ -194,11 +194,9 @@ static int64_t make_hole(const struct disk_req *r, uint64_t done, uint64_t end)
         if (done == end || (uint64_t)target.st_size <= hole.offset)
                 return 0;
         result = change_extents(&hole, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
-        if (result == -EOPNOTSUPP) {
+        if (result == -EOPNOTSUPP)
                 result = copy_by_hand(r, done, end);
-                return result < 0 ? result : 0;
-        }
-        return result;
+        return result < 0 ? result : 0;
 }
 
 /* A hole at the end gave the target no length. One byte does: a cut could take away what others write now. */

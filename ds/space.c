@@ -26,7 +26,8 @@ int space_for_data(const struct worker *w, uint64_t *ret_total, uint64_t *ret_fr
         return 0;
 }
 
-bool space_take(struct worker *w, uint64_t bytes)
+/* False: BYTES would be of what is kept back. The disk is asked rarely. */
+static bool take(struct worker *w, uint64_t bytes)
 {
         uint64_t total, left;
 
@@ -48,5 +49,5 @@ bool space_take(struct worker *w, uint64_t bytes)
 
 bool space_take_beyond(struct worker *w, uint64_t size, uint64_t begin, uint64_t end)
 {
-        return end <= size || space_take(w, end - (begin > size ? begin : size));
+        return end <= size || take(w, end - (begin > size ? begin : size));
 }

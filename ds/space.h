@@ -9,7 +9,6 @@
 
 /* Bytes of W's disk that are there for data, of all. 0 or -errno. */
 int space_for_data(const struct worker *w, uint64_t *ret_total, uint64_t *ret_free);
-/* W is about to use BYTES more. False: they would be of what is kept back. The disk is asked rarely. */
-bool space_take(struct worker *w, uint64_t bytes);
-/* The same for an object of SIZE bytes of which [BEGIN, END) is written. */
+/* Of an object of SIZE bytes [BEGIN, END) is about to be written. False: it would get longer by what is kept
+ * back. */
 bool space_take_beyond(struct worker *w, uint64_t size, uint64_t begin, uint64_t end);
