@@ -21,32 +21,33 @@ static uint64_t fileid(void)
         return ret;
 }
 
-/* "f", of 1000 bytes; its object. */
-static struct bucket_object make_f(struct user_fh *ret)
+/* "f", of 1000 bytes, its number, and its object. */
+static struct user_fh fh;
+static uint64_t before;
+static struct bucket_object old;
+
+static int setup_with_f(void **state)
 {
-        *ret = make(&a.train, "f", 1000);
+        setup_with_listings(state);
+        fh = make(&a.train, "f", 1000);
         seconds(7);
-        assert_true(is_archived(ret));
-        return *bucket_find(&a.bucket, "f");
+        assert_true(is_archived(&fh));
+        before = archive_lab_fileid(&a, &fh);
+        old = *bucket_find(&a.bucket, "f");
+        return 0;
 }
 
-/* The request that made OLD is carried out once more, and the bucket is swept. */
-static void arrives(const struct bucket_object *old)
+/* The request that made OBJECT is carried out once more, and the bucket is swept. */
+static void arrives(const struct bucket_object *object)
 {
-        *bucket_find(&a.bucket, "f") = *old;
+        *bucket_find(&a.bucket, "f") = *object;
         assert_int_equal(sweep_start(a.lab.mds.tier, repo(), false), 0);
         seconds(7);
 }
 
 static void an_older_content_is_written_over(void **state)
 {
-        struct bucket_object old;
-        struct user_fh fh;
-        uint64_t before;
-
         (void)state;
-        old = make_f(&fh);
-        before = archive_lab_fileid(&a, &fh);
         written(&fh, 2000);
         seconds(7);
         arrives(&old);
@@ -57,12 +58,7 @@ static void an_older_content_is_written_over(void **state)
 
 static void so_is_a_removed_file(void **state)
 {
-        struct bucket_object old;
-        struct user_fh fh;
-        uint64_t before;
-
         (void)state;
-        old = make_f(&fh);
         assert_int_equal(user_remove(&a.u, &a.train, "f"), NFS4_OK);
         fh = make(&a.train, "f", 3000);
         before = archive_lab_fileid(&a, &fh);
@@ -77,13 +73,7 @@ static void so_is_a_removed_file(void **state)
 /* Somebody brings back an older version. */
 static void what_cannot_be_late_any_more_is_theirs(void **state)
 {
-        struct bucket_object old;
-        struct user_fh fh;
-        uint64_t before;
-
         (void)state;
-        old = make_f(&fh);
-        before = archive_lab_fileid(&a, &fh);
         written(&fh, 2000);
         seconds(7);
         seconds(TOO_LATE_SECONDS);
@@ -95,12 +85,8 @@ static void what_cannot_be_late_any_more_is_theirs(void **state)
 static void what_somebody_else_has_put_there_is_taken(void **state)
 {
         struct bucket_object theirs;
-        struct user_fh fh;
-        uint64_t before;
 
         (void)state;
-        theirs = make_f(&fh);
-        before = archive_lab_fileid(&a, &fh);
         bucket_put(&a.bucket, "f", "theirs");
         theirs = *bucket_find(&a.bucket, "f");
         arrives(&theirs);
@@ -110,7 +96,7 @@ static void what_somebody_else_has_put_there_is_taken(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup_with_listings, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup_with_f, teardown)
         const struct CMUnitTest tests[] = {
                 T(an_older_content_is_written_over),
                 T(so_is_a_removed_file),
