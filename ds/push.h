@@ -2,8 +2,8 @@
 /* Telling the MDS what was written (CTL_PUSH), so that its sizes are right without asking:
  *
  * - FILE_SYNC4: size and mtime are pushed and made durable there before the WRITE is answered. From the
- * second such WRITE to an object on, its file is announced instead, once, as for UNSTABLE4: files that are
- * synced again and again cost no message each (op/write.c).
+ *   second such WRITE to an object on, its file is announced instead, once, as for UNSTABLE4: files that
+ *   are synced again and again cost no message each (op/write.c).
  * - UNSTABLE4: before the first one under a layout epoch is answered, the file is announced as dirty; the MDS
  *   then asks (CTL_GETSIZES) before any answer that depends on size. Later ones cost nothing.
  * - COMMIT pushes nothing. Of the correct ways this is the cheapest: the LAYOUTCOMMIT that follows brings the

@@ -9,16 +9,16 @@
  *
  * So each that we ever began either has its id in a record, or no part, and gets none: nobody knows its id.
  *
- *   heard, and wanted (the file is queued, and is what it was when it was begun): the next attempt goes on
- * with what S3 has of it. What is there was read from the file after the record was made, and the change
- * attribute says afterwards that it has not changed since: so it is right, whoever sent it, and before
- * whichever crash
- *   heard, and not wanted: it is aborted; and once more when nothing can arrive any more that was on its way,
- * since S3 may take a part that an abort overtakes
- *   not heard: the answer was lost. GRACE after S3 has taken the request, if it has, its key is asked for
- * (ListMultipartUploads); what was begun at that time, is in no record and has no part is aborted. Who else
- * began one for the same key at that time has sent a part of it long since; who has not loses nothing that
- * S3 has. */
+ * - Heard, and wanted (the file is queued, and is what it was when it was begun): the next attempt goes on
+ *   with what S3 has of it. What is there was read from the file after the record was made, and the change
+ *   attribute says afterwards that it has not changed since: so it is right, whoever sent it, and before
+ *   whichever crash.
+ * - Heard, and not wanted: it is aborted; and once more when nothing can arrive any more that was on its
+ *   way, since S3 may take a part that an abort overtakes.
+ * - Not heard: the answer was lost. GRACE after S3 has taken the request, if it has, its key is asked for
+ *   (ListMultipartUploads); what was begun at that time, is in no record and has no part is aborted. Who
+ *   else began one for the same key at that time has sent a part of it long since; who has not loses
+ *   nothing that S3 has. */
 #pragma once
 
 #include "mds/tier/archive_private.h"
