@@ -126,6 +126,10 @@ void buf_unref(struct buf *buf)
         CHECK(buf->refs > 0);
         if (--buf->refs > 0)
                 return;
+        if (buf->release) {
+                buf->release(buf);
+                return;
+        }
         list = free_list(buf->pool, buf->capacity);
         buf->pool->in_use -= buf->capacity;
         buf->next_free = *list;

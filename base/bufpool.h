@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Page-aligned, counted I/O buffers of two sizes. One pool a loop, so counts need no atomics. */
+/* Page-aligned, counted I/O buffers of two sizes. One pool a loop, so counts need no atomics. What is counted
+ * may also be somebody's own memory: a struct buf with release(), pool NULL. */
 #pragma once
 
 #include <stddef.h>
@@ -15,8 +16,9 @@ struct buf {
         struct bufpool *pool;
         struct buf *next_free;
         uint8_t *data;
-        uint32_t capacity; /* BUF_SMALL or BUF_LARGE */
+        uint32_t capacity; /* BUF_SMALL or BUF_LARGE; of somebody else's, its bytes */
         uint32_t refs;
+        void (*release)(struct buf *); /* nobody refers to it any more; NULL: it goes back to its pool */
 };
 
 /* A pool that holds at most LIMIT_BYTES, allocated when first needed and kept. NULL: out of memory. */

@@ -3,7 +3,7 @@
  * io_uring is refused (disk_threads.c), in place where the file system is memory (disk_inline.c), or by the
  * simulator's disk. Requests are members of whoever waits; done() runs on the loop, never from inside
  * disk_submit(). Requests on one fd may complete in any order. What can be read without waiting needs no
- * request: disk_read_now(). */
+ * request: disk_read_now(), and disk_map() not even a copy. */
 #pragma once
 
 #include <stdint.h>
@@ -51,6 +51,14 @@ struct disk_ops {
         /* READ at once, as far as that goes without waiting: bytes read, from the front. Why not more (not in
          * memory, end of file, an error) is for submit() to find out, of the rest. NULL: no gain. */
         uint32_t (*read_now)(struct disk *, int fd, void *data, uint32_t length, uint64_t offset);
+        /* LENGTH bytes of a file where they lie in the page cache, to be handed to the kernel (writev) and
+         * never looked at: they change when the file does, and what is cut off is gone (EFAULT; SIGBUS for
+         * who looks). keep() before a cut gives them a copy of their own in the same place, which only fails
+         * without memory. The file may be closed and removed, its blocks stay until unmap(). NULL: not all
+         * are in memory, some are not there, or a copy is cheaper; map itself NULL: never. */
+        const void *(*map)(struct disk *, int fd, uint32_t length, uint64_t offset);
+        void (*keep)(struct disk *, const void *data, uint32_t length);
+        void (*unmap)(struct disk *, const void *data, uint32_t length);
         /* No request may be under way on FD. Close before unlinking: the last close of an unlinked file frees
          * its blocks. */
         void (*close_fd)(struct disk *, int fd);
@@ -74,6 +82,10 @@ static inline void disk_submit(struct disk *d, struct disk_req *r)
 static inline uint32_t disk_read_now(struct disk *d, int fd, void *data, uint32_t length, uint64_t offset)
 {
         return d->ops->read_now ? d->ops->read_now(d, fd, data, length, offset) : 0;
+}
+static inline const void *disk_map(struct disk *d, int fd, uint32_t length, uint64_t offset)
+{
+        return d->ops->map ? d->ops->map(d, fd, length, offset) : NULL;
 }
 
 /* A disk rooted at directory ROOT_FD, which it takes and closes when freed. NULL with errno (and ROOT_FD

@@ -80,6 +80,9 @@ static void inline_free(struct disk *disk)
 
 static const struct disk_ops inline_ops = {
         .submit = inline_submit,
+        .map = posix_map,
+        .keep = posix_keep,
+        .unmap = posix_unmap,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
         .set_mtime = posix_set_mtime,

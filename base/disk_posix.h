@@ -17,6 +17,10 @@ bool posix_in_memory(int root_fd); /* the file system is memory: nothing waits f
 /* Do what R asks for, now, blocking: its result. */
 int64_t posix_perform(struct disk_req *r, int root_fd);
 
+/* base/disk.h */
+const void *posix_map(struct disk *disk, int fd, uint32_t length, uint64_t offset);
+void posix_keep(struct disk *disk, const void *data, uint32_t length);
+void posix_unmap(struct disk *disk, const void *data, uint32_t length);
 /* READ at once (base/disk.h), with the flag RWF_NOWAIT: *UNKNOWN becomes true, and stays so, when the file
  * system has no such flag. */
 uint32_t posix_read_now(bool *unknown, int fd, void *data, uint32_t length, uint64_t offset);

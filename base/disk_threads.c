@@ -74,6 +74,9 @@ static void threads_free(struct disk *disk)
 static const struct disk_ops threads_ops = {
         .submit = threads_submit,
         .read_now = threads_read_now,
+        .map = posix_map,
+        .keep = posix_keep,
+        .unmap = posix_unmap,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
         .set_mtime = posix_set_mtime,

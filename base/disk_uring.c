@@ -227,6 +227,9 @@ static void uring_free(struct disk *disk)
 static const struct disk_ops uring_ops = {
         .submit = uring_submit,
         .read_now = uring_read_now,
+        .map = posix_map,
+        .keep = posix_keep,
+        .unmap = posix_unmap,
         .close_fd = posix_close_fd,
         .file_size = posix_file_size,
         .set_mtime = posix_set_mtime,

@@ -15,6 +15,7 @@
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
 #include "ds/io.h"
+#include "ds/mapped.h"
 #include "ds/tier/keep.h"
 #include "ds/tier/room.h"
 #include "ds/worker.h"
@@ -279,6 +280,7 @@ static void hold_worker(struct leg *leg)
 
         CHECK(o != NULL);
         o->cuts++;
+        mapped_keep(w, o->fileid, o->generation);
         leg->drain.done = drained;
         if (inflight_drain(&w->inflight, &leg->drain, is_file, &g->fh.fileid))
                 leg_done(leg);

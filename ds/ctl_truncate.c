@@ -11,6 +11,7 @@
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
 #include "ds/io.h"
+#include "ds/mapped.h"
 #include "ds/tier/tier.h"
 
 enum { SLACK = 65536 /* bytes that a file takes beyond its length without any being reserved */ };
@@ -53,6 +54,7 @@ static void hold_worker(struct leg *leg)
 
         CHECK(o != NULL);
         o->cuts++;
+        mapped_keep(w, o->fileid, o->generation);
         leg->drain.done = drained;
         if (inflight_drain(&w->inflight, &leg->drain, is_file, &fileid))
                 leg_done(leg);

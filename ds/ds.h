@@ -52,6 +52,8 @@ struct worker {
         struct fence_table fences;
         struct inflight inflight,
                 reads; /* writes; what reads objects, for who takes bytes away that are not to be zeros */
+        struct list mapped; /* mapped.h: answers that are still in the page cache */
+        struct slab mapped_bufs;
         struct tier_worker *tier;
         struct nfs4_server nfs; /* nfs.role is this struct */
         struct rpc_program programs[2];

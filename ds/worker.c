@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "ds/io.h"
+#include "ds/mapped.h"
 #include "ds/tier/residency.h"
 #include "rpc/record.h"
 
@@ -157,6 +158,7 @@ static bool init(struct worker *w)
         w->objects.forget = residency_release;
         inflight_init(&w->inflight);
         inflight_init(&w->reads);
+        mapped_init(w);
         register_counts(w);
         w->pool = bufpool_new(share(ds, ds->conf->limits.memory_bytes, 16 * BUF_LARGE));
         w->tier = tier_worker_new(w);
@@ -278,6 +280,7 @@ void worker_free(struct worker *w)
         objects_destroy(&w->objects);
         fence_table_destroy(&w->fences);
         w->disk->ops->free(w->disk);
+        mapped_destroy(w);
         bufpool_free(w->pool);
         if (w->number > 0)
                 loop_free(w->loop);

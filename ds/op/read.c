@@ -6,9 +6,10 @@
  * once. A read that reaches the object's end, or finds no object, asks the MDS for the file's size first and
  * reads the object after that, so that all that the size counts is seen; bytes below the size that are not in
  * the object are zeros, none is given beyond it, and eof stands exactly there (LINUX-CLIENT: too short and
- * too long both break O_DIRECT; no bytes without eof is EIO). The data goes from the disk into the buffer
- * that the reply is sent from. */
+ * too long both break O_DIRECT; no bytes without eof is EIO). The reply is sent out of the page cache,
+ * or out of the buffer that the disk has filled. */
 #include "ds/io.h"
+#include "ds/mapped.h"
 #include "nfs4/codec.h"
 
 #include <ctl.h>
@@ -86,6 +87,17 @@ static enum nfsstat4 start_asking(struct compound *c, struct read_wait *w)
         return NFS4_WAIT;
 }
 
+/* A reply that is kept for a replay is copied by us, and what is mapped is not ours to look at. */
+static bool map(struct compound *c, struct read_wait *w, uint32_t length)
+{
+        struct read_res *r = OP_RES(c, struct read_res);
+
+        if (r->buf || length == 0 || w->io.object->fd < 0 || c->cache_this)
+                return false;
+        r->buf = mapped_read(w->io.worker, w->io.object, length, object_offset(c));
+        return r->buf != NULL;
+}
+
 /* Read LENGTH bytes into a buffer; NFS4_OK: all that there is to read has been. */
 static enum nfsstat4 start_reading(struct compound *c, struct read_wait *w, uint32_t length)
 {
@@ -93,6 +105,10 @@ static enum nfsstat4 start_reading(struct compound *c, struct read_wait *w, uint
         uint64_t offset = object_offset(c);
 
         r->length = length;
+        w->disk.result = 0;
+        w->at_once = length;
+        if (map(c, w, length))
+                return NFS4_OK;
         if (!r->buf && length > 0) {
                 r->buf = buf_get(w->io.worker->pool, length);
                 if (!r->buf)
@@ -100,7 +116,6 @@ static enum nfsstat4 start_reading(struct compound *c, struct read_wait *w, uint
         }
         w->step = READING;
         w->at_once = 0;
-        w->disk.result = 0;
         if (w->io.object->fd < 0 || length == 0)
                 return NFS4_OK;
         w->at_once = disk_read_now(w->io.worker->disk, w->io.object->fd, r->buf->data, length, offset);

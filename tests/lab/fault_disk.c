@@ -71,6 +71,17 @@ static uint32_t fault_read_now(struct disk *disk, int fd, void *data, uint32_t l
         return n;
 }
 
+/* Likewise. */
+static const void *fault_map(struct disk *disk, int fd, uint32_t length, uint64_t offset)
+{
+        struct fault_disk *f = fault_of(disk);
+        const void *data =
+                f->hold[DISK_READ] || f->error[DISK_READ] ? NULL : disk_map(f->inner, fd, length, offset);
+
+        f->count[DISK_READ] += data != NULL;
+        return data;
+}
+
 void fault_disk_let_go(struct fault_disk *f, bool reverse)
 {
         for (int i = 0; i < OPS; i++)
@@ -105,6 +116,16 @@ uint64_t fault_disk_count(const struct fault_disk *f, enum disk_op op)
 }
 
 /* --- the rest goes through */
+
+static void fault_keep(struct disk *disk, const void *data, uint32_t length)
+{
+        fault_of(disk)->inner->ops->keep(fault_of(disk)->inner, data, length);
+}
+
+static void fault_unmap(struct disk *disk, const void *data, uint32_t length)
+{
+        fault_of(disk)->inner->ops->unmap(fault_of(disk)->inner, data, length);
+}
 
 static void fault_close_fd(struct disk *disk, int fd)
 {
@@ -153,6 +174,9 @@ static void fault_free(struct disk *disk)
 static const struct disk_ops fault_ops = {
         .submit = fault_submit,
         .read_now = fault_read_now,
+        .map = fault_map,
+        .keep = fault_keep,
+        .unmap = fault_unmap,
         .close_fd = fault_close_fd,
         .file_size = fault_file_size,
         .set_mtime = fault_set_mtime,

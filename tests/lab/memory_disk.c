@@ -17,6 +17,16 @@ struct memory_file {
         uint32_t opens;
 };
 
+/* What map() gave: what the file has there now, and after a cut what no file has. */
+struct memory_map {
+        struct list node; /* in memory_files.maps; in no list: kept */
+        struct memory_file *file;
+        uint64_t offset;
+        uint32_t length;
+        uint8_t data[];
+};
+enum { CUT_OFF = 0xee };
+
 struct memory_disk {
         struct disk disk; /* first */
         struct env *env;
@@ -24,6 +34,7 @@ struct memory_disk {
         struct memory_file *open[MEMORY_DISK_OPEN];
         struct list submitted; /* struct disk_req.node */
         uint32_t read_now;     /* how often that was tried */
+        uint32_t maps;         /* likewise */
         struct task run;
 };
 
@@ -35,11 +46,74 @@ static struct memory_disk *memory_of(struct disk *disk)
 void memory_files_init(struct memory_files *f)
 {
         list_init(&f->all);
+        list_init(&f->maps);
         f->bytes = 0;
 }
 
+/* --- maps */
+
+static void show(const struct memory_file *file)
+{
+        LIST_FOR_EACH(node, &file->files->maps) {
+                struct memory_map *map = CONTAINER(node, struct memory_map, node);
+                uint64_t end =
+                        map->offset + map->length < file->size ? map->offset + map->length : file->size;
+
+                if (map->file != file)
+                        continue;
+                memset(map->data, CUT_OFF, map->length);
+                if (map->offset < end)
+                        memcpy(map->data, file->data + map->offset, end - map->offset);
+        }
+}
+
+static struct memory_map *map_of(const void *data)
+{
+        return (struct memory_map *)((uintptr_t)data - offsetof(struct memory_map, data));
+}
+
+static void memory_keep(struct disk *disk, const void *data, uint32_t length)
+{
+        (void)disk;
+        CHECK(length == map_of(data)->length);
+        list_remove(&map_of(data)->node);
+}
+
+static void memory_unmap(struct disk *disk, const void *data, uint32_t length)
+{
+        memory_keep(disk, data, length);
+        free(map_of(data));
+}
+
+/* Its maps stay as they are. */
+static void forget_maps(const struct memory_file *file)
+{
+        LIST_FOR_EACH_SAFE(node, &file->files->maps)
+                if (CONTAINER(node, struct memory_map, node)->file == file)
+                        list_remove(node);
+}
+
+static const void *memory_map(struct disk *disk, int fd, uint32_t length, uint64_t offset)
+{
+        struct memory_disk *d = memory_of(disk);
+        struct memory_file *file = d->open[fd];
+        struct memory_map *map;
+
+        if (d->maps++ % 2 == 1 || offset + length > file->size)
+                return NULL;
+        map = malloc(sizeof(*map) + length);
+        CHECK(map != NULL);
+        *map = (struct memory_map){ .file = file, .offset = offset, .length = length };
+        list_push(&d->files->maps, &map->node);
+        show(file);
+        return map->data;
+}
+
+/* --- files */
+
 static void free_file(struct memory_file *file)
 {
+        forget_maps(file);
         list_remove(&file->node);
         file->files->bytes -= file->size;
         free(file->path);
@@ -219,6 +293,8 @@ static void run(struct task *task)
                 struct disk_req *r = CONTAINER(node, struct disk_req, node);
 
                 r->result = perform(d, r);
+                if (r->op != DISK_OPEN && r->op != DISK_UNLINK && d->open[r->fd])
+                        show(d->open[r->fd]);
                 r->done(r);
         }
 }
@@ -307,6 +383,9 @@ static void memory_free(struct disk *disk)
 static const struct disk_ops memory_ops = {
         .submit = memory_submit,
         .read_now = memory_read_now,
+        .map = memory_map,
+        .keep = memory_keep,
+        .unmap = memory_unmap,
         .close_fd = memory_close_fd,
         .file_size = memory_file_size,
         .set_mtime = memory_set_mtime,

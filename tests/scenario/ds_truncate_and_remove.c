@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "ds/mapped.h"
+#include "rpc/internal.h"
 #include "tests/lab/ds_lab.h"
 
 static struct ds_lab lab;
@@ -110,6 +112,58 @@ static bool pushed_again(void *arg)
 }
 
 /* It goes once more when its connection breaks: then it tells of what the cut has left. */
+/* --- what is sent out of the page cache */
+
+enum { LARGE = 1 << 20, LARGES = 16 /* more than two sockets take */ };
+
+static bool something_waits_to_be_sent(void *arg)
+{
+        (void)arg;
+        return !list_empty(&lab.ds->workers[0]->mapped);
+}
+
+static void client_listens(const struct lab_io *io, unsigned events)
+{
+        struct stream *stream = io->call.rpc.conn->stream;
+
+        stream->ops->want(stream, events);
+}
+
+static void a_reply_that_is_being_sent_keeps_its_bytes(void **state)
+{
+        struct fh fh = lab_fh(&client);
+        struct lab_io reads[LARGES] = { 0 };
+        uint8_t *data = malloc((size_t)LARGES * LARGE);
+
+        (void)state;
+        assert_non_null(data);
+        for (uint32_t i = 0; i <= LARGES; i++)
+                assert_int_equal(lab_write(&client, &fh, (uint64_t)i * LARGE, NULL, LARGE, UNSTABLE4, NULL),
+                                 NFS4_OK);
+        for (uint32_t i = 0; i < LARGES; i++) {
+                reads[i] = (struct lab_io){ .opnum = OP_READ,
+                                            .offset = (uint64_t)i * LARGE,
+                                            .count = LARGE,
+                                            .data = data + i * LARGE };
+                lab_io_start(&client, &reads[i], &fh);
+        }
+        assert_true(ds_lab_wait(&lab, something_waits_to_be_sent, NULL, 5000));
+        client_listens(&reads[LARGES - 1], 0);
+        assert_int_equal(lab_truncate(&lab, &fh, 0), CTL_OK);
+        assert_false(something_waits_to_be_sent(NULL)); /* but for copies */
+        assert_false(reads[LARGES - 1].done);
+        client_listens(&reads[LARGES - 1], STREAM_READ);
+        for (uint32_t i = 0; i < LARGES; i++) {
+                assert_true(lab_io_wait(&reads[i], 5000));
+                assert_int_equal(reads[i].status, NFS4_OK);
+                assert_int_equal(reads[i].got, LARGE);
+        }
+        for (uint32_t i = 0; i < LARGES * LARGE; i++)
+                if (data[i] != (uint8_t)(i * 31 + i / 4096))
+                        fail_msg("byte %u is %u", i, data[i]);
+        free(data);
+}
+
 static void a_push_from_before_a_cut_does_not_undo_it(void **state)
 {
         struct fh fh = lab_fh(&client);
@@ -191,6 +245,7 @@ int main(void)
                 TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, one),
                 TEST(truncate_cuts_and_re_extending_shows_no_old_bytes, three),
                 TEST(a_write_during_a_truncate_comes_after_it, fault),
+                TEST(a_reply_that_is_being_sent_keeps_its_bytes, one),
                 TEST(a_push_from_before_a_cut_does_not_undo_it, one),
                 TEST(a_removed_object_is_gone_and_does_not_come_back, one),
                 TEST(a_removed_object_is_gone_and_does_not_come_back, three),

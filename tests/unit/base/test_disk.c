@@ -216,6 +216,67 @@ static void what_is_cached_is_read_at_once(void **state)
         disk->ops->close_fd(disk, fd);
 }
 
+/* --- without a copy */
+
+enum { MAPPED = 512 * 1024, MAPPED_AT = 4096 * 3 + 100 };
+
+static uint8_t *new_pattern(void)
+{
+        uint8_t *data = malloc(MAPPED);
+
+        assert_non_null(data);
+        for (int i = 0; i < MAPPED; i++)
+                data[i] = (uint8_t)(i * 7 + i / 256);
+        return data;
+}
+
+/* What is mapped changes with the file; what is kept does not, not even when the file is cut, closed and
+ * gone. */
+static void what_is_cached_is_mapped(void **state)
+{
+        uint8_t *pattern = new_pattern();
+        const uint8_t *seen, *kept;
+        int fd;
+
+        NEEDS_DISK();
+        fd = (int)open_file("mapped", O_RDWR | O_CREAT);
+        assert_int_equal(write_at(fd, pattern, MAPPED, MAPPED_AT), MAPPED);
+        seen = disk_map(disk, fd, MAPPED, MAPPED_AT);
+        kept = disk_map(disk, fd, MAPPED / 2, MAPPED_AT);
+        assert_non_null(seen);
+        assert_non_null(kept);
+        assert_memory_equal(seen, pattern, MAPPED);
+        disk->ops->keep(disk, kept, MAPPED / 2);
+        assert_int_equal(write_at(fd, "other", 5, MAPPED_AT), 5);
+        assert_memory_equal(seen, "other", 5);
+        assert_int_equal(truncate_file(fd, 0), 0);
+        disk->ops->close_fd(disk, fd);
+        assert_int_equal(unlink_file("mapped"), 0);
+        assert_memory_equal(kept, pattern, MAPPED / 2);
+        disk->ops->unmap(disk, seen, MAPPED);
+        disk->ops->unmap(disk, kept, MAPPED / 2);
+        free(pattern);
+}
+
+/* Beyond the end, in a hole of tmpfs, and where the call would cost more than the copy. */
+static void what_is_not_there_is_not_mapped(void **state)
+{
+        uint8_t *pattern = new_pattern();
+        int fd;
+
+        NEEDS_DISK();
+        fd = (int)open_file("short", O_RDWR | O_CREAT);
+        assert_int_equal(write_at(fd, pattern, MAPPED, 0), MAPPED);
+        assert_null(disk_map(disk, fd, MAPPED, 8192));
+        assert_null(disk_map(disk, fd, 4096, 0));
+        assert_null(disk_map(disk, fd, UINT32_MAX, 0));
+        assert_null(disk_map(disk, -1, MAPPED, 0));
+        assert_int_equal(truncate_file(fd, 4 * MAPPED), 0);
+        assert_null(disk_map(disk, fd, MAPPED, 2 * MAPPED));
+        disk->ops->close_fd(disk, fd);
+        free(pattern);
+}
+
 /* --- errors */
 
 static void errors_come_as_results(void **state)
@@ -501,6 +562,7 @@ static const struct CMUnitTest behaviours[] = {
         TEST(a_full_file_system_is_enospc), TEST(directories_are_made_and_listed),
         TEST(a_thousand_at_a_time),         TEST(a_chain_of_requests),
         TEST(large_transfers_are_whole),    TEST(what_is_cached_is_read_at_once),
+        TEST(what_is_cached_is_mapped),     TEST(what_is_not_there_is_not_mapped),
         TEST(a_copy_leaves_holes),
 };
 
