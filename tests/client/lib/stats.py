@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import time
 
 
 class Mountstats:
@@ -87,14 +88,12 @@ def scrape_unix(path):
     return parse_metrics(body)
 
 
+CPU_CLOCK = 2  # of clock_getcpuclockid(3)
+
+
 def cpu_seconds(pids):
-    """User and system time of the processes so far."""
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            fields = f.read().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+    """User and system time of the processes so far, to the nanosecond (/proc/PID/stat counts in 10 ms)."""
+    return sum(time.clock_gettime(~pid << 3 | CPU_CLOCK) for pid in pids)
 
 
 def _memory_bytes(pids, line):
