@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What it costs to wake somebody: two processes hand each other a byte in turns, on one processor and on two. On
- * hardware the second is a little more than the first. In a virtual machine whose host has to deliver the interrupt
- * it can be ten times as much, and then it, not the server, is what a small operation costs there. */
+/* What it costs to wake somebody: two processes hand each other a byte in turns, on one processor and on two.
+ * On hardware the second costs a little more than the first. In a virtual machine whose host has to deliver
+ * the interrupt it can be ten times as much, and then it, not the server, is what a small operation costs
+ * there. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
