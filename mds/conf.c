@@ -65,6 +65,7 @@ static const struct conf_field mds_fields[] = {
           .help = "a number from 1 to 64, or 0 for all data servers" },
         { "delegations", CONF_BOOL, FIELD(delegations), .fallback = "no" },
         { "return_on_close", CONF_BOOL, FIELD(return_on_close), .fallback = "no" },
+        { "device_notifications", CONF_BOOL, FIELD(device_notifications), .fallback = "no" },
         { "cache_inodes", CONF_U64, FIELD(cache_inodes), .fallback = "1000000", .min = 1000,
           .max = 1000000000 },
         { "log_level", CONF_ENUM, FIELD(log_level), .fallback = "info", .names = log_level_names },

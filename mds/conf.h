@@ -29,9 +29,10 @@ struct mds_conf {
         uint64_t stripe_unit;  /* bytes, for directories without a policy of their own */
         uint64_t stripe_count; /* 0: all data servers */
         uint64_t cache_inodes;
-        bool delegations;     /* clients are given delegations */
-        bool return_on_close; /* clients are told to return layouts with the last CLOSE */
-        int log_level;        /* enum log_level */
+        bool delegations;          /* clients are given delegations */
+        bool return_on_close;      /* clients are told to return layouts with the last CLOSE */
+        bool device_notifications; /* clients that ask for it hear of device ids that are gone */
+        int log_level;             /* enum log_level */
         struct mds_release_conf release;
         struct mds_limits limits;
 };

@@ -7,6 +7,7 @@
 #include "mds/durable.h"
 #include "mds/fleet/fences.h"
 #include "mds/ns/subject.h"
+#include "mds/pnfs/devices.h"
 #include "mds/state/client.h"
 #include "mds/state/delegation.h"
 #include "mds/state/layout.h"
@@ -154,6 +155,7 @@ static void client_gone(struct nfs4_server *s, struct client *client)
 
         if (lapsed && !mds->stopping)
                 fence_client(mds, client);
+        devices_client_gone(client);
         layouts_drop_client(mds->layouts, client);
         offloads_drop_client(mds->offloads, client);
         delegations_drop_client(mds->delegations, client);

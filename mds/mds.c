@@ -17,6 +17,7 @@
 #include "mds/ns/names.h"
 #include "mds/ns/orphan.h"
 #include "mds/ns/prepare.h"
+#include "mds/pnfs/devices.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/reports.h"
@@ -124,11 +125,11 @@ static bool start_parts(struct mds *mds)
         return (mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
                (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
                (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
-               (mds->reports = reports_new(mds)) && (mds->recovery = recovery_new(mds)) &&
-               (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()) &&
-               (mds->delegations = delegations_new(mds)) && (mds->offloads = offloads_new(mds)) &&
-               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
-               (mds->reaper = reaper_new(mds));
+               (mds->devices = devices_new(mds)) && (mds->reports = reports_new(mds)) &&
+               (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
+               (mds->revocations = revocations_new()) && (mds->delegations = delegations_new(mds)) &&
+               (mds->offloads = offloads_new(mds)) && (mds->sizes = sizes_new(mds)) &&
+               (mds->proxy = proxy_new(mds)) && (mds->reaper = reaper_new(mds));
 }
 
 static bool start_network(struct mds *mds)
@@ -254,6 +255,7 @@ void mds_stop(struct mds *mds)
         delegations_free(mds->delegations);
         offloads_free(mds->offloads);
         recalls_free(mds->recalls);
+        devices_free(mds->devices);
         reports_free(mds->reports);
         opens_free(mds->opens);
         locks_free(mds->locks);

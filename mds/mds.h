@@ -20,6 +20,7 @@ struct recovery;    /* state/recovery.h */
 struct courtesy;    /* state/courtesy.h */
 struct revocations; /* state/revoked.h */
 struct recalls;     /* pnfs/recall.h */
+struct devices;     /* pnfs/devices.h */
 struct reports;     /* pnfs/reports.h */
 struct sizes;       /* pnfs/size.h */
 struct proxy;       /* pnfs/proxy.h */
@@ -49,6 +50,7 @@ struct mds {
         struct courtesy *courtesy;
         struct revocations *revocations;
         struct recalls *recalls;
+        struct devices *devices;
         struct reports *reports;
         struct sizes *sizes;
         struct proxy *proxy;

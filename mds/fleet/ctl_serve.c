@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "mds/fleet/fences.h"
+#include "mds/pnfs/devices.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/size.h"
 #include "mds/tier/answers.h"
@@ -184,6 +185,21 @@ static void take_connection(struct server *s, struct conn *conn)
                 conn_close(old);
 }
 
+/* Its addresses are as it says now; were they others before? */
+static bool take_place(struct server *s, const ctl_hello_args *a)
+{
+        struct netaddr before[FLEET_MAX_ADDRS];
+        uint32_t count = s->addr_count;
+        bool same;
+
+        memcpy(before, s->addrs, sizeof(before));
+        s->addr_count = take_addrs(a, s->addrs);
+        same = s->addr_count == count;
+        for (uint32_t i = 0; same && i < count; i++)
+                same = netaddr_equal(&before[i], &s->addrs[i]);
+        return count > 0 && !same;
+}
+
 static void join(struct ctl_request *r)
 {
         const ctl_hello_args *a = &r->args.hello;
@@ -191,6 +207,7 @@ static void join(struct ctl_request *r)
         struct mds *mds = r->mds; /* R goes with its answer */
         struct server *s;
         const char *why;
+        bool moved;
 
         res.status = admit(r, &s, &why);
         if (res.status != CTL_OK) {
@@ -204,13 +221,15 @@ static void join(struct ctl_request *r)
                 sizes_server_restarted(mds->sizes, s);
         }
         memcpy(s->boot, a->boot, sizeof(s->boot));
-        s->addr_count = take_addrs(a, s->addrs);
+        moved = take_place(s, a);
         take_connection(s, r->call.conn);
         s->up = true;
         s->full = s->failing = s->leaving = false;
         s->nonsense = NULL;
         heard(r, s, &a->space);
         fleet_changed(r->mds->fleet, s);
+        if (moved)
+                devices_server_moved(mds->devices, s);
         log_info("ds-joined", "name=%s id=%u addrs=%u", s->name, s->id, s->addr_count);
         hello_ok(r, s);
         sizes_recover(mds->sizes);

@@ -3,9 +3,11 @@
  *
  * The RFC: TOOSMALL with the size needed when the answer is longer than gdia_maxcount; maxcount 0 asks only
  * about notifications. We: exactly the notification bits asked for that we know (change, delete) are granted;
- * with fewer, Linux rebuilds its data server sessions for every file. */
+ * with fewer, Linux rebuilds its data server sessions for every file. No id ever changes; that
+ * one has ended can be told (pnfs/devices.h). */
 #include "mds/fleet/fleet.h"
 #include "mds/ops.h"
+#include "mds/pnfs/devices.h"
 #include "mds/pnfs/files.h"
 #include "nfs4/codec.h"
 
@@ -46,7 +48,10 @@ static enum nfsstat4 execute(struct compound *c)
                 return NFS4ERR_NOENT;
         length = device_addr(f, r->pool, r->start, r->width, body, sizeof(body));
         r->mincount = 4 + 4 + length + 8; /* device_addr4 and the notification bitmap */
-        return a->maxcount != 0 && a->maxcount < r->mincount ? NFS4ERR_TOOSMALL : NFS4_OK;
+        if (a->maxcount != 0 && a->maxcount < r->mincount)
+                return NFS4ERR_TOOSMALL;
+        devices_told(mds_of(c)->devices, c, a->id, (a->notify.word[0] & 1u << NOTIFY_DEVICEID4_DELETE) != 0);
+        return NFS4_OK;
 }
 
 static void encode(struct compound *c, struct xdr_out *x, enum nfsstat4 status)

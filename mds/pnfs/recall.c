@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "mds/pnfs/devices.h"
 #include "mds/state/returned.h"
 #include "nfs4/codec.h"
 
@@ -62,15 +63,23 @@ uint32_t recalls_count(const struct recalls *r)
 void recall_end(struct layout_state *state)
 {
         struct recall *recall = state->recall;
+        struct recalls *r;
 
         if (!recall)
                 return;
+        r = recall->recalls;
         if (recall->cb)
                 callback_forget(recall->cb);
         timer_stop(&recall->timer);
-        recall->recalls->count--;
+        r->count--;
         state->recall = NULL;
         free(recall);
+        devices_recall_ended(r->mds->devices, state->client);
+}
+
+uint64_t recall_began_ns(const struct layout_state *state)
+{
+        return state->recall->began_ns;
 }
 
 enum nfsstat4 recall_conflict(const struct layout_state *state)
@@ -384,4 +393,31 @@ void recall_unexported(struct recalls *r)
 {
         layouts_each_of_all(r->mds->layouts, check_export, r);
         returned_fence_all(r->mds->returned);
+}
+
+/* --- a data server that has moved */
+
+struct move {
+        struct recalls *recalls;
+        const struct server *server;
+};
+
+static void check_move(void *arg, struct layout_state *state)
+{
+        const struct move *m = arg;
+        const struct mds *mds = m->recalls->mds;
+        const struct inode *file;
+
+        if (meta_inode(mds->meta, state->fileid, &file) < 0 ||
+            !fleet_file_is_on(mds->fleet, file, m->server->id))
+                return;
+        fence_one(m->recalls, state, false);
+        start(m->recalls, state);
+}
+
+void recall_moved(struct recalls *r, const struct server *s)
+{
+        struct move m = { .recalls = r, .server = s };
+
+        layouts_each_of_all(r->mds->layouts, check_move, &m);
 }

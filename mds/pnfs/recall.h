@@ -44,4 +44,9 @@ void recall_tell_gone(struct recalls *r, uint64_t fileid, const struct client *b
 /* The export policy has changed: layouts that would not be given any more are taken back. */
 void recall_unexported(struct recalls *r);
 
+/* S has other addresses than those in the layouts of its files: these are taken back. */
+void recall_moved(struct recalls *r, const struct server *s);
+/* When it began that STATE is taken back, which it is. */
+uint64_t recall_began_ns(const struct layout_state *state);
+
 uint32_t recalls_count(const struct recalls *r); /* layouts that are being taken back */

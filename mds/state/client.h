@@ -10,7 +10,8 @@ struct mds_client {
         struct list opens;       /* open_state.in_client */
         struct list delegations; /* delegation.in_client */
         struct list offloads;    /* offload.in_client */
-        uint32_t open_count, delegation_count, offload_count;
+        struct list devices;     /* ids it knows, oldest first: pnfs/devices.c */
+        uint32_t open_count, delegation_count, offload_count, device_count;
         uint64_t trimmed_ns;       /* when it was asked for some of them */
         struct list revoked;       /* what it has lost and not let go of yet: revoked.c */
         uint32_t locks;            /* ranges, states and waiters: lock.c */

@@ -8,6 +8,8 @@
 
 enum { POOL_BYTES = 64 * 1024 * 1024, FIRST_PORT = 2051 };
 
+static const uint64_t CALL_NS = 30000000000;
+
 struct held_call {
         struct call call; /* first */
         struct list node;
@@ -98,6 +100,34 @@ void fake_ds_call(struct fake_ds *d, struct fake_call *call, uint32_t proc, xdrp
 {
         CHECK(d->conn != NULL);
         ctl_lab_call(d->conn, call, NACRE_CTL_MDS, proc, args_xdr, args, result_xdr, result);
+}
+
+static bool is_done(void *arg)
+{
+        return ((struct fake_call *)arg)->done;
+}
+
+void fake_ds_ask(struct fake_ds *d, struct virtual_env *v, uint32_t proc, xdrproc_t args_xdr, void *args,
+                 xdrproc_t result_xdr, void *result)
+{
+        struct fake_call k;
+
+        fake_ds_call(d, &k, proc, args_xdr, args, result_xdr, result);
+        CHECK(virtual_env_run_until(v, CALL_NS, is_done, &k) && k.ok);
+}
+
+ctl_status fake_ds_hello(struct fake_ds *d, struct virtual_env *v, ctl_hello_ok *ret)
+{
+        ctl_hello_res res = { .status = CTL_OK };
+        ctl_status status;
+
+        fake_ds_ask(d, v, CTL_HELLO, (xdrproc_t)xdr_ctl_hello_args, &d->hello, (xdrproc_t)xdr_ctl_hello_res,
+                    &res);
+        status = res.status;
+        if (ret && status == CTL_OK)
+                *ret = res.ctl_hello_res_u.ok;
+        xdr_free((xdrproc_t)xdr_ctl_hello_res, (char *)&res);
+        return status;
 }
 
 static void introduce(struct fake_ds *d, uint8_t number)

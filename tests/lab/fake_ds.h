@@ -5,6 +5,7 @@
 
 #include "rpc/tls.h"
 #include "tests/lab/ctl_lab.h"
+#include "tests/lab/virtual_env.h"
 
 struct fake_ds {
         struct env *env;
@@ -35,3 +36,8 @@ void fake_ds_hang_up(struct fake_ds *d);
 /* A call to the MDS, as ctl_lab_call(). */
 void fake_ds_call(struct fake_ds *d, struct fake_call *call, uint32_t proc, xdrproc_t args_xdr, void *args,
                   xdrproc_t result_xdr, void *result);
+/* The same, until it is answered. */
+void fake_ds_ask(struct fake_ds *d, struct virtual_env *v, uint32_t proc, xdrproc_t args_xdr, void *args,
+                 xdrproc_t result_xdr, void *result);
+/* d->hello; *RET (may be NULL): of CTL_OK, without what it points to. */
+ctl_status fake_ds_hello(struct fake_ds *d, struct virtual_env *v, ctl_hello_ok *ret);

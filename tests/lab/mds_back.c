@@ -67,6 +67,18 @@ static void get_recall_any(struct user_back *b, struct xdr_in *x)
         CHECK(types.word[0] == 3 && types.word[1] == 0); /* delegations of files */
 }
 
+static void get_notify_deviceid(struct user_back *b, struct xdr_in *x)
+{
+        struct bitmap4 mask;
+
+        CHECK(xdr_get_u32(x) == 1);
+        get_bitmap(x, &mask);
+        CHECK(mask.word[0] == 1u << NOTIFY_DEVICEID4_DELETE && mask.word[1] == 0);
+        CHECK(xdr_get_u32(x) == 4 + NFS4_DEVICEID_SIZE);
+        CHECK(xdr_get_u32(x) == LAYOUT4_NFSV4_1_FILES);
+        xdr_get_fixed(x, b->device, NFS4_DEVICEID_SIZE);
+}
+
 enum { TIMES = 1u << (FATTR4_TIME_DELEG_ACCESS - 64) | 1u << (FATTR4_TIME_DELEG_MODIFY - 64) };
 
 static void get_getattr(struct user_back *b, struct xdr_in *x)
@@ -115,6 +127,7 @@ static void get_call(struct user_back *b, struct xdr_in *x)
         case OP_CB_RECALL_ANY: get_recall_any(b, x); break;
         case OP_CB_RECALL: get_recall(b, x); break;
         case OP_CB_LAYOUTRECALL: get_layoutrecall(b, x); break;
+        case OP_CB_NOTIFY_DEVICEID: get_notify_deviceid(b, x); break;
         case OP_CB_NOTIFY_LOCK: get_notify_lock(b, x); break;
         default: CHECK(false); /* the lab knows no other */
         }

@@ -11,6 +11,7 @@
 #include "mds/fleet/reaper.h"
 #include "mds/ns/orphan.h"
 #include "mds/ns/prepare.h"
+#include "mds/pnfs/devices.h"
 #include "mds/pnfs/proxy.h"
 #include "mds/pnfs/recall.h"
 #include "mds/pnfs/reports.h"
@@ -317,8 +318,9 @@ static void start_mds(struct mds_lab *lab)
         CHECK((mds->fleet = fleet_new(mds)) && (mds->opens = opens_new(mds)) &&
               (mds->locks = locks_new(mds)) && (mds->returned = returned_new(mds)) &&
               (mds->layouts = layouts_new(mds)) && (mds->recalls = recalls_new(mds)) &&
-              (mds->reports = reports_new(mds)) && (mds->recovery = recovery_new(mds)) &&
-              (mds->courtesy = courtesy_new(mds)) && (mds->revocations = revocations_new()));
+              (mds->devices = devices_new(mds)) && (mds->reports = reports_new(mds)) &&
+              (mds->recovery = recovery_new(mds)) && (mds->courtesy = courtesy_new(mds)) &&
+              (mds->revocations = revocations_new()));
         CHECK((mds->delegations = delegations_new(mds)) && (mds->offloads = offloads_new(mds)) &&
               (mds->sizes = sizes_new(mds)) && (mds->proxy = proxy_new(mds)) &&
               (mds->reaper = reaper_new(mds)) && (mds->tier = tier_new(mds)));
@@ -385,6 +387,7 @@ static void stop_mds(struct mds_lab *lab)
         delegations_free(mds->delegations);
         offloads_free(mds->offloads);
         recalls_free(mds->recalls);
+        devices_free(mds->devices);
         reports_free(mds->reports);
         opens_free(mds->opens);
         locks_free(mds->locks);

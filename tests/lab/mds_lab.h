@@ -76,17 +76,18 @@ struct user_fh {
 
 /* A client's end of the back channel (mds_back.c): what it was asked last, and what it answers. */
 struct user_back {
-        enum nfsstat4 sequence, answer; /* of CB_SEQUENCE, of the operation; RETRY_UNCACHED_REP … */
-        uint32_t times;                 /* so often, then NFS4_OK; 0: always */
-        bool mute, garbage;             /* says nothing, nonsense */
-        uint32_t calls, opnum, seqid;   /* calls but those that only ask whether it is there */
-        uint32_t probes, ops;           /* ops: of the last call */
-        struct referring refers;        /* seqid 0: no referring call */
-        struct user_fh fh;              /* CB_LAYOUTRECALL, CB_RECALL, CB_GETATTR, CB_NOTIFY_LOCK */
-        uint32_t keep;                  /* CB_RECALL_ANY */
-        uint64_t change, size;          /* it answers CB_GETATTR with */
-        bool asked_times;               /* by the last one (RFC 9754) */
-        int64_t atime, mtime;           /* and then with these too */
+        enum nfsstat4 sequence, answer;     /* of CB_SEQUENCE, of the operation; RETRY_UNCACHED_REP … */
+        uint32_t times;                     /* so often, then NFS4_OK; 0: always */
+        bool mute, garbage;                 /* says nothing, nonsense */
+        uint32_t calls, opnum, seqid;       /* calls but those that only ask whether it is there */
+        uint32_t probes, ops;               /* ops: of the last call */
+        struct referring refers;            /* seqid 0: no referring call */
+        struct user_fh fh;                  /* CB_LAYOUTRECALL, CB_RECALL, CB_GETATTR, CB_NOTIFY_LOCK */
+        uint32_t keep;                      /* CB_RECALL_ANY */
+        uint8_t device[NFS4_DEVICEID_SIZE]; /* CB_NOTIFY_DEVICEID, that it is gone */
+        uint64_t change, size;              /* it answers CB_GETATTR with */
+        bool asked_times;                   /* by the last one (RFC 9754) */
+        int64_t atime, mtime;               /* and then with these too */
         struct stateid stateid;
         uint32_t iomode;
         bool changed;

@@ -25,39 +25,13 @@ static struct user_fh root, file;
 static uint64_t fileid;
 static uint32_t generation;
 
-static bool is_done(void *arg)
-{
-        return ((struct fake_call *)arg)->done;
-}
-
-static void call(struct fake_ds *d, uint32_t proc, xdrproc_t args_xdr, void *args, xdrproc_t result_xdr,
-                 void *result)
-{
-        struct fake_call k;
-
-        fake_ds_call(d, &k, proc, args_xdr, args, result_xdr, result);
-        assert_true(virtual_env_run_until(&lab.v, 30000000000, is_done, &k) && k.ok);
-}
-
-static ctl_status hello(struct fake_ds *d, ctl_hello_ok *ret)
-{
-        ctl_hello_res res = { .status = CTL_OK };
-        ctl_status status;
-
-        call(d, CTL_HELLO, (xdrproc_t)xdr_ctl_hello_args, &d->hello, (xdrproc_t)xdr_ctl_hello_res, &res);
-        status = res.status;
-        if (ret && status == CTL_OK)
-                *ret = res.ctl_hello_res_u.ok; /* what it points to is gone */
-        xdr_free((xdrproc_t)xdr_ctl_hello_res, (char *)&res);
-        return status;
-}
-
 static ctl_status beat_with(struct fake_ds *d, const ctl_space *space, uint32_t flags)
 {
         ctl_heartbeat_args args = { .space = *space, .flags = flags };
         ctl_result res = { .status = CTL_OK };
 
-        call(d, CTL_HEARTBEAT, (xdrproc_t)xdr_ctl_heartbeat_args, &args, (xdrproc_t)xdr_ctl_result, &res);
+        fake_ds_ask(d, &lab.v, CTL_HEARTBEAT, (xdrproc_t)xdr_ctl_heartbeat_args, &args,
+                    (xdrproc_t)xdr_ctl_result, &res);
         return res.status;
 }
 
@@ -72,7 +46,8 @@ static ctl_status push(struct fake_ds *d, ctl_push p)
         ctl_status status;
         ctl_push_res res = { .statuses.statuses_len = 0 };
 
-        call(d, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &args, (xdrproc_t)xdr_ctl_push_res, &res);
+        fake_ds_ask(d, &lab.v, CTL_PUSH, (xdrproc_t)xdr_ctl_push_args, &args, (xdrproc_t)xdr_ctl_push_res,
+                    &res);
         assert_int_equal(res.statuses.statuses_len, 1);
         status = res.statuses.statuses_val[0];
         xdr_free((xdrproc_t)xdr_ctl_push_res, (char *)&res);
@@ -84,7 +59,7 @@ static ctl_eof_res ask_eof(struct fake_ds *d)
         ctl_eof_args args = { .fileid = fileid, .generation = generation };
         ctl_eof_res res = { .status = CTL_IO };
 
-        call(d, CTL_EOF, (xdrproc_t)xdr_ctl_eof_args, &args, (xdrproc_t)xdr_ctl_eof_res, &res);
+        fake_ds_ask(d, &lab.v, CTL_EOF, (xdrproc_t)xdr_ctl_eof_args, &args, (xdrproc_t)xdr_ctl_eof_res, &res);
         return res;
 }
 
@@ -114,7 +89,7 @@ static int setup(void **state)
         fake_ds_start(&second, &lab.v.env, &lab.conf.control, lab.mds.cluster_key, 2);
         fake_ds_dial(&ds);
         fake_ds_dial(&second);
-        assert_int_equal(hello(&ds, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&ds, &lab.v, NULL), CTL_OK);
         user_start(&u, &lab, "client", 1, 0, 0);
         root = user_root(&u);
         assert_int_equal(user_touch(&u, &root, "f", 0644, &file), NFS4_OK);
@@ -142,11 +117,11 @@ static void a_new_one_is_given_a_number_for_ever(void **state)
         ctl_hello_ok ok;
 
         (void)state;
-        assert_int_equal(hello(&second, &ok), CTL_OK);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, &ok), CTL_OK);
         assert_int_equal(ok.server_id, LAB_DATA_SERVERS + 2);
         assert_true(ok.heartbeat_ms < ok.trust_ms && ok.pools.pools_len == 1);
         fake_ds_dial(&second);
-        assert_int_equal(hello(&second, &ok), CTL_OK);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, &ok), CTL_OK);
         assert_int_equal(ok.server_id, LAB_DATA_SERVERS + 2);
         assert_int_equal(lab.mds.fleet->count, LAB_DATA_SERVERS + 2);
 }
@@ -160,7 +135,7 @@ static void one_that_comes_back_replaces_its_connection(void **state)
         (void)state;
         memcpy(second.hello.uuid, ds.hello.uuid, sizeof(ds.hello.uuid));
         second.hello.name = ds.hello.name;
-        assert_int_equal(hello(&second, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_OK);
         mds_lab_run_ms(&lab, 10);
         assert_null(ds.conn);
         assert_ptr_not_equal(server_of(&second)->conn, old);
@@ -226,10 +201,10 @@ static void a_connection_has_one_owner(void **state)
         (void)state;
         memcpy(uuid, ds.hello.uuid, sizeof(uuid));
         memcpy(ds.hello.uuid, second.hello.uuid, sizeof(uuid));
-        assert_int_equal(hello(&ds, NULL), CTL_INVAL);
+        assert_int_equal(fake_ds_hello(&ds, &lab.v, NULL), CTL_INVAL);
         assert_null(server_of(&second));
         memcpy(ds.hello.uuid, uuid, sizeof(uuid));
-        assert_int_equal(hello(&ds, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&ds, &lab.v, NULL), CTL_OK);
         fake_ds_hang_up(&ds);
         mds_lab_run_ms(&lab, 10);
         assert_null(server_of(&ds)->conn);
@@ -239,11 +214,11 @@ static void a_name_is_taken_while_its_owner_is_here(void **state)
 {
         (void)state;
         second.hello.name = ds.hello.name;
-        assert_int_equal(hello(&second, NULL), CTL_REFUSED);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_REFUSED);
         assert_null(server_of(&second));
         fake_ds_hang_up(&ds);
         mds_lab_run_ms(&lab, 10);
-        assert_int_equal(hello(&second, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_OK);
 }
 
 /* --- what cannot be */
@@ -257,26 +232,26 @@ static void a_hello_that_makes_no_sense(void **state)
 
         (void)state;
         second.hello.protocol = 2;
-        assert_int_equal(hello(&second, NULL), CTL_VERSION);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_VERSION);
         second.hello.protocol = CTL_VERSION_NUMBER;
         second.hello.name = empty;
-        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_INVAL);
         second.hello.name = name;
         for (int i = 0; i < 3; i++) {
                 second.addr.uaddr = uaddrs[i];
-                assert_int_equal(hello(&second, NULL), CTL_INVAL);
+                assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_INVAL);
         }
         second.hello.addrs.addrs_len = 0;
-        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_INVAL);
         second.hello.addrs.addrs_len = 1;
         second.addr.uaddr = second.uaddr;
         second.hello.space = (ctl_space){ .total = 10, .free = 11 };
-        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_INVAL);
         second.hello.space = (ctl_space){ .total = UINT64_MAX };
-        assert_int_equal(hello(&second, NULL), CTL_INVAL);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_INVAL);
         assert_null(server_of(&second));
         second.hello.space = space;
-        assert_int_equal(hello(&second, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_OK);
 }
 
 static void a_heartbeat_that_makes_no_sense_is_none(void **state)
@@ -302,7 +277,7 @@ static void a_push_that_makes_no_sense_changes_nothing(void **state)
         assert_int_equal(push(&second, good), CTL_UNKNOWN); /* HELLO first */
         assert_int_equal(ask_eof(&second).status, CTL_UNKNOWN);
         assert_int_equal(beat(&second, &second.hello.space), CTL_UNKNOWN);
-        assert_int_equal(hello(&second, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_OK);
         assert_int_equal(push(&second, good), CTL_INVAL); /* the file is older than SECOND */
         p = good;
         p.fileid += 1000;
@@ -470,7 +445,7 @@ static void stopping_while_calls_wait(void **state)
         assert_true(size.done);
         xdr_free((xdrproc_t)xdr_ctl_push_res, (char *)&push_res);
         fake_ds_dial(&ds);
-        assert_int_equal(hello(&ds, NULL), CTL_OK);
+        assert_int_equal(fake_ds_hello(&ds, &lab.v, NULL), CTL_OK);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

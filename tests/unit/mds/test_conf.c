@@ -49,6 +49,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.stripe_unit, 1 << 20);
         assert_int_equal(c.stripe_count, 0);
         assert_false(c.return_on_close);
+        assert_false(c.device_notifications);
         assert_false(c.delegations);
         assert_int_equal(c.cache_inodes, 1000000);
         assert_int_equal(c.log_level, LOG_INFO);
@@ -114,8 +115,8 @@ static void test_messages(void **state)
         expect_error(
                 NEEDED "name: a\n",
                 "mds.yaml:4: unknown key 'name'; allowed: listen, control, admin_socket, metrics, store, cluster_key, exports, "
-                "repos, lease_seconds, stripe_unit, stripe_count, delegations, return_on_close, cache_inodes, log_level, release, "
-                "limits");
+                "repos, lease_seconds, stripe_unit, stripe_count, delegations, return_on_close, device_notifications, cache_inodes, "
+                "log_level, release, limits");
 }
 
 static void put(const char *dir, const char *name, mode_t mode, const char *text)
