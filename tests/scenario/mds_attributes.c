@@ -53,6 +53,27 @@ static void get(const struct user_fh *fh, unsigned count, const unsigned *attrs)
 #define GET(fh, ...) \
         get(fh, sizeof((unsigned[]){ __VA_ARGS__ }) / sizeof(unsigned), (const unsigned[]){ __VA_ARGS__ })
 
+/* docs/RFC8881.md says why. Arguments are not looked at. */
+static void what_it_does_not_do_it_says(void **state)
+{
+        static const struct {
+                uint32_t minor, opnum;
+        } none[] = { { 1, OP_OPENATTR },        { 1, OP_DELEGPURGE },    { 1, OP_GET_DIR_DELEGATION },
+                     { 1, OP_WANT_DELEGATION }, { 1, OP_GETDEVICELIST }, { 1, OP_SET_SSV },
+                     { 2, OP_WRITE_SAME },      { 2, OP_COPY_NOTIFY } };
+
+        (void)state;
+        for (unsigned i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+                su.minor = none[i].minor;
+                user_begin(&su);
+                user_putfh(&su, &root);
+                user_op(&su, none[i].opnum);
+                assert_int_equal(user_call(&su), NFS4ERR_NOTSUPP);
+                user_result(&su, OP_PUTFH);
+                assert_int_equal(user_result(&su, none[i].opnum), NFS4ERR_NOTSUPP);
+        }
+}
+
 /* §5.6: REQUIRED, and what Linux will not do without. */
 static void what_is_required_is_supported(void **state)
 {
@@ -223,11 +244,9 @@ static void the_time_of_creation_stays(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                CASE(what_is_required_is_supported),
-                CASE(space_and_quota_add_up),
-                CASE(names_need_not_be_utf8),
-                CASE(change_only_rises),
-                CASE(an_exclusive_create_sets_what_it_says),
+                CASE(what_it_does_not_do_it_says), CASE(what_is_required_is_supported),
+                CASE(space_and_quota_add_up),      CASE(names_need_not_be_utf8),
+                CASE(change_only_rises),           CASE(an_exclusive_create_sets_what_it_says),
                 CASE(the_time_of_creation_stays),
         };
 

@@ -251,14 +251,18 @@ static uint32_t read_many(struct user *who, bool generous)
 
 static void a_client_with_many_is_asked_for_some(void **state)
 {
+        uint64_t refused;
+
         (void)state;
         lab.mds.delegations->client_max = 8;
         assert_int_equal(read_many(&u, false), 8); /* it may keep them */
         assert_int_equal(u.back.calls, 1);
         assert_int_equal(u.back.opnum, OP_CB_RECALL_ANY);
         assert_int_equal(u.back.keep, 6); /* of the seven that it had then */
+        refused = lab.mds.delegations->refused.value;
         user_renew_for(11, &u, &other);
         assert_refused(USER_OPEN(.access = READ), "m15", WND4_RESOURCE);
+        assert_true(lab.mds.delegations->refused.value > refused);
         assert_int_equal(u.back.calls, 2); /* again */
         assert_int_equal(u.back.keep, 6);
         assert_int_equal(other.back.calls, 0);

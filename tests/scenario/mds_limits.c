@@ -95,6 +95,30 @@ static void layouts(void **state)
         assert_int_equal(layouts_count(lab.mds.layouts), 3);
 }
 
+/* A range and the state of its owner is all that one client may have here; unlocking makes room. */
+static void locks(void **state)
+{
+        struct user_lock l = USER_LOCK(.by = &a.stateid, .length = 1), more;
+        struct user_open theirs = USER_OPEN(.owner = "owner");
+        struct stateid s;
+
+        (void)state;
+        assert_int_equal(user_lock(&greedy, &a.fh, &l), NFS4_OK);
+        s = l.stateid;
+        more = USER_LOCK(.by = &s, .known = true, .offset = 10, .length = 1);
+        assert_int_equal(user_lock(&greedy, &a.fh, &more), NFS4ERR_DELAY);
+        assert_int_equal(metric("nacre_lock_limit_total"), 1);
+        assert_int_equal(user_open(&modest, &root, "a", &theirs), NFS4_OK);
+        l = USER_LOCK(.by = &theirs.stateid, .offset = 10, .length = 1);
+        assert_int_equal(user_lock(&modest, &a.fh, &l), NFS4_OK);
+        l = USER_LOCK(.by = &s, .length = 1);
+        assert_int_equal(user_locku(&greedy, &a.fh, &l), NFS4_OK);
+        s = l.stateid;
+        more = USER_LOCK(.by = &s, .known = true, .offset = 20, .length = 1);
+        assert_int_equal(user_lock(&greedy, &a.fh, &more), NFS4_OK);
+        assert_int_equal(metric("nacre_lock_limit_total"), 1);
+}
+
 /* All clients together: nobody is left out who holds little already. */
 static void of_all_clients(void **state)
 {
@@ -148,10 +172,7 @@ static void payloads_of_a_reply(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(open_files),
-                TEST(layouts),
-                TEST(of_all_clients),
-                TEST(payloads_of_a_reply),
+                TEST(open_files), TEST(layouts), TEST(locks), TEST(of_all_clients), TEST(payloads_of_a_reply),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
