@@ -77,18 +77,24 @@ bool size_has_data(struct sizes *s, const struct inode *file)
         return file->flags & INODE_DATA || !size_is_current(s, file->fileid);
 }
 
+void size_file_dirtied(struct size_file *f)
+{
+        note_data(f->sizes, f->fileid);
+        archive_written(f->sizes->mds, f->fileid);
+}
+
 bool size_mark(struct sizes *s, uint64_t fileid, uint32_t server_id)
 {
         struct size_file *f = size_file_get(s, fileid);
 
         if (!f)
                 return false;
-        if (!size_any_dirty(f)) {
-                note_data(s, fileid);
-                archive_written(s->mds, fileid);
-        }
-        if (!size_bit(f->dirty, server_id) || size_bit(f->settled, server_id))
+        if (!size_any_dirty(f))
+                size_file_dirtied(f);
+        if (!size_bit(f->dirty, server_id) || size_bit(f->settled, server_id) ||
+            size_bit(f->suspect, server_id) || size_bit(f->asked_suspect, server_id))
                 f->announced = true;
+        f->suspect[server_id / 64] &= ~(1ull << (server_id % 64));
         f->settled[server_id / 64] &= ~(1ull << (server_id % 64));
         f->dirty[server_id / 64] |= 1ull << (server_id % 64);
         return true;
@@ -101,6 +107,7 @@ void size_forget(struct sizes *s, uint64_t fileid)
         if (!f)
                 return;
         memset(f->dirty, 0, sizeof(f->dirty));
+        memset(f->suspect, 0, sizeof(f->suspect));
         put(f);
 }
 

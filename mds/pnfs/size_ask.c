@@ -15,11 +15,14 @@ static bool is_changed(const struct size_file *f, const struct inode *now)
         return f->asked_announced || f->mark != f->seen || f->size > now->size;
 }
 
-/* After a start of ours nobody knows what the last answer was. Caches must not survive (change rises), but a
- * time that a user set shall: mtime moves only when something was written after the inode's last change. */
+/* After a start of ours, or of a data server that had not announced itself, nobody knows what the last answer
+ * was. Caches must not survive (change rises), but times shall, those that a user set and those that make(1)
+ * compares: mtime moves only when something was written after the inode's last change. */
 static bool is_modified(const struct size_file *f, const struct inode *now)
 {
-        return !f->recovered || f->size > now->size || f->mtime > now->ctime;
+        if (f->recovered)
+                return f->size > now->size || f->mtime > now->ctime;
+        return is_changed(f, now) || f->suspect_mtime > now->ctime;
 }
 
 /* Take what the data servers said, when it says more than we knew. New data takes set-id bits away. */
@@ -34,7 +37,7 @@ static enum nfsstat4 store_answer(struct size_file *f)
 
         if (meta_inode(meta, f->fileid, &now) < 0)
                 return NFS4ERR_STALE;
-        changed = f->recovered || is_changed(f, now);
+        changed = f->recovered || f->suspected || is_changed(f, now);
         modified = changed && is_modified(f, now);
         old = !f->partial && (f->used != now->used || now->flags & INODE_USED_OLD);
         if (!changed && !old && (!f->exists || now->flags & INODE_DATA))
@@ -74,7 +77,10 @@ static enum nfsstat4 take_answer(struct size_file *f)
                 f->seen = f->unsettled_mark;
         } else {
                 f->announced |= f->asked_announced;
+                for (int i = 0; i < DIRTY_WORDS; i++)
+                        f->suspect[i] |= f->asked_suspect[i] & f->dirty[i];
         }
+        memset(f->asked_suspect, 0, sizeof(f->asked_suspect));
         return status;
 }
 
@@ -120,6 +126,12 @@ static bool is_sane(const ctl_size *size)
         return size->size <= INT64_MAX && size->used <= INT64_MAX / FLEET_MAX;
 }
 
+static void note_suspect(struct size_file *f, const ctl_size *size)
+{
+        if ((int64_t)size->mtime_ns > f->suspect_mtime)
+                f->suspect_mtime = (int64_t)size->mtime_ns;
+}
+
 static void got_sizes(void *arg, struct server *server, void *result)
 {
         struct size_file *f = arg;
@@ -140,7 +152,9 @@ static void got_sizes(void *arg, struct server *server, void *result)
                         f->mtime = (int64_t)size->mtime_ns;
                 f->used += size->used;
                 f->exists |= size->status == CTL_OK;
-                if (size_bit(f->asked, server->id))
+                if (size_bit(f->asked_suspect, server->id))
+                        note_suspect(f, size);
+                else if (size_bit(f->asked, server->id))
                         f->mark += object_mark(server, size);
                 if (size->settled)
                         f->settled[server->id / 64] |= 1ull << (server->id % 64);
@@ -185,10 +199,15 @@ void size_file_ask(struct size_file *f)
         f->failed = f->exists = f->partial = false;
         f->pending = 1;
         f->size = f->used = 0;
-        f->mtime = 0;
+        f->mtime = f->suspect_mtime = 0;
         f->mark = f->unsettled_mark = 0;
         memcpy(f->asked, f->dirty, sizeof(f->asked));
+        memcpy(f->asked_suspect, f->suspect, sizeof(f->asked_suspect));
+        memset(f->suspect, 0, sizeof(f->suspect));
         memset(f->settled, 0, sizeof(f->settled));
+        f->suspected = false;
+        for (int i = 0; i < DIRTY_WORDS; i++)
+                f->suspected |= f->asked_suspect[i] != 0;
         f->asked_announced = f->announced;
         f->announced = false;
         if (meta_inode(mds->meta, f->fileid, &inode) == 0) {

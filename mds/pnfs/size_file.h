@@ -13,29 +13,33 @@ enum { DIRTY_WORDS = FLEET_MAX / 64 + 1, FILES_MAX = 1 << 20 };
 struct size_file {
         struct hnode node;
         uint64_t fileid;
-        uint64_t dirty[DIRTY_WORDS]; /* by server id */
-        bool announced;              /* a data server became dirty since the last question */
-        bool recovered;              /* dirty because we have just started: nobody knows since when */
-        bool recovering;             /* it is asked about for that reason */
-        struct list in_unrecovered;  /* sizes.unrecovered or sizes.put_off, while recovered */
-        uint64_t seen;               /* object_mark() of what was not settled in the last answer, added up */
+        uint64_t dirty[DIRTY_WORDS];   /* by server id */
+        uint64_t suspect[DIRTY_WORDS]; /* of those: only because it has started anew, it has said nothing */
+        bool announced;                /* a data server became dirty since the last question */
+        bool recovered;                /* dirty because we have just started: nobody knows since when */
+        bool recovering;               /* it is asked about for that reason */
+        struct list in_unrecovered;    /* sizes.unrecovered or sizes.put_off, while recovered */
+        uint64_t seen; /* object_mark() of what was not settled in the last answer, added up */
         bool busy;
         /* the question under way */
         uint64_t asked[DIRTY_WORDS];   /* who was dirty when it began */
         uint64_t settled[DIRTY_WORDS]; /* who said that it has nothing to add, and has not changed its mind */
-        bool asked_announced;          /* announced, when it began */
-        uint32_t pending;              /* answers awaited */
-        bool failed;                   /* one of them did not come */
-        bool exists;                   /* an object does */
-        bool partial;                  /* who is away and not dirty was not asked */
+        uint64_t asked_suspect[DIRTY_WORDS]; /* of those: suspects */
+        bool asked_announced;                /* announced, when it began */
+        bool suspected;                      /* any suspect was asked */
+        uint32_t pending;                    /* answers awaited */
+        bool failed;                         /* one of them did not come */
+        bool exists;                         /* an object does */
+        bool partial;                        /* who is away and not dirty was not asked */
         uint64_t size, used;
-        int64_t mtime;
-        uint64_t mark, unsettled_mark; /* of who was asked for being dirty; of those who still are */
-        struct list asking;            /* struct size_wait: for the answer being fetched */
-        struct list waiting;           /* the same, for the next one: they came too late for this */
-        struct list queued;            /* struct cut: truncations that wait their turn, or run */
-        uint64_t cut[DIRTY_WORDS];     /* of the one that runs: whose objects are cut, or may be */
-        uint64_t beyond;               /* the largest size that one of them has pushed since */
+        int64_t mtime, suspect_mtime; /* of the objects, the latest; of those of suspects */
+        uint64_t mark,
+                unsettled_mark;    /* of who was asked for having announced itself; of who is not settled */
+        struct list asking;        /* struct size_wait: for the answer being fetched */
+        struct list waiting;       /* the same, for the next one: they came too late for this */
+        struct list queued;        /* struct cut: truncations that wait their turn, or run */
+        uint64_t cut[DIRTY_WORDS]; /* of the one that runs: whose objects are cut, or may be */
+        uint64_t beyond;           /* the largest size that one of them has pushed since */
         struct sizes *sizes;
         struct task finish;
 };
@@ -60,6 +64,8 @@ static inline bool size_any_dirty(const struct size_file *f)
         return false;
 }
 
+/* The first reason to ask about F, which is not dirty yet. */
+void size_file_dirtied(struct size_file *f);
 struct size_file *size_file_find(const struct sizes *s,
                                  uint64_t fileid);                 /* NULL: nothing is under way or dirty */
 struct size_file *size_file_get(struct sizes *s, uint64_t fileid); /* made when new; NULL: too many */

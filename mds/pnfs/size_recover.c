@@ -66,13 +66,28 @@ static bool collect(void *arg, struct slice key, struct slice value)
         return w->count < sizeof(w->fileids) / sizeof(w->fileids[0]);
 }
 
-static void mark_if_there(struct sizes *s, uint64_t fileid, const struct server *server)
+/* Dirty, but nobody has said so; who had announced itself already has said so. */
+static void suspect(struct sizes *s, uint64_t fileid, uint32_t server_id)
+{
+        struct size_file *f = size_file_get(s, fileid);
+        uint64_t bit = 1ull << (server_id % 64);
+
+        if (!f || (size_bit(f->dirty, server_id) && !size_bit(f->settled, server_id)))
+                return;
+        if (!size_any_dirty(f))
+                size_file_dirtied(f);
+        f->dirty[server_id / 64] |= bit;
+        f->suspect[server_id / 64] |= bit;
+        f->settled[server_id / 64] &= ~bit;
+}
+
+static void suspect_if_there(struct sizes *s, uint64_t fileid, const struct server *server)
 {
         const struct inode *inode;
 
         if (meta_inode(s->mds->meta, fileid, &inode) == 0 &&
             fleet_file_is_on(s->mds->fleet, inode, server->id))
-                size_mark(s, fileid, server->id);
+                suspect(s, fileid, server->id);
 }
 
 void sizes_server_restarted(struct sizes *s, const struct server *server)
@@ -86,7 +101,7 @@ void sizes_server_restarted(struct sizes *s, const struct server *server)
                 r = meta_scan_from(s->mds->meta, key_kind(prefix, 'l'), key_layouts(from, w.last + 1),
                                    collect, &w);
                 for (unsigned i = 0; r == 0 && i < w.count; i++)
-                        mark_if_there(s, w.fileids[i], server);
+                        suspect_if_there(s, w.fileids[i], server);
         } while (r == 0 && w.count == sizeof(w.fileids) / sizeof(w.fileids[0]));
         if (r < 0)
                 log_error("write-layouts-not-read", "server=%s", server->name);

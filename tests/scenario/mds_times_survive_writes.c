@@ -219,6 +219,108 @@ static void a_layoutcommit_does_not_wait_for_who_is_away(void **state)
         assert_int_equal(attrs().size, 5000);
 }
 
+/* --- a data server that starts anew */
+
+/* All that it had to say has been heard. */
+static struct user_attrs settle(void)
+{
+        object->settled = true;
+        return attrs();
+}
+
+static void start_anew(void)
+{
+        mds_lab_run_ms(&lab, 1000);
+        sizes_server_restarted(lab.mds.sizes, lab.ds[1].server);
+}
+
+/* It may have written what it never announced: caches are no good, but make(1) has nothing to do. */
+static void a_data_server_that_starts_anew_moves_no_time(void **state)
+{
+        struct user_attrs before = settle(), after;
+
+        (void)state;
+        start_anew();
+        after = attrs();
+        assert_int_equal(after.mtime, before.mtime);
+        assert_true(after.change > before.change);
+        start_anew();
+        set_mtime(5);
+        assert_int_equal(attrs().mtime, 5);
+        start_anew();
+        assert_int_equal(attrs().mtime, 5);
+}
+
+static void unless_it_has_written(void **state)
+{
+        struct user_attrs before = settle(), after;
+
+        (void)state;
+        write_more(); /* and was killed before it could say so */
+        start_anew();
+        after = attrs();
+        assert_true(after.mtime > before.mtime);
+        before = attrs();
+        assert_int_equal(after.mtime, before.mtime);
+        assert_int_equal(after.change, before.change);
+}
+
+static void or_announces_itself(void **state)
+{
+        struct user_attrs before = settle();
+
+        (void)state;
+        start_anew();
+        object->mtime_ns = 77; /* its clock is behind */
+        size_mark(lab.mds.sizes, fileid, lab.ds[1].server->id);
+        assert_true(attrs().mtime > before.mtime);
+}
+
+static void what_it_had_announced_before_counts(void **state)
+{
+        struct user_attrs before = attrs();
+
+        (void)state;
+        object->mtime_ns = 77;
+        start_anew();
+        assert_true(attrs().mtime > before.mtime);
+}
+
+/* Another one that goes on writing is heard as ever. */
+static void others_are_heard_meanwhile(void **state)
+{
+        struct user_attrs before = settle();
+        struct lab_object *second = lab_ds_object(&lab.ds[2], fileid);
+
+        (void)state;
+        *second = (struct lab_object){ .fileid = fileid, .there = true, .size = 100, .mtime_ns = 77 };
+        size_mark(lab.mds.sizes, fileid, lab.ds[2].server->id);
+        start_anew();
+        assert_true(attrs().mtime > before.mtime);
+        before = attrs();
+        start_anew();
+        assert_int_equal(attrs().mtime, before.mtime);
+        second->mtime_ns = 78;
+        start_anew();
+        assert_true(attrs().mtime > before.mtime);
+}
+
+/* It is asked again, with the same meaning. */
+static void a_question_that_fails_is_no_news(void **state)
+{
+        struct user_attrs before = settle();
+
+        (void)state;
+        start_anew();
+        lab.ds[1].broken = true;
+        user_begin(&u);
+        user_putfh(&u, &o.fh);
+        put_bitmap((user_op(&u, OP_GETATTR), u.x), &(struct bitmap4){ .word = { 1u << FATTR4_SIZE } });
+        assert_int_equal(user_call(&u), NFS4ERR_DELAY);
+        lab.ds[1].broken = false;
+        assert_int_equal(attrs().mtime, before.mtime);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -233,6 +335,12 @@ int main(void)
                 TEST(a_layoutcommit_of_the_last_byte_there_can_be_is_wrong),
                 TEST(a_layoutcommit_that_comes_late_spoils_nothing),
                 TEST(a_layoutcommit_does_not_wait_for_who_is_away),
+                TEST(a_data_server_that_starts_anew_moves_no_time),
+                TEST(unless_it_has_written),
+                TEST(or_announces_itself),
+                TEST(what_it_had_announced_before_counts),
+                TEST(others_are_heard_meanwhile),
+                TEST(a_question_that_fails_is_no_news),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
