@@ -88,6 +88,7 @@ GIT = ("git", "-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "init
 
 # Clone (or copy, where a guest has no git), build, run, compare with the original, build once more (nothing to do), delete.
 BUILD = """export HOME=/tmp
+trap 'echo "failed: $BASH_COMMAND"; make -n -C n/{name}; ls -la --time-style=+%s.%N n/{name}' ERR
 while ! [ -e out/stop ]; do
         rm -rf n/{name}
         if command -v git >/dev/null; then git clone -q file:///mnt/out/project n/{name}; git -C n/{name} fsck 2>&1; else cp -r out/project n/{name}; fi
