@@ -7,13 +7,17 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import contextlib  # noqa: E402
+import json  # noqa: E402
 
 from checks import KIB, MIB, check_pattern, check_pnfs, equal, note, ok, write_pattern  # noqa: E402
 from lab import Lab  # noqa: E402
+from net import BRIDGE  # noqa: E402
+from proc import wait_until  # noqa: E402
 from tap import main  # noqa: E402
 
 LIMIT_SECONDS = 600
 SIZE = 96 * MIB
+ELSEWHERE = "192.0.2.61"
 
 # Takes access away and gives it back: each time others' layouts are recalled.
 SHAKE = "for i in $(seq {times}); do chmod 600 n/{name}; chmod 666 n/{name}; sleep {pause}; done"
@@ -129,4 +133,42 @@ def test_deleted_by_another():
         ok(held.status == 0, "a file that is open when the other client deletes it is written and read on", held.output() + held.errors())
 
 
-main(test_held_and_idle, test_recalled_while_writing, test_dirty_pages, test_cut_under_a_writer, test_deleted_by_another)
+def being_recalled(lab, path):
+    """Layouts of a file that holders were asked for and have not given back."""
+    file = json.loads(lab.server.command("file", "show", path, "--dir", lab.server.folder, "--json"))
+    return sum(layout["recalled"] for layout in file["layouts"])
+
+
+def move(lab, name, before, now):
+    """The data server is stopped, and started where nobody has looked for it yet."""
+    lab.network.ip("address", "add", f"{now}/24", "dev", BRIDGE)
+    path = os.path.join(lab.server.folder, f"{name}.yaml")
+    with open(path, encoding="ascii") as f:
+        text = f.read()
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text.replace(before, now))
+    lab.server.restart(name)
+
+
+def test_data_server_that_moves():
+    """Its layouts are taken back, and clients find it where it is now."""
+    with cluster() as (lab, one, two):
+        write_pattern(one, 1, SIZE, "n/f", "--fsync")
+        check_pattern(two, 1, SIZE, "n/f", "read by the other client")
+        writing = one.spawn(f"iotool fill 2 0 {SIZE} n/g --fsync --events $EVENTS")
+        one.wait_event(lambda e: e.startswith("n/g bytes"), 60)
+        move(lab, "ds1", "192.0.2.12", ELSEWHERE)
+        writing.wait(300)
+        ok(recalls(lab)[0] > 0, "layouts were called back", recalls(lab))
+        for seed, name in ((1, "f"), (2, "g")):
+            for client in (one, two):
+                client.drop_caches()
+                check_pattern(client, seed, SIZE, f"n/{name}", f"{client.name} {name}: every byte is read")
+        write_pattern(two, 3, SIZE, "n/h", "--fsync")
+        check_pattern(one, 3, SIZE, "n/h", "what is written after the move is read by the other")
+        ok(lab.network.connections(ELSEWHERE), "clients have connections to where it is now")
+        wait_until("the layouts of before are back", lambda: not any(being_recalled(lab, path) for path in ("/f", "/g")), 60)
+        equal(recalls(lab)[1], 0, "every recall was answered, nothing had to be revoked")
+
+
+main(test_data_server_that_moves, test_held_and_idle, test_recalled_while_writing, test_dirty_pages, test_cut_under_a_writer, test_deleted_by_another)
