@@ -79,6 +79,11 @@ bool archive_is_same(struct mds *mds, uint64_t fileid, uint32_t generation, uint
  * be found out: then it is known the next time. */
 bool archive_is_deleted(struct mds *mds, struct repo *repo, struct slice key, struct slice etag);
 
+/* The keys of REPO's bucket that may be otherwise than S3 says yet, for what is queued: where that is, was
+ * sent, or is to be. BELOW: and all that are below KEY, a directory's old one. False: not all were told. */
+typedef void archive_key_fn(void *arg, struct slice key, bool below);
+bool archive_each_key(struct mds *mds, const struct repo *repo, archive_key_fn *each, void *arg);
+
 /* May an object of MODIFIED (ns since 1970) at the key of B be one that was sent there before the one that B
  * speaks of, and arrived after it? */
 bool archive_may_be_late(const struct mds *mds, const struct backing *b, uint64_t modified);

@@ -26,6 +26,17 @@ static bool read_inode(struct mds *mds, uint64_t fileid, struct inode *ret)
                inode_decode(slice_of(value, length), ret);
 }
 
+/* What KEY is about: *INODE, with the backing *B in RECORD, for the queue's record VALUE. False: it is not
+ * one of REPO. */
+static bool parse_queued(struct mds *mds, const struct repo *repo, struct slice key, struct slice value,
+                         struct queue_record *q, struct inode *inode, uint8_t *record, struct backing *b)
+{
+        uint64_t fileid;
+
+        return key_parse_u64(key, 'q', &fileid) && queue_decode(value, q) && read_inode(mds, fileid, inode) &&
+               tier_backing(mds, inode, record, b) == 0 && b->repo == repo->number;
+}
+
 static bool count_queued(void *arg, struct slice key, struct slice value)
 {
         struct counting *c = arg;
@@ -33,12 +44,9 @@ static bool count_queued(void *arg, struct slice key, struct slice value)
         struct queue_record q;
         struct inode inode;
         struct backing b;
-        uint64_t fileid;
 
         c->status->more = c->looked_at++ == COUNT_MOST;
-        if (!key_parse_u64(key, 'q', &fileid) || !queue_decode(value, &q) ||
-            !read_inode(c->mds, fileid, &inode) || tier_backing(c->mds, &inode, record, &b) < 0 ||
-            b.repo != c->repo->number)
+        if (!parse_queued(c->mds, c->repo, key, value, &q, &inode, record, &b))
                 return !c->status->more;
         c->status->pending++;
         c->status->bytes += inode.type == NF4REG ? inode.size : 0;
@@ -87,6 +95,42 @@ void archive_each_failed(struct mds *mds, const struct repo *repo, archive_faile
         struct counting c = { .mds = mds, .repo = repo, .status = &status, .each = each, .arg = arg };
 
         count(&c);
+}
+
+struct telling {
+        struct mds *mds;
+        const struct repo *repo;
+        uint64_t looked_at;
+        archive_key_fn *each;
+        void *arg;
+};
+
+static bool tell_keys(void *arg, struct slice key, struct slice value)
+{
+        struct telling *t = arg;
+        uint8_t record[RECORD_MAX];
+        struct queue_record q;
+        struct inode inode;
+        struct backing b;
+
+        if (t->looked_at++ == COUNT_MOST)
+                return false;
+        if (!parse_queued(t->mds, t->repo, key, value, &q, &inode, record, &b))
+                return true;
+        t->each(t->arg, b.key, false);
+        if (q.what & QUEUE_NAME)
+                t->each(t->arg, q.key, inode.type == NF4DIR);
+        if (q.what & QUEUE_SENT)
+                t->each(t->arg, q.sent_key, false);
+        return true;
+}
+
+bool archive_each_key(struct mds *mds, const struct repo *repo, archive_key_fn *each, void *arg)
+{
+        struct telling t = { .mds = mds, .repo = repo, .each = each, .arg = arg };
+        uint8_t key[KEY_MAX];
+
+        return meta_scan(mds->meta, key_kind(key, 'q'), tell_keys, &t) == 0 && t.looked_at <= COUNT_MOST;
 }
 
 enum archive_progress archive_progress(struct mds *mds, uint64_t fileid, const char **ret_error)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
 #include "mds/tier/keys.h"
+#include "mds/tier/sweep.h"
 #include "mds/tier/unfinished.h"
 
 enum { LOOKS_MAX = 4, ETAG_SHOWN = 8 };
@@ -59,7 +60,7 @@ static void take_theirs(struct send *s)
                 send_ended(s, ARCHIVE_CONFLICT, "it was changed in S3 as well, and has another name here");
                 return;
         }
-        s->repo->arrivals++;
+        sweep_heard(s->repo, s->key);
         if (key_replace(s->archiver->tier, s->repo, directory, &place, &e) == 0)
                 send_ended(s, ARCHIVE_OK, "");
         else

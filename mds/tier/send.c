@@ -8,6 +8,7 @@
 #include "mds/tier/archive_private.h"
 #include "mds/tier/heads.h"
 #include "mds/tier/restore.h"
+#include "mds/tier/sweep.h"
 #include "mds/tier/unfinished.h"
 
 /* --- requests of our own */
@@ -199,7 +200,8 @@ static void commit_arrival(struct send *s)
         s->job->attempts = 0;
         s->job->first_ns = env_now(a->mds->env);
         s->repo->problem[0] = '\0';
-        s->repo->arrivals++;
+        sweep_heard(s->repo, s->key);
+        sweep_heard(s->repo, s->old_key);
         metric_add(&a->sent, 1);
         metric_add(&a->sent_bytes, s->bytes);
         if (whole)

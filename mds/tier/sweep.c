@@ -30,8 +30,7 @@ static void stop(struct sweep *s)
         s3_cancel(&s->head);
         sweep_doubts_forget(s);
         walk_end(&s->walk);
-        free(s->seen);
-        s->seen = NULL;
+        sweep_filters_free(s);
         s->running = false;
 }
 
@@ -111,8 +110,7 @@ static bool open_directory(struct sweep *s, uint64_t fileid)
         s->page_count = s->page_at = 0;
         slice_text(s->prefix, sizeof(s->prefix), b.key);
         s->reached[0] = '\0';
-        memset(s->seen, 0, SWEEP_FILTER_BYTES);
-        env_random(mds->env, s->salt, sizeof(s->salt));
+        filter_clear(s, &s->seen);
         s->counts.directories += !s->removing;
         list_on(s);
         return true;
@@ -173,7 +171,7 @@ void sweep_page_over(struct sweep *s)
         const struct s3_result *r = &s->list.call.result;
         char problem[256];
 
-        s->exports = EXPORTS_UNASKED; /* a page is told in one turn */
+        s->queue = QUEUE_UNASKED; /* a page is told in one turn */
         if (r->error != S3_OK) {
                 snprintf(problem, sizeof(problem), "%s: %s", s3_error_name(r->error), r->message);
                 sweep_end(s, problem);
@@ -196,7 +194,7 @@ static void on_page(struct s3_call *call)
 {
         struct sweep *s = CONTAINER(call, struct sweep, list.call);
 
-        s->exports = EXPORTS_UNASKED;
+        s->queue = QUEUE_UNASKED;
         if (!sweep_doubts_ask(s))
                 sweep_page_over(s);
 }
@@ -204,8 +202,8 @@ static void on_page(struct s3_call *call)
 static void list_on(struct sweep *s)
 {
         s->error = 0;
-        s->exports = EXPORTS_UNASKED;
-        s->arrivals = s->repo->arrivals;
+        s->queue = QUEUE_UNASKED;
+        filter_clear(s, &s->heard);
         s->list = (struct s3_list){ .call.priority = S3_SCAN,
                                     .call.done = on_page,
                                     .prefix = s->prefix,
@@ -254,8 +252,7 @@ int sweep_start(struct tier *t, struct repo *r, bool dry)
                 return -ENOMEM;
         if (s->running)
                 return -EALREADY;
-        s->seen = malloc(SWEEP_FILTER_BYTES);
-        if (!s->seen)
+        if (!sweep_filters_make(s))
                 return -ENOMEM;
         timer_stop(&s->due);
         s->running = true;

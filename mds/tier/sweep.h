@@ -12,8 +12,10 @@
  * HEAD that finds nothing. A directory goes when it is empty, with a later sweep
  *
  * Which of the three, `import` of the repo says. A file that somebody is writing or has delegated is left to
- * the next sweep. Memory does not grow with the bucket: the keys that were seen in a directory are a Bloom
- * filter; what it takes for seen by mistake is found by the next sweep, whose hashes are others. */
+ * the next sweep; so is each key that has to do with what is queued for S3 (archive.h), and no other (unless
+ * more is queued than is counted). Memory does not grow with the bucket: the keys that were seen in a
+ * directory are a Bloom filter; what it takes for seen by mistake is found by the next sweep, whose hashes
+ * are others. */
 #pragma once
 
 #include "mds/tier/tier.h"
@@ -22,6 +24,8 @@
 int sweep_start(struct tier *t, struct repo *r, bool dry);
 /* When R is to be swept next, as its configuration says; after it was linked or changed. */
 void sweep_schedule(struct tier *t, struct repo *r);
+/* Something of ours has arrived in S3 at KEY, or was deleted there: a listing under way may not know. */
+void sweep_heard(struct repo *r, const char *key);
 /* It ends where it is, and is forgotten; none is fine. */
 void sweep_forget(struct repo *r);
 

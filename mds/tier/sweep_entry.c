@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/siphash.h"
 #include "mds/state/delegation.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
@@ -11,26 +10,6 @@
 #include "mds/tier/describe.h"
 #include "mds/tier/heads.h"
 #include "mds/tier/sweep_private.h"
-
-/* --- which keys were listed */
-
-static void mark(struct sweep *s, struct slice key)
-{
-        uint64_t hash = siphash(key.data, key.length, s->salt);
-
-        for (int i = 0; i < 2; i++, hash >>= 32)
-                s->seen[hash % SWEEP_FILTER_BYTES] |= (uint8_t)(1u << (hash >> 24) % 8);
-}
-
-static bool was_seen(const struct sweep *s, struct slice key)
-{
-        uint64_t hash = siphash(key.data, key.length, s->salt);
-        bool seen = true;
-
-        for (int i = 0; i < 2; i++, hash >>= 32)
-                seen = seen && s->seen[hash % SWEEP_FILTER_BYTES] >> (hash >> 24) % 8 & 1;
-        return seen;
-}
 
 /* --- what is in the listing */
 
@@ -44,30 +23,14 @@ static bool is_busy(const struct sweep *s, uint64_t fileid)
                open_conflicts(mds->opens, fileid, NULL, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_WRITE);
 }
 
-/* Is the bucket perhaps not what the listing says, because of what we do to it ourselves? What is under way
- * to S3 may be there already or not yet, and what has arrived since the listing was asked for may be in it or
- * not. */
-static bool is_in_motion(struct sweep *s)
-{
-        struct mds *mds = s->tier->mds;
-        struct archive_status status;
-
-        if (s->repo->conf.export == 0)
-                return false;
-        if (s->exports == EXPORTS_UNASKED) {
-                archive_status(mds, s->repo, &status);
-                s->exports = status.pending > 0 ? EXPORTS_WAIT : EXPORTS_NONE;
-        }
-        return s->exports == EXPORTS_WAIT || s->repo->arrivals != s->arrivals;
-}
-
 /* Is the object at KEY, which has no name here, one that S3 has still to hear of? It was removed; or renamed:
  * the old key stays until S3 has the new one, and nothing tells whose it is. */
 static bool is_of_the_queue(struct sweep *s, const struct s3_entry *e)
 {
-        struct mds *mds = s->tier->mds;
+        struct slice key = slice_str(e->key);
 
-        return is_in_motion(s) || archive_is_deleted(mds, s->repo, slice_str(e->key), slice_str(e->etag));
+        return sweep_is_in_motion(s, key) ||
+               archive_is_deleted(s->tier->mds, s->repo, key, slice_str(e->etag));
 }
 
 /* E is WHAT; false: that is all that is asked for. */
@@ -111,8 +74,8 @@ static int take_changed(struct sweep *s, const struct s3_entry *e, const struct 
                         const struct backing *b)
 {
         /* What goes out to S3 meets the other object there, and settles it. */
-        if (place->inode->change == b->change && s->repo->conf.import & REPO_CHANGED && !is_in_motion(s) &&
-            !is_busy(s, place->inode->fileid))
+        if (place->inode->change == b->change && s->repo->conf.import & REPO_CHANGED &&
+            !sweep_is_in_motion(s, b->key) && !is_busy(s, place->inode->fileid))
                 return key_replace(s->tier, s->repo, s->directory, place, e);
         s->counts.left++;
         return 0;
@@ -190,7 +153,7 @@ int sweep_entry(struct sweep *s, const struct s3_entry *e)
 
         if (!e->is_prefix && strcmp(e->key, s->prefix) == 0)
                 return 0; /* the directory's own object */
-        mark(s, slice_str(e->key));
+        filter_add(&s->seen, slice_str(e->key));
         if (s->removing)
                 return 0;
         s->counts.names++;
@@ -239,14 +202,14 @@ static bool is_gone(struct sweep *s, const struct sweep_name *n)
         if (meta_lookup(mds->meta, s->directory, n->name, &fileid) < 0 || fileid != n->fileid)
                 return false; /* renamed or removed meanwhile */
         if (meta_inode(mds->meta, fileid, &inode) < 0 || tier_backing(mds, inode, record, &b) < 0 ||
-            b.repo != s->repo->number || !is_of_directory(s, b.key) || was_seen(s, b.key))
+            b.repo != s->repo->number || !is_of_directory(s, b.key) || filter_has(&s->seen, b.key))
                 return false;
         slice_text(s->key, sizeof(s->key), b.key);
         if (inode->type == NF4DIR)
                 return inode->size == 0 && b.change != 0 && !archive_is_pending(mds, n->fileid);
         if (b.change == 0)
                 return false; /* S3 has never had it */
-        if (inode->change == b.change && !is_in_motion(s) && !is_busy(s, n->fileid))
+        if (inode->change == b.change && !sweep_is_in_motion(s, b.key) && !is_busy(s, n->fileid))
                 return true;
         if (!s->removing) {
                 s->counts.left++;

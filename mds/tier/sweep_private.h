@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to sweep.c (the way) and sweep_entry.c (what is made of each entry). */
+/* Private to sweep.c (the way), sweep_entry.c (what is made of each entry), sweep_motion.c (which keys are
+ * not to be touched now) and sweep_doubts.c. */
 #pragma once
 
 #include "mds/tier/keys.h"
@@ -20,6 +21,12 @@ struct sweep_name { /* of an entry of the directory */
         char text[NFS4_MAXNAME];
 };
 
+/* Keys: a Bloom filter. */
+struct sweep_filter {
+        uint8_t *bits; /* SWEEP_FILTER_BYTES */
+        uint8_t salt[16];
+};
+
 /* An object whose owner HEAD is asked for, once its page of the listing is over. */
 struct sweep_doubt {
         struct list node; /* in sweep->doubts */
@@ -34,22 +41,23 @@ struct sweep {
         struct repo *repo;
         struct timer due, turn;
         bool running, dry;
-        bool removing;                                                /* the second pass */
-        enum { EXPORTS_UNASKED, EXPORTS_NONE, EXPORTS_WAIT } exports; /* at this page */
-        bool look;   /* the listing of the directory is over: what of it was not there? */
-        bool relist; /* from behind REACHED */
-        int error;   /* of the store, in this page */
+        bool removing; /* the second pass */
+        bool look;     /* the listing of the directory is over: what of it was not there? */
+        bool relist;   /* from behind REACHED */
+        int error;     /* of the store, in this page */
         struct walk walk;
         struct s3_list list;
-        uint64_t arrivals; /* of the repo, when the listing of the directory began */
         struct s3_call head;
         struct list doubts; /* struct sweep_doubt */
 
         /* the directory under way */
         uint64_t directory, cookie; /* of the last entry that was looked at */
         char prefix[BACKING_KEY_BYTES + 1], reached[BACKING_KEY_BYTES + 1];
-        uint8_t *seen; /* SWEEP_FILTER_BYTES */
-        uint8_t salt[16];
+        struct sweep_filter seen;
+        struct sweep_filter heard; /* of ours: see sweep_heard(); since its listing began */
+        /* what is queued, as of this page: keys, and prefixes below which all is */
+        struct sweep_filter queued, queued_below;
+        enum { QUEUE_UNASKED, QUEUE_KNOWN, QUEUE_TOO_LONG } queue;
         struct sweep_name page[SWEEP_PAGE];
         unsigned page_at, page_count;
         char key[BACKING_KEY_BYTES + 1]; /* HEAD asks for it */
@@ -74,6 +82,17 @@ int sweep_doubt(struct sweep *s, const struct s3_entry *e);
 /* All that were doubted, at once; sweep_page_over() when the last is told. False: there are none. */
 bool sweep_doubts_ask(struct sweep *s);
 void sweep_doubts_forget(struct sweep *s);
+
+/* --- sweep_motion.c */
+
+bool sweep_filters_make(struct sweep *s); /* false: no memory */
+void sweep_filters_free(struct sweep *s);
+void filter_clear(struct sweep *s, struct sweep_filter *f);
+void filter_add(struct sweep_filter *f, struct slice key);
+bool filter_has(const struct sweep_filter *f, struct slice key);
+/* Is KEY perhaps not as the listing says, because of what we do to it ourselves? What is queued for it may be
+ * in S3 already or not yet, and what has arrived since the listing was asked for may be in it or not. */
+bool sweep_is_in_motion(struct sweep *s, struct slice key);
 
 void sweep_page_over(struct sweep *s);
 void sweep_look_on(struct sweep *s); /* in the next turn */

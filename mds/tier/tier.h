@@ -28,7 +28,6 @@ struct repo {
         bool unconditional; /* S3 knows no conditions of writes: it is looked at before */
         struct sweep *sweep;
         char problem[256]; /* what S3 said last, if it was no; for people */
-        uint64_t arrivals; /* of objects in S3, and deletions there, that were ours */
 };
 
 struct tier {

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
+#include "mds/tier/sweep.h"
 
 enum { DELETIONS_MAX = 64 /* at once */ };
 #define PASS_NS 1000000000ull   /* a pass begins at most so often */
@@ -178,7 +179,7 @@ static void end(struct deletion *d, bool over)
         if (!over)
                 log_warn("archive-not-deleted", "repo=%s key=%s error=%s message=%s", d->repo->name, d->key,
                          s3_error_name(d->call.result.error), d->call.result.message);
-        d->repo->arrivals++;
+        sweep_heard(d->repo, d->key);
         list_remove(&d->marked.node);
         list_remove(&d->node);
         free(d);
