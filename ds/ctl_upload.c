@@ -105,7 +105,9 @@ static void answer(struct ctl_request *r)
 {
         struct upload *u = r->upload;
         char error[64];
-        ctl_upload_res res = { .status = u->status, .etag = u->etag, .error = error, .message = u->message };
+        ctl_upload_res res = {
+                .status = u->status, .etag = u->etag, .error = error, .message = u->message, .late = u->late
+        };
 
         snprintf(error, sizeof(error), "%s", u->error);
         ctl_serve_answer(r, (xdrproc_t)xdr_ctl_upload_res, &res);

@@ -74,6 +74,7 @@ static void sent(struct s3_call *call)
         struct upload *u = CONTAINER(call, struct upload, call);
         struct tier_metrics *c = &u->worker->tier->counts;
 
+        u->late |= s3_may_come_late(call);
         if (call->result.error != S3_OK) {
                 s3_failed(u);
                 return;
@@ -243,6 +244,7 @@ void uploads_give_up(struct tier_worker *tw)
                         break;
                 case UPLOAD_WITH_S3:
                         s3_cancel(&u->call);
+                        u->late = true;
                         end(u, CTL_UNKNOWN);
                         break;
                 }

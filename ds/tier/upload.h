@@ -22,6 +22,7 @@ struct upload { /* one a CTL_UPLOAD; zero it */
         ctl_status status;
         char etag[S3_ETAG_BYTES], message[256];
         const char *error;
+        bool late;
         /* private */
         struct message msg;
         struct list node; /* in tier_worker.uploading */

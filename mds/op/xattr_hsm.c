@@ -40,6 +40,7 @@ static enum nfsstat4 status_of(enum release_result result)
         case RELEASE_NO_OBJECT: return NFS4ERR_NOXATTR;
         case RELEASE_DIRTY:
         case RELEASE_PINNED: return NFS4ERR_PERM;
+        case RELEASE_UNHEARD:
         case RELEASE_IN_USE: return NFS4ERR_FILE_OPEN;
         case RELEASE_AWAY: return NFS4ERR_DELAY;
         default: return NFS4ERR_IO;

@@ -115,6 +115,9 @@ struct backing {
         struct slice etag; /* without quotes; empty for directories */
         struct slice kept; /* metadata that others gave the object: names and values, a NUL behind each
                               (mds/tier/describe.h) */
+        /* What had no answer from S3 may be carried out until then (ns since 1970; 0: there is nothing): */
+        int64_t late;  /* an earlier content that was sent to KEY; the object would be gone then */
+        int64_t again; /* this one once more */
 };
 
 enum {
@@ -162,6 +165,7 @@ struct head_record {
 struct tomb_record {       /* times in ns since 1970 */
         int64_t due;       /* INT64_MAX: never, but a new file of that key may replace it */
         int64_t late;      /* until then what was sent of FILEID may arrive, also when it was deleted */
+        int64_t unheard;   /* until then something that was sent there, and had no answer, may; 0: nothing */
         int64_t deleting;  /* a DELETE was sent then that may not have been carried out yet; 0: none */
         bool gone;         /* there is nothing; what arrives late yet goes when it is due */
         struct slice etag; /* only this one; empty: what was sent of FILEID, if it got there */

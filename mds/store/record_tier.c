@@ -5,10 +5,10 @@
 #include "mds/store/record_bytes.h"
 
 enum {
-        BACKING_VERSION = 3, /* 1 had no flags, 2 kept nothing */
+        BACKING_VERSION = 4, /* 1 had no flags, 2 kept nothing, 3 knew of nothing that comes late */
         REPO_VERSION = 1,
         QUEUE_VERSION = 2, /* 1 had the id of an upload in parts */
-        TOMB_VERSION = 2,  /* 1 was over when nothing was there */
+        TOMB_VERSION = 3,  /* 1 was over when nothing was there, 2 did not know what was heard */
         UPLOAD_VERSION = 1,
         HEAD_VERSION = 1
 };
@@ -23,6 +23,7 @@ struct slice backing_encode(uint8_t *out, const struct backing *b)
         CHECK(b->kept.length <= BACKING_KEPT_BYTES);
         at = put(put(put(at, b->valid, 8), (uint64_t)b->modified, 8), b->change, 8);
         at = put(put_bytes(at, b->here, BACKING_HERE_BYTES), b->flags, 1);
+        at = put(put(at, (uint64_t)b->late, 8), (uint64_t)b->again, 8);
         at = put_bytes(put(at, b->key.length, 2), b->key.data, b->key.length);
         at = put_bytes(put(at, b->etag.length, 1), b->etag.data, b->etag.length);
         return written(out, put_bytes(put(at, b->kept.length, 2), b->kept.data, b->kept.length));
@@ -40,7 +41,8 @@ static bool is_kept(struct slice kept)
 
 bool backing_decode(struct slice value, struct backing *ret)
 {
-        struct reader r = read_value(value, BACKING_VERSION);
+        bool old = value.length > 0 && value.data[0] == 3;
+        struct reader r = read_value(value, old ? 3 : BACKING_VERSION);
 
         ret->repo = (uint32_t)take(&r, 4);
         ret->size = take(&r, 8);
@@ -49,6 +51,8 @@ bool backing_decode(struct slice value, struct backing *ret)
         ret->change = take(&r, 8);
         take_bytes(&r, ret->here, BACKING_HERE_BYTES);
         ret->flags = (uint8_t)take(&r, 1);
+        ret->late = old ? 0 : (int64_t)take(&r, 8);
+        ret->again = old ? 0 : (int64_t)take(&r, 8);
         ret->key = take_slice(&r, (uint32_t)take(&r, 2));
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
         ret->kept = take_slice(&r, (uint32_t)take(&r, 2));
@@ -107,20 +111,22 @@ struct slice tomb_encode(uint8_t *out, const struct tomb_record *z)
 {
         uint8_t *at = put(put(put(out, TOMB_VERSION, 1), (uint64_t)z->due, 8), (uint64_t)z->late, 8);
 
-        at = put(put(put(at, (uint64_t)z->deleting, 8), z->gone, 1), z->fileid, 8);
+        at = put(put(put(at, (uint64_t)z->unheard, 8), (uint64_t)z->deleting, 8), z->gone, 1);
+        at = put(at, z->fileid, 8);
         CHECK(z->etag.length <= BACKING_ETAG_BYTES);
         return written(out, put_bytes(put(at, z->etag.length, 1), z->etag.data, z->etag.length));
 }
 
 bool tomb_decode(struct slice value, struct tomb_record *ret)
 {
-        bool old = value.length > 0 && value.data[0] == 1;
-        struct reader r = read_value(value, old ? 1 : TOMB_VERSION);
+        uint8_t version = value.length > 0 && value.data[0] < TOMB_VERSION ? value.data[0] : TOMB_VERSION;
+        struct reader r = read_value(value, version);
 
         ret->due = (int64_t)take(&r, 8);
-        ret->late = old ? 0 : (int64_t)take(&r, 8);
-        ret->deleting = old ? 0 : (int64_t)take(&r, 8);
-        ret->gone = !old && take(&r, 1) != 0;
+        ret->late = version < 2 ? 0 : (int64_t)take(&r, 8);
+        ret->unheard = version < 3 ? ret->late : (int64_t)take(&r, 8);
+        ret->deleting = version < 2 ? 0 : (int64_t)take(&r, 8);
+        ret->gone = version >= 2 && take(&r, 1) != 0;
         ret->fileid = take(&r, 8);
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
         return whole(&r) && ret->etag.length <= BACKING_ETAG_BYTES;

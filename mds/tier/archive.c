@@ -235,9 +235,12 @@ void archiver_quieten(struct archiver *a, const struct repo *r)
         LIST_FOR_EACH_SAFE(node, &a->sends) {
                 struct send *s = CONTAINER(node, struct send, node);
 
-                if (s->repo == r && s->under_way > 0)
+                if (s->repo != r)
+                        continue;
+                s->job->unheard.whole = false; /* what is under way */
+                if (s->under_way > 0)
                         abandon(s);
-                else if (s->repo == r)
+                else
                         send_ended(s, ARCHIVE_AGAIN, "");
         }
         tombs_quieten(a, r);

@@ -32,6 +32,14 @@ enum archive_error {
 };
 const char *archive_error_name(enum archive_error e);
 
+/* What was sent to a key, by this process, and had no answer. */
+struct unheard {
+        bool whole;      /* nothing of what QUEUE_SENT speaks of was sent by another */
+        uint64_t change; /* of the file, when the last was sent */
+        int64_t again;   /* as in struct backing: that may be carried out yet, until then; 0: it may not */
+        int64_t late;    /* another one may */
+};
+
 /* One that is queued. */
 struct job {
         struct hnode node;
@@ -45,6 +53,7 @@ struct job {
         uint8_t seen;        /* these bits of `what` are durable */
         uint8_t attempts;    /* that have failed since the last change */
         bool now;            /* without the delay */
+        struct unheard unheard;
         enum { JOB_WAITS, JOB_READY, JOB_RUNS } state;
 };
 
@@ -178,6 +187,18 @@ void send_commit(struct send *s, struct txn *t, void (*then)(struct send *));
 
 void send_content(struct send *s); /* s->go of what has new bytes */
 void send_copy(struct send *s);    /* send_copy.c: s->go of what has not */
+
+/* --- send_late.c */
+/* S begins; SENT: something was sent before. */
+void late_begin(struct send *s, bool sent);
+/* A request that wrote to s->key is over; LATE: it may be carried out yet, or once more. */
+void send_heard(struct send *s, bool late);
+void send_heard_copy(struct send *s); /* that of s->call is */
+/* S has arrived, and is backed by B: what else may come to its key? */
+void late_note(const struct send *s, struct backing *b);
+/* Until when may what was sent of the file with the backing B, and had no answer, arrive? SENT: all that was
+ * sent since is unknown. */
+int64_t tomb_unheard(const struct archiver *a, const struct backing *b, bool sent);
 
 /* --- members.c: what is in the directory FILEID, whose key is new, gets new keys; the next few of it behind
  * the entry *AFTER. 1: there is more; 0; -errno. */

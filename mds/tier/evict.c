@@ -160,7 +160,7 @@ static bool each_backed(void *arg, struct slice key, struct slice value)
                 return true; /* fsck tells */
         e->next = fileid + 1;
         e->seen++;
-        if (b.etag.length > 0 && !(b.flags & BACKING_PINNED) &&
+        if (b.etag.length > 0 && !(b.flags & BACKING_PINNED) && b.late <= (int64_t)env_wall(e->mds->env) &&
             meta_inode(e->mds->meta, fileid, &file) == 0 && file->type == NF4REG &&
             file->change == b.change && has_bytes(file) &&
             (is_old(e, file->atime) || is_wanted(e, file, false)))

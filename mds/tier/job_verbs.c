@@ -102,9 +102,15 @@ static void cancel_restore(struct job_item *item)
 /* --- release */
 
 static const char *const release_errors[RELEASE_RESULTS] = {
-        [RELEASE_NO_OBJECT] = "NotArchived", [RELEASE_DIRTY] = "NotArchived", [RELEASE_PINNED] = "Pinned",
-        [RELEASE_LOST] = "S3ObjectNotFound", [RELEASE_IN_USE] = busy,         [RELEASE_AWAY] = busy,
-        [RELEASE_NO_S3] = "S3Error",         [RELEASE_FAILED] = broken,
+        [RELEASE_NO_OBJECT] = "NotArchived",
+        [RELEASE_DIRTY] = "NotArchived",
+        [RELEASE_PINNED] = "Pinned",
+        [RELEASE_UNHEARD] = busy,
+        [RELEASE_LOST] = "S3ObjectNotFound",
+        [RELEASE_IN_USE] = busy,
+        [RELEASE_AWAY] = busy,
+        [RELEASE_NO_S3] = "S3Error",
+        [RELEASE_FAILED] = broken,
 };
 
 static enum item_result check_release(struct mds *mds, const struct inode *file, const char **error)

@@ -80,6 +80,7 @@ static void bury(struct archiver *a, struct txn *t, const struct inode *inode, c
         bool taken = moves && !tomb_is_of(a, b->repo, at, inode->fileid); /* by another one's object */
         struct tomb_record z = { .due = due_of(a, repo),
                                  .late = tomb_late(a, b, sent),
+                                 .unheard = tomb_unheard(a, b, sent),
                                  .fileid = inode->fileid };
 
         if (sent && !(b->etag.length > 0 && slice_equal(q.sent_key, at)))

@@ -100,6 +100,7 @@ static void completed(struct s3_call *call)
 
         if (s->archiver->stopping)
                 return;
+        send_heard(s, s3_may_come_late(call));
         if (r->error == S3_OK)
                 send_arrived(s, call->object.etag);
         else if (r->error == S3_OBJECT_NOT_FOUND)

@@ -17,6 +17,7 @@ const char *const release_result_names[] = {
         [RELEASE_NO_OBJECT] = "not archived",
         [RELEASE_DIRTY] = "dirty",
         [RELEASE_PINNED] = "pinned",
+        [RELEASE_UNHEARD] = "an earlier write that S3 has not answered may still arrive: later",
         [RELEASE_LOST] = "not in S3",
         [RELEASE_IN_USE] = "in use",
         [RELEASE_AWAY] = "a data server is away",
@@ -165,6 +166,8 @@ static enum release_result look(struct mds *mds, const struct inode *file, uint8
                 return RELEASE_DIRTY;
         if (b->flags & BACKING_PINNED)
                 return RELEASE_PINNED;
+        if (b->late > (int64_t)env_wall(mds->env))
+                return RELEASE_UNHEARD;
         return servers_of(mds, file) == 0 ? RELEASE_AWAY : RELEASE_DONE;
 }
 

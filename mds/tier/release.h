@@ -22,11 +22,13 @@ enum release_result {
         RELEASE_NO_OBJECT, /* it belongs to no repo, or was never archived; or it is no file */
         RELEASE_DIRTY,     /* changed since */
         RELEASE_PINNED,
-        RELEASE_LOST,   /* S3 does not have the object, or has another */
-        RELEASE_IN_USE, /* right now; perhaps a part of the room is given back */
-        RELEASE_AWAY,   /* a data server is */
-        RELEASE_NO_S3,  /* S3 does not answer, or the repo is not linked */
-        RELEASE_FAILED, /* the store, a disk, no memory */
+        RELEASE_UNHEARD, /* what was sent to its key before, and had no answer, may yet take its place there
+                          */
+        RELEASE_LOST,    /* S3 does not have the object, or has another */
+        RELEASE_IN_USE,  /* right now; perhaps a part of the room is given back */
+        RELEASE_AWAY,    /* a data server is */
+        RELEASE_NO_S3,   /* S3 does not answer, or the repo is not linked */
+        RELEASE_FAILED,  /* the store, a disk, no memory */
         RELEASE_RESULTS
 };
 extern const char *const release_result_names[]; /* "released", "dirty" … */

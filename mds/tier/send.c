@@ -135,6 +135,8 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         b->modified = (int64_t)env_wall(a->mds->env);
         b->change = s->change;
         b->flags &= (uint8_t)~BACKING_LOST;
+        if (q->what & QUEUE_SENT)
+                late_note(s, b);
         tier_put_backing(t, inode, b);
         txn_delete(t, key_tomb(key, s->repo->number, slice_str(s->key)));
         unfinished_over(s, t);
@@ -239,6 +241,7 @@ void send_arrived(struct send *s, const char *etag)
 
 static void put_by_us(struct send *s)
 {
+        send_heard(s, s3_may_come_late(&s->call));
         if (s->call.result.error == S3_OK)
                 send_arrived(s, s->call.object.etag);
         else
@@ -265,8 +268,9 @@ static void put_by_server(void *arg, struct server *server, void *result)
         (void)server;
         if (!send_answered(s))
                 return;
+        send_heard(s, !r || r->late);
         error = upload_error(r, message);
-        if (error == ARCHIVE_OK)
+        if (r && error == ARCHIVE_OK)
                 send_arrived(s, r->etag);
         else
                 send_refused(s, error, message);
@@ -416,6 +420,7 @@ static void plan(struct send *s)
                 return;
         }
         s->planned = true;
+        late_begin(s, q.what & QUEUE_SENT);
         s->go = q.what & QUEUE_CONTENT || !s->etag[0] || s->type != NF4REG ? send_content : send_copy;
         if (s->etag[0] && !(q.what & (QUEUE_CONTENT | QUEUE_METADATA | QUEUE_NAME)))
                 stamp(s);

@@ -24,6 +24,7 @@ static void copied(struct send *s)
 {
         enum s3_error error = s->call.result.error;
 
+        send_heard_copy(s);
         if (error == S3_OK)
                 send_arrived(s, s->call.object.etag);
         else if (error == S3_OBJECT_CHANGED || error == S3_OBJECT_NOT_FOUND || error == S3_NOT_IMPLEMENTED ||

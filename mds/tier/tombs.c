@@ -103,6 +103,8 @@ void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key
                         there.late = there.due;
                 if (there.late > both.late)
                         both.late = there.late;
+                if (there.unheard > both.unheard)
+                        both.unheard = there.unheard;
                 both.deleting = there.deleting;
         }
         put(t, repo, key, &both);
@@ -112,9 +114,11 @@ void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key
 void tomb_reserve(struct archiver *a, struct txn *t, const struct backing *b, struct slice key,
                   uint64_t fileid, bool sent)
 {
-        struct tomb_record z = {
-                .due = INT64_MAX, .late = tomb_late(a, b, sent), .etag = b->etag, .fileid = fileid
-        };
+        struct tomb_record z = { .due = INT64_MAX,
+                                 .late = tomb_late(a, b, sent),
+                                 .unheard = tomb_unheard(a, b, sent),
+                                 .etag = b->etag,
+                                 .fileid = fileid };
 
         tomb_put(a, t, b->repo, key, &z);
 }
@@ -201,7 +205,9 @@ static void end_gone(struct deletion *d)
                 z.late = z.due;
         if (late < z.late)
                 late = z.late;
-        z = (struct tomb_record){ .due = late, .deleting = z.deleting, .gone = true, .fileid = z.fileid };
+        z = (struct tomb_record){
+                .due = late, .unheard = z.unheard, .deleting = z.deleting, .gone = true, .fileid = z.fileid
+        };
         if (late > now)
                 ask_for(d->archiver, late);
         end(d, become(d, late > now ? &z : NULL, &seq));

@@ -415,6 +415,10 @@ static bool take_or_refuse(struct bucket_lab *b, const ctl_upload_args *a, ctl_u
         if (!bucket_is_allowed(b, a->key, a->if_none_match ? "*" : NULL, a->if_match[0] ? a->if_match : NULL))
                 return refuse(res, S3_PRECONDITION_FAILED);
         take(b, a);
+        if (b->unheard) {
+                res->late = true;
+                return refuse(res, S3_TIMED_OUT);
+        }
         res->etag = bucket_find(b, a->key)->etag;
         return !b->lose_answers;
 }

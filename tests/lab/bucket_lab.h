@@ -46,7 +46,8 @@ struct bucket_lab {
         bool no_conditions; /* 501, as Swift */
         bool lists;         /* what is in it; else listings are empty */
         bool lose_answers;  /* a data server's PUT is done, and nobody hears of it */
-        bool nonsense;      /* data servers cannot make sense of what they are told */
+        bool unheard;  /* a data server's PUT is done, but S3's answer is lost: so says the data server */
+        bool nonsense; /* data servers cannot make sense of what they are told */
         /* Nobody hears an answer any more: not to the request with this number (1: the next), data servers'
          * included, nor to a later one; 0: all is well. CARRIED_OUT: it is, nevertheless. */
         unsigned silent_from;

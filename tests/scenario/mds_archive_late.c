@@ -2,6 +2,8 @@
 /* What was sent to a bucket, and is carried out there after what was sent later. */
 #include <stdlib.h>
 
+#include "mds/pnfs/size.h"
+#include "mds/tier/release.h"
 #include "mds/tier/sweep.h"
 #include "tests/scenario/archive.h"
 
@@ -19,6 +21,18 @@ static uint64_t fileid(void)
 
         assert_int_equal(meta_lookup(a.lab.mds.meta, repo()->directory, slice_str("f"), &ret), 0);
         return ret;
+}
+
+/* That is in S3 whole, also then. */
+static bool is_sent(void)
+{
+        uint8_t record[RECORD_MAX];
+        const struct inode *file;
+        struct backing b;
+
+        assert_int_equal(meta_inode(a.lab.mds.meta, fileid(), &file), 0);
+        assert_int_equal(tier_backing(&a.lab.mds, file, record, &b), 0);
+        return b.change == file->change && !archive_is_pending(&a.lab.mds, fileid());
 }
 
 /* "f", of 1000 bytes, its number, and its object. */
@@ -94,6 +108,102 @@ static void what_somebody_else_has_put_there_is_taken(void **state)
         assert_int_not_equal(fileid(), before);
 }
 
+/* --- releases: what comes late would take the place of the only copy */
+
+static enum release_result may_release(void)
+{
+        const struct inode *file;
+
+        assert_int_equal(meta_inode(a.lab.mds.meta, fileid(), &file), 0);
+        return release_check(&a.lab.mds, file);
+}
+
+/* Data servers say so, whoever still has a lease. */
+static void writes(uint64_t size)
+{
+        const struct inode *file;
+        uint64_t seq;
+
+        assert_int_equal(meta_inode(a.lab.mds.meta, fileid(), &file), 0);
+        assert_int_equal(size_extend(a.lab.mds.sizes, file->fileid, file->generation, 1, size, size, &seq),
+                         0);
+}
+
+/* SIZE bytes are sent, and S3's answer is lost. */
+static void send_unheard(uint64_t size)
+{
+        writes(size);
+        a.bucket.unheard = true;
+        seconds(6);
+        a.bucket.unheard = false;
+}
+
+static void what_was_answered_is_released(void **state)
+{
+        (void)state;
+        assert_int_equal(may_release(), RELEASE_DONE);
+        written(&fh, 2000);
+        seconds(7);
+        assert_int_equal(may_release(), RELEASE_DONE);
+}
+
+static void not_while_an_older_content_may_arrive(void **state)
+{
+        (void)state;
+        send_unheard(2000);
+        writes(3000);
+        seconds(20);
+        assert_true(is_sent());
+        assert_int_equal(bucket_find(&a.bucket, "f")->size, 3000);
+        assert_int_equal(may_release(), RELEASE_UNHEARD);
+        seconds(TOO_LATE_SECONDS);
+        assert_int_equal(may_release(), RELEASE_DONE);
+}
+
+static void but_while_the_same_may(void **state)
+{
+        (void)state;
+        send_unheard(2000);
+        seconds(20);
+        assert_true(is_sent());
+        assert_int_equal(may_release(), RELEASE_DONE);
+        writes(3000);
+        seconds(20);
+        assert_true(is_sent());
+        assert_int_equal(may_release(), RELEASE_UNHEARD);
+}
+
+static void not_while_one_of_a_removed_file_may_arrive(void **state)
+{
+        (void)state;
+        send_unheard(2000);
+        assert_int_equal(user_remove(&a.u, &a.train, "f"), NFS4_OK);
+        fh = make(&a.train, "f", 3000);
+        seconds(20);
+        assert_true(is_sent());
+        assert_int_equal(may_release(), RELEASE_UNHEARD);
+        seconds(TOO_LATE_SECONDS);
+        assert_int_equal(may_release(), RELEASE_DONE);
+}
+
+static void not_while_one_from_before_a_crash_may_arrive(void **state)
+{
+        (void)state;
+        a.bucket.lose_answers = true;
+        writes(2000);
+        seconds(6);
+        a.bucket.lose_answers = false;
+        archive_lab_crash(&a);
+        seconds(100); /* with the grace of its clients */
+        assert_true(is_sent());
+        assert_int_equal(may_release(), RELEASE_UNHEARD);
+        archive_lab_crash(&a);
+        seconds(100);
+        assert_int_equal(may_release(), RELEASE_UNHEARD);
+        seconds(TOO_LATE_SECONDS);
+        assert_int_equal(may_release(), RELEASE_DONE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_with_f, teardown)
@@ -102,6 +212,11 @@ int main(void)
                 T(so_is_a_removed_file),
                 T(what_cannot_be_late_any_more_is_theirs),
                 T(what_somebody_else_has_put_there_is_taken),
+                T(what_was_answered_is_released),
+                T(not_while_an_older_content_may_arrive),
+                T(but_while_the_same_may),
+                T(not_while_one_of_a_removed_file_may_arrive),
+                T(not_while_one_from_before_a_crash_may_arrive),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

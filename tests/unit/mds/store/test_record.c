@@ -157,6 +157,7 @@ static void what_is_queued_and_what_is_to_go(void **state)
                             out;
         struct tomb_record tomb = { .due = INT64_MAX,
                                     .late = 5,
+                                    .unheard = 4,
                                     .deleting = 6,
                                     .gone = true,
                                     .etag = slice_str("0123"),
@@ -176,10 +177,14 @@ static void what_is_queued_and_what_is_to_go(void **state)
 
         value = tomb_encode(bytes, &tomb);
         assert_true(tomb_decode(value, &read));
-        assert_true(read.late == 5 && read.deleting == 6 && read.gone);
+        assert_true(read.late == 5 && read.unheard == 4 && read.deleting == 6 && read.gone);
         assert_true(read.due == INT64_MAX && read.fileid == 9 && slice_equal(read.etag, tomb.etag));
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(tomb_decode(slice_of(bytes, cut), &read));
+        memmove(bytes + 17, bytes + 25, value.length - 25); /* version 2 */
+        bytes[0] = 2;
+        assert_true(tomb_decode(slice_of(bytes, value.length - 8), &read));
+        assert_true(read.unheard == 5 && read.deleting == 6 && read.fileid == 9);
         assert_true(key_parse_tomb(key_tomb(key, 5, slice_str("a/b")), &repo, &name));
         assert_true(repo == 5 && slice_equal(name, slice_str("a/b")));
         assert_false(key_parse_tomb(key_queue(key, 5), &repo, &name));
@@ -266,6 +271,8 @@ static void backings_and_repos(void **state)
                               .modified = -1,
                               .change = 99,
                               .flags = BACKING_PINNED,
+                              .late = 3,
+                              .again = 4,
                               .key = slice_str("a/b"),
                               .etag = slice_str("0123"),
                               .kept = slice_of(kept, sizeof(kept)) },
@@ -274,19 +281,25 @@ static void backings_and_repos(void **state)
                                     .name = slice_str("train"),
                                     .url = slice_str("s3://b/p") },
                            read;
-        uint8_t bytes[RECORD_MAX];
+        uint8_t bytes[RECORD_MAX], old[RECORD_MAX];
         struct slice value = backing_encode(bytes, &in);
 
         (void)state;
         assert_true(backing_decode(value, &out));
         assert_int_equal(out.repo, 7);
         assert_true(out.size == UINT64_MAX && out.valid == 4711 && out.modified == -1 && out.change == 99);
+        assert_true(out.late == 3 && out.again == 4);
         assert_true(slice_equal(out.key, in.key) && slice_equal(out.etag, in.etag));
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(backing_decode(slice_of(bytes, cut), &out));
         assert_false(backing_decode(slice_of(bytes, value.length + 1), &out));
         assert_int_equal(out.flags, BACKING_PINNED);
         assert_memory_equal(out.kept.data, kept, sizeof(kept));
+        memcpy(old, bytes, 70); /* of version 3 */
+        memcpy(old + 70, bytes + 86, value.length - 86);
+        old[0] = 3;
+        assert_true(backing_decode(slice_of(old, value.length - 16), &out));
+        assert_true(out.late == 0 && out.again == 0 && slice_equal(out.key, in.key));
         bytes[0] = 2; /* which kept nothing */
         assert_false(backing_decode(value, &out));
         in.kept = slice_of(kept, 3); /* a name without a value */
