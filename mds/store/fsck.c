@@ -249,6 +249,17 @@ static void on_tomb(struct fsck *f, struct slice key, struct slice value)
                 fsck_problem(f, "record", 'z', "it is damaged");
 }
 
+/* Also of what is gone, or has moved on. */
+static void on_away(struct fsck *f, struct slice key, struct slice value)
+{
+        struct head_record h;
+        struct slice name;
+        uint32_t repo;
+
+        if (!key_parse_away(key, &repo, &name) || !head_decode(value, &h))
+                fsck_problem(f, "record", 'w', "it is damaged");
+}
+
 /* Also of what is gone. */
 static void on_upload(struct fsck *f, struct slice key, struct slice value)
 {
@@ -315,6 +326,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'r': on_repo(f, key, value); break;
         case 'q': on_queue(f, key, value); break;
         case 'z': on_tomb(f, key, value); break;
+        case 'w': on_away(f, key, value); break;
         case 'u': on_upload(f, key, value); break;
         case 'h': on_head(f, key, value); break;
         case 'j': on_job(f, key, value); break;

@@ -124,11 +124,21 @@ struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag)
         return key_u64_more(out, 'l', fileid, client_tag, 4);
 }
 
-struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key)
+static struct slice key_object(uint8_t *out, char kind, uint32_t repo, struct slice key)
 {
         CHECK(key.length <= BACKING_KEY_BYTES);
-        out[0] = 'z';
+        out[0] = (uint8_t)kind;
         return written(out, put_bytes(put(out + 1, repo, 4), key.data, key.length));
+}
+
+struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key)
+{
+        return key_object(out, 'z', repo, key);
+}
+
+struct slice key_away(uint8_t *out, uint32_t repo, struct slice key)
+{
+        return key_object(out, 'w', repo, key);
 }
 
 struct slice key_client(uint8_t *out, struct slice owner)
@@ -205,9 +215,9 @@ bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_
         return true;
 }
 
-bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
+static bool parse_object(struct slice key, char kind, uint32_t *ret_repo, struct slice *ret_key)
 {
-        struct reader r = read_key(key, 'z');
+        struct reader r = read_key(key, kind);
         uint32_t repo = (uint32_t)take(&r, 4);
 
         if (r.failed || r.end - r.at > BACKING_KEY_BYTES)
@@ -215,6 +225,16 @@ bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
         *ret_repo = repo;
         *ret_key = slice_of(r.at, (uint32_t)(r.end - r.at));
         return true;
+}
+
+bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
+{
+        return parse_object(key, 'z', ret_repo, ret_key);
+}
+
+bool key_parse_away(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
+{
+        return parse_object(key, 'w', ret_repo, ret_key);
 }
 
 /* --- inode: what every type has, then what this type has */

@@ -14,6 +14,7 @@
  *   r number                      repo: a bucket's prefix linked to a directory
  *   q fileid                      what S3 does not have yet of a file in a repo that exports
  *   z repo key                    an object whose file is gone: to be deleted
+ *   w repo key                    where the file of that key is, which has another name
  *   u fileid time                 an upload in parts that may not be over
  *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
  *   j number                      job of the administrator: a verb on a tree, and how far it is
@@ -156,7 +157,7 @@ struct upload_record {
         struct slice upload_id; /* empty: it is about to be begun, and S3's answer was not heard yet */
 };
 
-/* A name that a listing has brought (mds/tier/heads.h). */
+/* A name: one that a listing has brought (mds/tier/heads.h), or of what is away (mds/tier/away.h). */
 struct head_record {
         uint64_t directory;
         struct slice name; /* in it */
@@ -231,6 +232,7 @@ struct slice key_backing(uint8_t *out, uint64_t fileid);
 struct slice key_repo(uint8_t *out, uint32_t number);
 struct slice key_queue(uint8_t *out, uint64_t fileid);
 struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key);
+struct slice key_away(uint8_t *out, uint32_t repo, struct slice key);
 struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted);
 struct slice key_uploads(uint8_t *out, uint64_t fileid); /* prefix of all of a file */
 struct slice key_head(uint8_t *out, uint64_t fileid);
@@ -252,6 +254,7 @@ bool key_parse_u32(struct slice key, char kind, uint32_t *ret_first);
 bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first);
 bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second);
 bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second);
+bool key_parse_away(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
 bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
 
 /* Values: write into OUT (RECORD_MAX) and return the slice; read with total checks: false = damaged. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mds/tier/keys.h"
+#include "mds/tier/away.h"
 #include "s3tier/listing.h"
 
 /* When a name cannot be stored: often so much is not durable yet that the cache is full, and a little later
@@ -102,7 +102,7 @@ static void on_entry(struct s3_list *list, const struct s3_entry *e)
         if (!e->is_prefix && strcmp(e->key, i->prefix) == 0)
                 return; /* the directory's own object */
         key_find(i->tier, i->directory, i->prefix, e, &place);
-        if (!place.there) {
+        if (!place.there && !away_find(i->tier, i->repo, slice_str(e->key), &place)) {
                 i->error = key_make_name(i->tier, i->repo, i->directory, &place, e, false);
                 if (i->error < 0)
                         return;

@@ -30,12 +30,23 @@ void key_find(struct tier *t, uint64_t directory, const char *prefix, const stru
         struct slice part = slice_of(e->key + skip, (uint32_t)(length - skip - e->is_prefix));
         bool taken = false;
 
+        ret->directory = directory;
         for (int second = 0; second < 2; second++) {
                 ret->name = slice_of(ret->text, tier_name(part, second, ret->text));
                 ret->there = is_there(t, directory, slice_str(e->key), ret, &taken);
                 if (ret->there || !taken)
                         return;
         }
+}
+
+bool key_is_in(struct slice prefix, struct slice key)
+{
+        const uint8_t *slash;
+
+        if (key.length <= prefix.length || memcmp(key.data, prefix.data, prefix.length) != 0)
+                return false;
+        slash = memchr(key.data + prefix.length, '/', key.length - prefix.length);
+        return !slash || slash == key.data + key.length - 1;
 }
 
 /* --- made */

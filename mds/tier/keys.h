@@ -8,7 +8,8 @@
 #include "s3tier/listing.h"
 
 struct key_place {
-        bool there;                /* the key has its name: that of INODE */
+        bool there; /* the key has its name: that of INODE, in DIRECTORY */
+        uint64_t directory;
         const struct inode *inode; /* as meta_inode() */
         struct slice name;         /* the key's, whether it is there or not; in text */
         char text[TIER_NAME_BYTES];
@@ -16,6 +17,8 @@ struct key_place {
 /* The name of the entry E of a listing of PREFIX in DIRECTORY. */
 void key_find(struct tier *t, uint64_t directory, const char *prefix, const struct s3_entry *e,
               struct key_place *ret);
+/* Would a listing of PREFIX, up to the next slash, show KEY? */
+bool key_is_in(struct slice prefix, struct slice key);
 /* What the name of E would be if that were NAME with a suffix: "NAME.s3-conflict-ETAG". *ret is in TEXT. */
 void key_conflict_name(struct slice name, const struct s3_entry *e, struct key_place *ret);
 

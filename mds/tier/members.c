@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Members: what becomes one, what ceases to be one, and what each change of one leaves in the queue. */
 #include "base/log.h"
+#include "mds/tier/away.h"
 #include "mds/tier/unfinished.h"
 
 /* The repo of INODE, if it takes WHAT to S3; B: what backs it. */
@@ -104,6 +105,8 @@ void archive_unlinked(struct mds *mds, struct txn *t, const struct inode *inode)
 
         if (repo && b.key.length > 0) /* not the repo's own directory */
                 bury(a, t, inode, &b, repo);
+        if (a && !repo && inode->flags & INODE_BACKED)
+                away_forget(mds, t, inode);
 }
 
 /* --- second names */
@@ -178,6 +181,12 @@ static void reserve(struct archiver *a, struct txn *t, const struct inode *inode
                 tomb_reserve(a, t, &(struct backing){ .repo = b->repo }, q->sent_key, inode->fileid, true);
 }
 
+/* A directory whose names are in S3 only: under the old one, and so are those that are made in it. */
+static bool keeps_key(const struct inode *inode)
+{
+        return inode->type == NF4DIR && (inode->flags & INODE_COLD || inode->undescribed);
+}
+
 /* The key of INODE, with the backing B, is to be KEY. A directory has its new one at once, for what is made
  * in it from now on; what is in it follows (members_follow()). */
 static void rename_key(struct archiver *a, struct txn *t, struct inode *inode, struct backing *b,
@@ -188,8 +197,8 @@ static void rename_key(struct archiver *a, struct txn *t, struct inode *inode, s
         bool queued = queue_read(a->mds, inode->fileid, space, &q) == 0, is_dir = inode->type == NF4DIR;
         struct slice wanted = key;
 
-        if (is_dir && (inode->flags & INODE_COLD || inode->undescribed))
-                return; /* its names are under the old one; so are those that are made in it */
+        if (keeps_key(inode))
+                return;
         reserve(a, t, inode, b, &q, key);
         if (is_dir) {
                 wanted = queued && q.what & QUEUE_NAME ? q.key : b->key;
@@ -222,8 +231,11 @@ void archive_moved(struct mds *mds, struct txn *t, const struct inode *to, struc
                 leave(a, t, moved);
                 return;
         }
-        if (!exporting(a, to, REPO_NEW | REPO_CHANGED, dir_record, &of_dir) ||
-            tier_backing(mds, moved, record, &b) < 0)
+        if (!exporting(a, to, REPO_NEW | REPO_CHANGED, dir_record, &of_dir)) {
+                away_note(mds, t, to, name, moved);
+                return;
+        }
+        if (tier_backing(mds, moved, record, &b) < 0)
                 return;
         if (of_dir.repo != b.repo) { /* it is here whole: archive_may_move() */
                 leave(a, t, moved);
@@ -231,7 +243,9 @@ void archive_moved(struct mds *mds, struct txn *t, const struct inode *to, struc
                 return;
         }
         a->moved = moved->fileid;
-        if (make_key(of_dir.key, name, moved->type == NF4DIR, key, &new_key))
+        if (keeps_key(moved))
+                away_note(mds, t, to, name, moved);
+        else if (make_key(of_dir.key, name, moved->type == NF4DIR, key, &new_key))
                 rename_key(a, t, moved, &b, new_key);
 }
 

@@ -107,6 +107,7 @@ static bool open_directory(struct sweep *s, uint64_t fileid)
                 return false;
         s->directory = fileid;
         s->cookie = 0;
+        s->away = false;
         s->page_count = s->page_at = 0;
         slice_text(s->prefix, sizeof(s->prefix), b.key);
         s->reached[0] = '\0';

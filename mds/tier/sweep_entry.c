@@ -7,6 +7,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/tier/archive.h"
+#include "mds/tier/away.h"
 #include "mds/tier/describe.h"
 #include "mds/tier/heads.h"
 #include "mds/tier/sweep_private.h"
@@ -41,6 +42,14 @@ static bool note(struct sweep *s, uint64_t *count, const char *what, const struc
         return !s->dry;
 }
 
+/* Under its name, or another that it was given here. */
+static void find(struct sweep *s, const struct s3_entry *e, struct key_place *ret)
+{
+        key_find(s->tier, s->directory, s->prefix, e, ret);
+        if (!ret->there)
+                away_find(s->tier, s->repo, slice_str(e->key), ret);
+}
+
 static int take_new(struct sweep *s, const struct s3_entry *e, const struct key_place *place)
 {
         if (!note(s, &s->counts.new_names, "new", e))
@@ -60,11 +69,11 @@ static int settle(struct sweep *s, const struct s3_entry *e, const struct key_pl
         if (!note(s, &s->counts.conflicts, "conflict", e))
                 return 0;
         if (s->repo->conf.conflict == REPO_S3_WINS)
-                return key_replace(s->tier, s->repo, s->directory, place, e);
+                return key_replace(s->tier, s->repo, place->directory, place, e);
         if (s->repo->conf.conflict == REPO_KEEP_BOTH) {
                 key_conflict_name(place->name, e, &both);
-                if (meta_lookup(s->tier->mds->meta, s->directory, both.name, &fileid) == -ENOENT)
-                        return key_make_name(s->tier, s->repo, s->directory, &both, e, true);
+                if (meta_lookup(s->tier->mds->meta, place->directory, both.name, &fileid) == -ENOENT)
+                        return key_make_name(s->tier, s->repo, place->directory, &both, e, true);
         }
         s->counts.left++;
         return 0;
@@ -76,7 +85,7 @@ static int take_changed(struct sweep *s, const struct s3_entry *e, const struct 
         /* What goes out to S3 meets the other object there, and settles it. */
         if (place->inode->change == b->change && s->repo->conf.import & REPO_CHANGED &&
             !sweep_is_in_motion(s, b->key) && !is_busy(s, place->inode->fileid))
-                return key_replace(s->tier, s->repo, s->directory, place, e);
+                return key_replace(s->tier, s->repo, place->directory, place, e);
         s->counts.left++;
         return 0;
 }
@@ -113,7 +122,7 @@ static int compare(struct sweep *s, const struct s3_entry *e, const struct key_p
                 return -EIO;
         if (slice_equal(b.etag, slice_str(e->etag)))
                 return b.flags & BACKING_UNTOLD && !s->dry
-                               ? heads_again(s->tier, place->inode, s->directory, place->name)
+                               ? heads_again(s->tier, place->inode, place->directory, place->name)
                                : 0;
         if (place->inode->change != b.change && s->repo->conf.export == 0)
                 return settle(s, e, place);
@@ -131,7 +140,7 @@ void sweep_told(struct sweep *s, const struct s3_entry *e, const struct s3_metad
         struct key_place place;
         struct backing b;
 
-        key_find(s->tier, s->directory, s->prefix, e, &place);
+        find(s, e, &place);
         if (!place.there || tier_backing(mds, place.inode, record, &b) < 0 ||
             slice_equal(b.etag, slice_str(e->etag)))
                 return; /* the listing was older than what we know */
@@ -157,7 +166,7 @@ int sweep_entry(struct sweep *s, const struct s3_entry *e)
         if (s->removing)
                 return 0;
         s->counts.names++;
-        key_find(s->tier, s->directory, s->prefix, e, &place);
+        find(s, e, &place);
         if (tier_name_is_escaped(place.name))
                 note(s, &s->counts.odd, "odd", e);
         if (!place.there)
@@ -167,27 +176,47 @@ int sweep_entry(struct sweep *s, const struct s3_entry *e)
 
 /* --- what is not */
 
+static void add_name(struct sweep *s, uint64_t directory, struct slice name, uint64_t fileid)
+{
+        struct sweep_name *n = &s->page[s->page_count++];
+
+        n->directory = directory;
+        n->fileid = fileid;
+        memcpy(n->text, name.data, name.length);
+        n->name = slice_of(n->text, name.length);
+}
+
 static bool take_page(void *arg, uint64_t cookie, const struct dirent_record *entry)
 {
         struct sweep *s = arg;
-        struct sweep_name *n = &s->page[s->page_count++];
-
-        *n = (struct sweep_name){ .fileid = entry->fileid, .cookie = cookie };
-        memcpy(n->text, entry->name, entry->name_length);
-        n->name = slice_of(n->text, entry->name_length);
+        add_name(s, s->directory, slice_of(entry->name, entry->name_length), entry->fileid);
+        s->cookie = cookie;
         return s->page_count < SWEEP_PAGE;
 }
 
-/* Is KEY one that the listing would have shown? */
-static bool is_of_directory(const struct sweep *s, struct slice key)
+static bool take_away(void *arg, uint64_t directory, struct slice name, uint64_t fileid)
 {
-        size_t skip = strlen(s->prefix);
-        const uint8_t *slash;
+        struct sweep *s = arg;
 
-        if (key.length <= skip || memcmp(key.data, s->prefix, skip) != 0)
-                return false;
-        slash = memchr(key.data + skip, '/', key.length - skip);
-        return !slash || slash == key.data + key.length - 1;
+        add_name(s, directory, name, fileid);
+        return s->page_count < SWEEP_PAGE;
+}
+
+/* The next entries of the directory, then those that have left it for another. False: that was all. */
+static bool next_page(struct sweep *s)
+{
+        bool more = s->away;
+
+        s->page_at = s->page_count = 0;
+        if (!s->away && (meta_readdir(s->tier->mds->meta, s->directory, s->cookie, take_page, s) < 0 ||
+                         s->page_count == 0)) {
+                s->away = more = true;
+                s->away_at_length = 0;
+        }
+        if (s->away)
+                more = away_each(s->tier, s->repo, s->directory, slice_str(s->prefix), s->away_at,
+                                 &s->away_at_length, take_away, s);
+        return more || s->page_count > 0;
 }
 
 /* Is what N names gone from the bucket, and may it go here? Then its key is s->key. */
@@ -199,10 +228,11 @@ static bool is_gone(struct sweep *s, const struct sweep_name *n)
         struct backing b;
         uint64_t fileid;
 
-        if (meta_lookup(mds->meta, s->directory, n->name, &fileid) < 0 || fileid != n->fileid)
+        if (meta_lookup(mds->meta, n->directory, n->name, &fileid) < 0 || fileid != n->fileid)
                 return false; /* renamed or removed meanwhile */
         if (meta_inode(mds->meta, fileid, &inode) < 0 || tier_backing(mds, inode, record, &b) < 0 ||
-            b.repo != s->repo->number || !is_of_directory(s, b.key) || filter_has(&s->seen, b.key))
+            b.repo != s->repo->number || !key_is_in(slice_str(s->prefix), b.key) ||
+            filter_has(&s->seen, b.key))
                 return false;
         slice_text(s->key, sizeof(s->key), b.key);
         if (inode->type == NF4DIR)
@@ -225,20 +255,15 @@ static void on_head(struct s3_call *call)
 
         /* What was done here while S3 was asked counts. */
         if (call->result.error == S3_OBJECT_NOT_FOUND && is_gone(s, n))
-                key_remove(s->tier, s->directory, n->name, n->fileid);
+                key_remove(s->tier, n->directory, n->name, n->fileid);
         sweep_look_on(s);
 }
 
 void sweep_look_for_gone(struct sweep *s)
 {
-        if (s->page_at == s->page_count) {
-                s->page_at = s->page_count = 0;
-                if (meta_readdir(s->tier->mds->meta, s->directory, s->cookie, take_page, s) < 0 ||
-                    s->page_count == 0) {
-                        sweep_next_directory(s);
-                        return;
-                }
-                s->cookie = s->page[s->page_count - 1].cookie;
+        if (s->page_at == s->page_count && !next_page(s)) {
+                sweep_next_directory(s);
+                return;
         }
         while (s->page_at < s->page_count) {
                 if (!is_gone(s, &s->page[s->page_at++]))

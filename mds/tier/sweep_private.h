@@ -15,8 +15,8 @@ struct sweep_counts {
         uint64_t left; /* of these: not taken over, since the repo does not want it or somebody is busy */
 };
 
-struct sweep_name { /* of an entry of the directory */
-        uint64_t fileid, cookie;
+struct sweep_name { /* of an entry of the directory, or of what has left it */
+        uint64_t fileid, directory;
         struct slice name;
         char text[NFS4_MAXNAME];
 };
@@ -58,6 +58,9 @@ struct sweep {
         /* what is queued, as of this page: keys, and prefixes below which all is */
         struct sweep_filter queued, queued_below;
         enum { QUEUE_UNASKED, QUEUE_KNOWN, QUEUE_TOO_LONG } queue;
+        bool away; /* its entries were looked at: now those of others (away.h) */
+        uint8_t away_at[KEY_MAX];
+        uint32_t away_at_length;
         struct sweep_name page[SWEEP_PAGE];
         unsigned page_at, page_count;
         char key[BACKING_KEY_BYTES + 1]; /* HEAD asks for it */

@@ -110,13 +110,124 @@ static void nor_does_what_is_in_it(void **state)
         assert_false(is_there(&dir, "x"));
 }
 
+/* --- what was renamed in a repo that only imports: f is h, g is d/i, s is t; all is as in S3 */
+
+static struct user_fh d;
+
+static void start_importing(void)
+{
+        start("");
+        repo()->conf.export = 0;
+        bucket_put(&a.bucket, "d/x", "theirs");
+        bucket_put(&a.bucket, "f", "theirs");
+        bucket_put(&a.bucket, "g", "theirs");
+        bucket_put(&a.bucket, "s/", "");
+        sweep();
+        look(&a.train, "d", &d);
+        assert_true(is_there(&d, "x"));
+        assert_int_equal(user_rename(&a.u, &a.train, "f", &a.train, "h"), NFS4_OK);
+        assert_int_equal(user_rename(&a.u, &a.train, "g", &d, "i"), NFS4_OK);
+        assert_int_equal(user_rename(&a.u, &a.train, "s", &a.train, "t"), NFS4_OK);
+}
+
+static void a_renamed_file_is_that_of_its_key(void **state)
+{
+        struct user_fh sub;
+        uint64_t names;
+
+        (void)state;
+        start_importing();
+        for (int i = 0; i < 2; i++) {
+                names = repo()->names;
+                sweep();
+                assert_int_equal(repo()->names, names);
+                assert_true(is_there(&a.train, "h") && is_there(&d, "i") && is_there(&a.train, "t"));
+                assert_false(is_there(&a.train, "f") || is_there(&a.train, "g") || is_there(&a.train, "s"));
+                look(&a.train, "t", &sub);
+                assert_false(is_there(&sub, "x"));
+                archive_lab_crash(&a);
+                repo()->conf.export = 0;
+                seconds(100); /* with the grace of its clients */
+                look(&a.train, "d", &d);
+        }
+}
+
+static void it_changes_with_its_object(void **state)
+{
+        uint64_t was;
+
+        (void)state;
+        start_importing();
+        was = fileid("h");
+        bucket_put(&a.bucket, "f", "longer than before");
+        bucket_put(&a.bucket, "g", "longer than before");
+        for (int i = 0; i < 2; i++) {
+                sweep();
+                assert_int_equal(look(&a.train, "h", NULL).size, 18);
+                assert_int_equal(look(&d, "i", NULL).size, 18);
+                assert_int_not_equal(fileid("h"), was);
+                assert_false(is_there(&a.train, "f") || is_there(&a.train, "g"));
+        }
+}
+
+static void it_goes_with_its_object(void **state)
+{
+        (void)state;
+        start_importing();
+        bucket_remove(&a.bucket, "f");
+        bucket_remove(&a.bucket, "g");
+        bucket_remove(&a.bucket, "s/");
+        sweep();
+        assert_false(is_there(&a.train, "h") || is_there(&d, "i") || is_there(&a.train, "t"));
+        bucket_put(&a.bucket, "g", "again");
+        sweep();
+        assert_int_equal(look(&a.train, "g", NULL).size, 5);
+}
+
+/* As what has not: the repo does not export that either. */
+static void removed_it_comes_back(void **state)
+{
+        (void)state;
+        start_importing();
+        assert_int_equal(user_remove(&a.u, &a.train, "h"), NFS4_OK);
+        assert_int_equal(user_remove(&a.u, &d, "i"), NFS4_OK);
+        sweep();
+        assert_true(is_there(&a.train, "f") && is_there(&a.train, "g"));
+        assert_int_equal(user_rename(&a.u, &a.train, "f", &a.train, "h"), NFS4_OK);
+        assert_int_equal(user_rename(&a.u, &a.train, "h", &a.train, "f"), NFS4_OK);
+        sweep();
+        assert_true(is_there(&a.train, "f"));
+        assert_false(is_there(&a.train, "h"));
+}
+
+/* What is there when somebody looks for the first time. */
+static void nor_does_an_import_take_it_for_new(void **state)
+{
+        struct user_fh dir;
+
+        (void)state;
+        start("");
+        repo()->conf.export = 0;
+        bucket_put(&a.bucket, "d/x", "theirs");
+        sweep();
+        assert_int_equal(user_rename(&a.u, &a.train, "d", &a.train, "e"), NFS4_OK);
+        sweep();
+        assert_false(is_there(&a.train, "d"));
+        look(&a.train, "e", &dir);
+        assert_true(is_there(&dir, "x"));
+        repo()->conf.export = REPO_NEW | REPO_CHANGED;
+        sweep();
+        assert_false(is_there(&a.train, "d"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
         const struct CMUnitTest tests[] = {
-                T(only_that_is_left_alone),
-                T(what_cannot_be_renamed_in_s3_does_not_come_back),
-                T(nor_does_what_is_in_it),
+                T(only_that_is_left_alone),    T(what_cannot_be_renamed_in_s3_does_not_come_back),
+                T(nor_does_what_is_in_it),     T(a_renamed_file_is_that_of_its_key),
+                T(it_changes_with_its_object), T(it_goes_with_its_object),
+                T(removed_it_comes_back),      T(nor_does_an_import_take_it_for_new),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

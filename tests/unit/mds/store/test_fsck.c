@@ -248,10 +248,13 @@ static void the_tier(void **state)
         put(&t, key_head(t.key, t.dir), head_encode(t.value, &head));
         put(&t, key_head(t.key, 4711), head_encode(t.value, &head));
         put(&t, key_head(t.key, t.sub), slice_str("junk"));
+        put(&t, key_away(t.key, 1, slice_str("key")), head_encode(t.value, &head));
+        put(&t, key_away(t.key, 1, slice_str("other")), slice_str("junk"));
         finds(&t, "its inode knows of none", "backing 4711: its inode is not there", "its record is damaged",
               "what backs it is not there", "nothing says where", "train: there is no such directory",
-              "record 114: it is damaged", "its record is damaged", "its inode is described",
-              "head 4711: its inode is not there", "nobody would ask S3 whose it is", NULL);
+              "record 114: it is damaged", "record 119: it is damaged", "its record is damaged",
+              "its inode is described", "head 4711: its inode is not there",
+              "nobody would ask S3 whose it is", NULL);
 }
 
 static void jobs(void **state)
