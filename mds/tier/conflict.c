@@ -43,7 +43,40 @@ static bool find_place(const struct send *s, const struct s3_entry *e, uint64_t 
         return true;
 }
 
+/* The place of the file of S, whose name here is that of E, S's key; its own key may be another yet. */
+static bool find_own(const struct send *s, const struct s3_entry *e, uint64_t *ret_directory,
+                     struct key_place *ret)
+{
+        struct meta *meta = s->archiver->mds->meta;
+        const char *slash = strrchr(s->key, '/'), *name = slash ? slash + 1 : s->key;
+        uint64_t fileid;
+
+        if (!find_place(s, e, ret_directory, ret))
+                return false;
+        if (!ret->there && strlen(name) <= sizeof(ret->text) &&
+            meta_lookup(meta, *ret_directory, slice_str(name), &fileid) == 0 &&
+            meta_inode(meta, fileid, &ret->inode) == 0) {
+                memcpy(ret->text, name, strlen(name));
+                ret->name = slice_of(ret->text, (uint32_t)strlen(name));
+                ret->there = true;
+        }
+        return ret->there && ret->inode->fileid == s->fileid;
+}
+
 /* --- s3-wins: what is here goes; who has it open keeps it */
+
+/* Nobody needs what S3 has of the file under its old key, once the file is gone; if it stays, it says so. */
+static bool leave_old_key(const struct send *s)
+{
+        struct txn *t;
+        uint64_t seq;
+
+        if (strcmp(s->key, s->old_key) == 0)
+                return true;
+        t = txn_begin(s->archiver->mds->meta);
+        tomb_ripen(s->archiver, t, s->repo->number, slice_str(s->old_key), s->fileid);
+        return txn_commit(t, &seq) == 0;
+}
 
 static void take_theirs(struct send *s)
 {
@@ -53,15 +86,20 @@ static void take_theirs(struct send *s)
                                     .modified_ns = o->modified_ns,
                                     .etag = o->etag,
                                     .storage_class = o->storage_class };
+        const struct inode *file;
         struct key_place place;
         uint64_t directory;
 
-        if (!find_place(s, &e, &directory, &place) || !place.there || place.inode->fileid != s->fileid) {
+        if (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || file->change != s->change) {
+                send_ended(s, ARCHIVE_AGAIN, ""); /* renamed, perhaps: then it goes elsewhere */
+                return;
+        }
+        if (!find_own(s, &e, &directory, &place)) {
                 send_ended(s, ARCHIVE_CONFLICT, "it was changed in S3 as well, and has another name here");
                 return;
         }
         sweep_heard(s->repo, s->key);
-        if (key_replace(s->archiver->tier, s->repo, directory, &place, &e) == 0)
+        if (leave_old_key(s) && key_replace(s->archiver->tier, s->repo, directory, &place, &e) == 0)
                 send_ended(s, ARCHIVE_OK, "");
         else
                 send_ended(s, ARCHIVE_AGAIN, "");

@@ -119,6 +119,42 @@ static void s3_wins(void **state)
         assert_false(archive_is_pending(&a.lab.mds, before));
 }
 
+/* Somebody else's object is where a file was renamed to. */
+static void rename_to_theirs(bool also_written)
+{
+        struct user_fh fh, now;
+        uint64_t before;
+
+        archive_lab_stop(&a);
+        archive_lab_start(&a, "conflict: s3-wins");
+        fh = make(&a.train, "f", 1000);
+        seconds(7);
+        before = archive_lab_fileid(&a, &fh);
+        bucket_put(&a.bucket, "g", "theirs");
+        assert_int_equal(user_rename(&a.u, &a.train, "f", &a.train, "g"), NFS4_OK);
+        if (also_written)
+                written(&fh, 2000);
+        seconds(20);
+        assert_string_equal(bucket_find(&a.bucket, "g")->body, "theirs");
+        assert_int_equal(look(&a.train, "g", &now).size, 6);
+        assert_int_not_equal(archive_lab_fileid(&a, &now), before);
+        assert_false(archive_is_pending(&a.lab.mds, before));
+        assert_int_equal(user_lookup(&a.u, &a.train, "f", &now), NFS4ERR_NOENT);
+        assert_int_equal(a.bucket.count, 1); /* its old object is gone */
+}
+
+static void s3_wins_over_what_was_renamed(void **state)
+{
+        (void)state;
+        rename_to_theirs(false);
+}
+
+static void also_when_it_was_written_as_well(void **state)
+{
+        (void)state;
+        rename_to_theirs(true);
+}
+
 static void what_was_deleted_in_s3_comes_back_when_it_is_changed_here(void **state)
 {
         struct user_fh fh = make(&a.train, "f", 1000);
@@ -142,6 +178,8 @@ int main(void)
                 T(keep_both),
                 T(who_is_first_in_s3_is_kept_too),
                 T(s3_wins),
+                T(s3_wins_over_what_was_renamed),
+                T(also_when_it_was_written_as_well),
                 T(what_was_deleted_in_s3_comes_back_when_it_is_changed_here),
         };
 
