@@ -9,25 +9,9 @@
 #include "s3tier/call.h"
 #include "s3tier/listing.h"
 
-const char *const s3_ability_names[S3_ABILITIES] = {
-        [S3_CAN_READ] = "read and list",
-        [S3_CAN_WRITE] = "write and delete",
-        [S3_CAN_PUT_IF_NONE_MATCH] = "conditional put of a new key",
-        [S3_CAN_PUT_IF_MATCH] = "conditional put over an object",
-        [S3_WANTS_BARE_ETAGS] = "ETags of conditions without quotes",
-        [S3_CAN_CONTENT_MD5] = "Content-MD5 is checked",
-        [S3_CAN_CRC32C] = "x-amz-checksum-crc32c is checked",
-        [S3_ETAG_IS_MD5] = "the ETag is the MD5",
-        [S3_CAN_COPY] = "copy",
-        [S3_CAN_COPY_IF_MATCH] = "conditional copy",
-        [S3_CAN_METADATA] = "user metadata",
-        [S3_CAN_MULTIPART] = "multipart uploads",
-        [S3_CAN_PART_COPY] = "parts copied by the server",
-        [S3_CAN_COMPLETE_IF_NONE_MATCH] = "conditional complete of an upload",
-        [S3_HAS_VERSIONS] = "keeps versions",
-};
-
-enum { KEYS = 3, DEADLINE_MS = 15000 };
+enum { KEYS = 3, DEADLINE_MS = 15000, KEY_BYTES = 64, LEFT_MAX = 16 /* aborted by one probe */ };
+#define LEFT_NS 3600000000000ull /* no probe takes so long, however far S3's clock is from ours */
+#define FOLDER ".nacre-probe-"
 static const char body_text[] = "what an endpoint can do is found by trying it\n";
 static const char wrong_etag[] = "00000000000000000000000000000000";
 
@@ -35,8 +19,8 @@ struct s3_probe_run {
         struct s3 *s3;
         struct s3_probe *probe;
         unsigned step;
-        struct s3_conf before; /* what the bucket's configuration said */
-        char keys[KEYS][64];   /* put, copied, uploaded */
+        struct s3_conf before;      /* what the bucket's configuration said */
+        char keys[KEYS][KEY_BYTES]; /* put, copied, uploaded */
         char etag[S3_ETAG_BYTES], upload_id[S3_UPLOAD_ID_BYTES];
         struct iovec body;
         struct s3_metadata metadata;
@@ -44,6 +28,11 @@ struct s3_probe_run {
         struct s3_call call;
         struct s3_list list;
         struct s3_complete complete;
+        struct s3_upload_list uploads;
+        struct left {
+                char key[KEY_BYTES], upload_id[S3_UPLOAD_ID_BYTES];
+        } left[LEFT_MAX]; /* by probes that were interrupted */
+        unsigned left_count, left_at;
 };
 
 struct step {
@@ -288,6 +277,60 @@ static void start_abort(struct s3_probe_run *r)
         s3_upload_abort(r->s3, &r->call, r->keys[2], r->upload_id);
 }
 
+/* --- uploads of probes that were interrupted: this one's own is over by now */
+
+/* Is KEY one that a probe has made up for an upload? */
+static bool is_of_probe(const char *key)
+{
+        unsigned long long random;
+        char again[KEY_BYTES];
+
+        if (sscanf(key, FOLDER "%16llx/", &random) != 1)
+                return false;
+        snprintf(again, sizeof(again), FOLDER "%016llx/uploaded", random);
+        return strcmp(key, again) == 0;
+}
+
+static void on_left(struct s3_upload_list *list, const struct s3_upload *u)
+{
+        struct s3_probe_run *r = CONTAINER(list, struct s3_probe_run, uploads);
+        struct left *left;
+
+        if (r->left_count == LEFT_MAX || !is_of_probe(u->key) ||
+            u->initiated_ns + LEFT_NS > env_wall(r->s3->http->env))
+                return;
+        left = &r->left[r->left_count++];
+        strcpy(left->key, u->key);
+        strcpy(left->upload_id, u->upload_id);
+}
+
+static void start_list_left(struct s3_probe_run *r)
+{
+        r->uploads.prefix = FOLDER;
+        r->uploads.upload = on_left;
+        s3_uploads(r->s3, &r->uploads);
+}
+
+static void judge_list_left(struct s3_probe_run *r, const struct s3_call *call)
+{
+        if (is_ok(call) && r->uploads.more && r->left_count < LEFT_MAX)
+                r->step--; /* the next page */
+        else if (r->left_count == 0)
+                r->step++; /* nothing is to be aborted */
+}
+
+static void start_abort_left(struct s3_probe_run *r)
+{
+        s3_upload_abort(r->s3, &r->call, r->left[r->left_at].key, r->left[r->left_at].upload_id);
+}
+
+static void judge_abort_left(struct s3_probe_run *r, const struct s3_call *call)
+{
+        (void)call;
+        if (++r->left_at < r->left_count)
+                r->step--; /* the next one */
+}
+
 /* --- what is left behind goes */
 
 static void start_put_third(struct s3_probe_run *r)
@@ -331,6 +374,7 @@ static const struct step steps[] = {
         { start_upload, judge_upload },       { start_part_copy, judge_part_copy },
         { start_part, judge_part },           { start_put_third, judge_nothing },
         { start_complete, judge_complete },   { start_abort, judge_nothing },
+        { start_list_left, judge_list_left }, { start_abort_left, judge_abort_left },
         { start_delete_third, judge_delete }, { start_delete_second, judge_delete },
         { start_delete, judge_delete },
 };
@@ -395,6 +439,11 @@ static void next(struct s3_probe_run *r)
                 steps[r->step].start(r);
 }
 
+static void on_uploads(struct s3_call *call)
+{
+        on_step(CONTAINER(call, struct s3_probe_run, uploads.call), call);
+}
+
 static void prepare_call(struct s3_call *call, enum s3_priority priority, void (*done)(struct s3_call *))
 {
         call->priority = priority;
@@ -414,11 +463,12 @@ void s3_probe(struct s3 *s3, struct s3_probe *probe)
         r->before = s3->conf;
         r->body = (struct iovec){ (void *)body_text, sizeof(body_text) - 1 };
         for (int i = 0; i < KEYS; i++)
-                snprintf(r->keys[i], sizeof(r->keys[i]), ".nacre-probe-%016llx/%s", random, ends[i]);
+                snprintf(r->keys[i], sizeof(r->keys[i]), FOLDER "%016llx/%s", random, ends[i]);
         s3_metadata_put(&r->metadata, "nacre-probe", "kept");
         prepare_call(&r->call, probe->call.priority, on_call);
         prepare_call(&r->list.call, probe->call.priority, on_list);
         prepare_call(&r->complete.call, probe->call.priority, on_complete);
+        prepare_call(&r->uploads.call, probe->call.priority, on_uploads);
         memset(&probe->found, 0, sizeof(probe->found));
         probe->run = r;
         s3->conf.retry.attempts = 3;
@@ -435,6 +485,7 @@ void s3_probe_cancel(struct s3_probe *probe)
         s3_cancel(&r->call);
         s3_cancel(&r->list.call);
         s3_cancel(&r->complete.call);
+        s3_cancel(&r->uploads.call);
         end(r);
 }
 
@@ -442,15 +493,4 @@ void s3_probe_use(struct s3 *s3, const struct s3_abilities *found)
 {
         s3_set_abilities(s3, found->can[S3_CAN_CRC32C] == S3_YES, found->can[S3_WANTS_BARE_ETAGS] == S3_YES,
                          found->can[S3_ETAG_IS_MD5] == S3_YES);
-}
-
-void s3_probe_print(const struct s3_abilities *found, FILE *out)
-{
-        static const char *const answers[] = { [S3_UNKNOWN] = "unknown", [S3_NO] = "no", [S3_YES] = "yes" };
-
-        for (int i = 0; i < S3_ABILITIES; i++)
-                fprintf(out, "%-36s%s\n", s3_ability_names[i], answers[found->can[i]]);
-        if (found->trouble.error != S3_OK)
-                fprintf(out, "%s: %s%s%s\n", s3_error_name(found->trouble.error), found->trouble.code,
-                        found->trouble.code[0] ? ": " : "", found->trouble.message);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an endpoint can do, found by trying it with small objects under PREFIX/.nacre-probe-RANDOM that are
- * deleted again. What documents say is not believed: stores differ, and change. */
+ * deleted again; uploads that a probe before this one was kept from aborting, an hour ago or earlier, go too.
+ * What documents say is not believed: stores differ, and change. */
 #pragma once
 
 #include <stdio.h>

@@ -204,6 +204,8 @@ void bucket_serve_upload(struct bucket_lab *b, struct http_call *call, const cha
                 bucket_refuse(call, b->parts_status, "AccessDenied");
         } else if (call->method == HTTP_GET) {
                 list_parts(call, u, query);
+        } else if (call->method == HTTP_PUT) { /* data servers send parts: bucket_take_part() */
+                bucket_refuse(call, 501, "NotImplemented");
         } else {
                 complete(b, call, u);
         }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "mds/tier/unfinished.h"
+#include "s3tier/probe.h"
 #include "tests/lab/archive_lab.h"
 
 enum {
@@ -288,6 +289,36 @@ static void several_attempts_leave_nothing(void **state)
         assert_int_equal(bucket_count_unfinished(&a.bucket), 0);
 }
 
+/* --- of a probe */
+
+static void probed(struct s3_call *call)
+{
+        (void)call;
+}
+
+static void a_probe_ends_what_others_were_kept_from(void **state)
+{
+        struct s3_probe probe = { .call.done = probed };
+        unsigned left[20], other, recent;
+
+        (void)state;
+        for (unsigned i = 0; i < 20; i++)
+                left[i] = bucket_begin(&a.bucket, ".nacre-probe-0123456789abcdef/uploaded", i % 2);
+        other = bucket_begin(&a.bucket, ".nacre-probe-0123456789abcdef/theirs", true);
+        archive_lab_seconds(&a, 3700);
+        recent = bucket_begin(&a.bucket, ".nacre-probe-00000000000000ab/uploaded", true);
+        for (unsigned times = 0; times < 2; times++) { /* not all at once */
+                s3_probe(repo_by_name(a.lab.mds.tier, "train")->s3, &probe);
+                archive_lab_seconds(&a, 10);
+                assert_null(probe.run);
+        }
+        for (unsigned i = 0; i < 20; i++)
+                assert_false(bucket_is_unfinished(&a.bucket, left[i]));
+        assert_true(bucket_is_unfinished(&a.bucket, other));
+        assert_true(bucket_is_unfinished(&a.bucket, recent));
+        assert_int_equal(bucket_count_unfinished(&a.bucket), 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -303,6 +334,7 @@ int main(void)
                 T(one_whose_answer_was_lost_goes_after_a_day),
                 T(uploads_of_others_stay),
                 T(several_attempts_leave_nothing),
+                T(a_probe_ends_what_others_were_kept_from),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
