@@ -192,5 +192,4 @@ void unfinished_give_up(struct send *s)
                 txn_commit(t, &seq);
         }
         s->noted = 0;
-        unfinished_look(s->archiver);
 }

@@ -35,7 +35,7 @@ void unfinished_refused(struct send *s);
 bool unfinished_find(struct send *s);
 /* In T: that of S was completed, or S3 does not know it any more. None is fine, also below. */
 void unfinished_over(struct send *s, struct txn *t);
-/* That of S is good for nothing: it is to be aborted. */
+/* That of S is good for nothing: it is aborted when S has ended. */
 void unfinished_give_up(struct send *s);
 
 /* Some may not be wanted any more, or have a repo again: look, soon. */
