@@ -62,20 +62,26 @@ void courtesy_make_room(struct courtesy *c)
 }
 
 /* Nothing of FILEID that HOLDER had is of use any more at any data server. */
-static void take_away(struct courtesy *c, struct client *holder, uint64_t fileid)
+/* Only then does its record go: one that comes back while the data servers are told has lost nothing that a
+ * restart of ours may take from it. False: the store refuses that. */
+static bool take_away(struct courtesy *c, struct client *holder, uint64_t fileid)
 {
         struct mds *mds = c->mds;
         struct layout_state *layout = layout_of(mds->layouts, holder, fileid);
 
+        if (recovery_revoke(mds->recovery, holder) < 0)
+                return false;
         log_info("state-expired", "clientid=%016llx fileid=%llu", (unsigned long long)holder->clientid,
                  (unsigned long long)fileid);
         if (layout)
                 layout_drop(mds->layouts, layout);
         delegation_revoke(mds->delegations, holder, fileid, NFS4ERR_EXPIRED);
         opens_revoke(mds->opens, holder, fileid, NFS4ERR_EXPIRED);
+        return true;
 }
 
-/* It may have come back meanwhile: then it has only lost its layout. */
+/* It may have come back meanwhile: then it has only lost its layout. If the store refuses, whoever wants the
+ * file asks again. */
 static void fenced(struct fence_wait *wait)
 {
         struct yielding *y = CONTAINER(wait, struct yielding, fence);
@@ -121,12 +127,11 @@ enum nfsstat4 courtesy_yield(struct courtesy *c, struct client *holder, uint64_t
 
         if (!client_lapsed(&mds->nfs, holder))
                 return NFS4ERR_DENIED;
-        if (is_yielding(c, holder, fileid) || recovery_revoke(mds->recovery, holder) < 0)
+        if (is_yielding(c, holder, fileid))
                 return NFS4ERR_DELAY;
         if (layout_of(mds->layouts, holder, fileid) && meta_inode(mds->meta, fileid, &file) == 0)
                 return fence(c, holder, file);
-        take_away(c, holder, fileid);
-        return NFS4_OK;
+        return take_away(c, holder, fileid) ? NFS4_OK : NFS4ERR_DELAY;
 }
 
 enum nfsstat4 courtesy_share(struct courtesy *c, uint64_t fileid, const struct open_state *except,

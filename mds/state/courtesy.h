@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Courteous expiry (RFC 8881 §8.3, §8.4.3, §8.5): what a client holds when its lease runs out stays its own
  * until somebody else wants something that it is in the way of, or memory is short. Then it is taken away,
- * one file at a time: its record goes first, so that it cannot be reclaimed after a restart of ours; its
- * handles are refused by every data server before anybody else gets the file; its stateids become EXPIRED. A
- * client that comes back in time has lost nothing. */
+ * one file at a time: first its handles are refused by every data server; then its record goes, so that it
+ * cannot be reclaimed after a restart of ours, and its stateids become EXPIRED; then somebody else gets the
+ * file. A client that comes back before its record goes has lost nothing but the layout. */
 #pragma once
 
 #include "mds/mds.h"

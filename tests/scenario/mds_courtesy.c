@@ -261,6 +261,11 @@ static void who_comes_back_while_they_are_told_keeps_the_file(void **state)
         assert_int_equal(open_by(&other, "f", 0), NFS4ERR_SHARE_DENIED);
         assert_int_equal(use(&f), NFS4_OK);
         assert_int_equal(user_layoutget(&u, &f.fh, &f.stateid, &layout), NFS4_OK);
+        mds_lab_restart(&lab, true);
+        assert_int_equal(user_connect(&u, &lab, "client", 1, 0, VERIFIER), NFS4_OK);
+        f.claim = CLAIM_PREVIOUS;
+        f.create = false;
+        assert_int_equal(user_open(&u, &f.fh, NULL, &f), NFS4_OK);
 }
 
 static void a_store_that_refuses_lets_nothing_be_taken(void **state)
