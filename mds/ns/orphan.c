@@ -41,7 +41,8 @@ static void bury(struct mds *mds, struct txn *t, struct inode *inode, bool was_o
         uint8_t key[KEY_MAX];
 
         ret->deleted = true;
-        ret->has_objects = inode->type == NF4REG && size_has_data(mds->sizes, inode);
+        ret->has_objects = inode->type == NF4REG && (size_has_data(mds->sizes, inode) ||
+                                                     layout_has_leftover(mds->layouts, inode->fileid));
         ret->record = record_of(inode, false);
         layout_records_delete(mds->layouts, t, inode->fileid);
         if (ret->has_objects)

@@ -108,6 +108,11 @@ void layout_leftover(struct layouts *l, uint64_t fileid)
                 left->count++;
 }
 
+bool layout_has_leftover(const struct layouts *l, uint64_t fileid)
+{
+        return find_leftover(l, fileid) != NULL;
+}
+
 static void forget_leftover(struct layouts *l, struct leftover *left)
 {
         hashtab_remove(&l->leftovers, &left->node);

@@ -61,6 +61,8 @@ void layout_records_delete(struct layouts *l, struct txn *t, uint64_t fileid);  
 /* The data servers have nothing to add about FILEID: records that nobody holds may go. */
 void layout_records_settle(struct layouts *l, uint64_t fileid);
 void layout_leftover(struct layouts *l, uint64_t fileid); /* one was found at start */
+/* Somebody is gone who had the file for writing, and what is on the data servers is not known yet. */
+bool layout_has_leftover(const struct layouts *l, uint64_t fileid);
 
 /* All holders of FILEID, or of any file: EACH may drop what it is given. */
 void layouts_each_holder(struct layouts *l, uint64_t fileid, void (*each)(void *arg, struct layout_state *),

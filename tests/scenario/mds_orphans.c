@@ -158,6 +158,27 @@ static void an_opener_who_vanishes(void **state)
         assert_int_equal(removes(), 1);
 }
 
+/* A data server that could not tell us of its first WRITE may have an object all the same. */
+static void a_writer_who_vanishes_unheard(void **state)
+{
+        struct user_open g = USER_CREATE(.how = UNCHECKED4), h = USER_CREATE(.how = UNCHECKED4);
+        struct stateid of_g = { 0 }, of_h = { 0 };
+        bool present;
+
+        (void)state;
+        assert_int_equal(user_open(&u, &root, "g", &g), NFS4_OK);
+        assert_int_equal(user_layoutget(&u, &g.fh, &g.stateid, &of_g), NFS4_OK);
+        assert_int_equal(user_open(&other, &root, "h", &h), NFS4_OK);
+        assert_int_equal(user_layoutget(&other, &h.fh, &h.stateid, &of_h), NFS4_OK);
+        assert_int_equal(user_layoutreturn(&other, &h.fh, &of_h, &present), NFS4_OK);
+        assert_int_equal(user_close(&other, &h.fh, &h.stateid), NFS4_OK);
+        assert_int_equal(user_connect(&u, &lab, "client", 1, 0, 1), NFS4_OK); /* it has restarted */
+        assert_int_equal(user_remove(&other, &root, "h"), NFS4_OK);
+        assert_int_equal(removes(), 0);
+        assert_int_equal(user_remove(&other, &root, "g"), NFS4_OK);
+        assert_int_equal(removes(), 1);
+}
+
 static void a_crash_leaves_nothing_for_ever(void **state)
 {
         struct user_attrs a;
@@ -195,6 +216,7 @@ int main(void)
                 TEST(while_no_data_server_is_there),
                 TEST(with_another_link_nothing_is_lost),
                 TEST(an_opener_who_vanishes),
+                TEST(a_writer_who_vanishes_unheard),
                 TEST(a_crash_leaves_nothing_for_ever),
                 TEST(a_data_server_that_is_away_is_asked_later),
         };
