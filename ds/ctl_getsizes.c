@@ -11,11 +11,6 @@
 #include "ds/ctl_serve.h"
 #include "include/stripe.h"
 
-static bool is_file(void *arg, const struct fh *fh)
-{
-        return fh->fileid == *(const uint64_t *)arg;
-}
-
 static void settle_worker(struct leg *leg)
 {
         struct ctl_request *r = leg->visit->arg;
@@ -28,7 +23,7 @@ static void settle_worker(struct leg *leg)
 
                 if (!o)
                         continue;
-                if (o->announcing || inflight_any(&w->inflight, is_file, &fileid))
+                if (o->announcing || inflight_any(&w->inflight, inflight_is_of, &fileid))
                         leg->marks[i / 64] |= 1ull << i % 64;
                 else
                         o->announced = 0;

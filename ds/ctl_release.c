@@ -14,8 +14,7 @@
 
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
-#include "ds/io.h"
-#include "ds/mapped.h"
+#include "ds/cut.h"
 #include "ds/tier/keep.h"
 #include "ds/tier/room.h"
 #include "ds/worker.h"
@@ -42,33 +41,13 @@ static struct worker *first_worker(const struct releasing *g)
         return g->request->ds->workers[0];
 }
 
-static bool is_file(void *arg, const struct fh *fh)
-{
-        return fh->fileid == *(const uint64_t *)arg;
-}
-
-static void drained(struct drain *d)
-{
-        leg_done(CONTAINER(d, struct leg, drain));
-}
-
 /* --- the end: who was held goes on */
 
 static void free_worker(struct leg *leg)
 {
         const struct releasing *g = of(leg->visit->arg);
-        struct object *o = object_find(&leg->worker->objects, g->fh.fileid, g->fh.generation);
-        struct list held = LIST_INIT(held);
 
-        CHECK(o != NULL && o->cuts > 0);
-        if (g->cut)
-                o->size = 0;
-        if (--o->cuts == 0)
-                list_splice(&held, &o->held);
-        object_release(o); /* hold_worker()'s */
-        object_release(o);
-        leg_done(leg);
-        io_wake_all(&held);
+        cut_free(leg, g->fh.fileid, g->fh.generation, g->cut ? 0 : UINT64_MAX);
 }
 
 /* From now on what is read is fetched. */
@@ -206,9 +185,7 @@ static void drain_reads(struct leg *leg)
 {
         struct releasing *g = of(leg->visit->arg);
 
-        leg->drain.done = drained;
-        if (inflight_drain(&leg->worker->reads, &leg->drain, is_file, &g->fh.fileid))
-                leg_done(leg);
+        leg_drain(leg, &leg->worker->reads, inflight_is_of, &g->fh.fileid);
 }
 
 static void all_read(struct visit *v)
@@ -274,16 +251,9 @@ static void look(struct unit_wait *wait)
 
 static void hold_worker(struct leg *leg)
 {
-        struct releasing *g = of(leg->visit->arg);
-        struct worker *w = leg->worker;
-        struct object *o = object_hold(&w->objects, g->fh.fileid, g->fh.generation);
+        const struct releasing *g = of(leg->visit->arg);
 
-        CHECK(o != NULL);
-        o->cuts++;
-        mapped_keep(w, o->fileid, o->generation);
-        leg->drain.done = drained;
-        if (inflight_drain(&w->inflight, &leg->drain, is_file, &g->fh.fileid))
-                leg_done(leg);
+        cut_hold(leg, g->fh.fileid, g->fh.generation);
 }
 
 static void all_held(struct visit *v)

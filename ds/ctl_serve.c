@@ -50,19 +50,7 @@ void ctl_serve_status(struct ctl_request *r, ctl_status status)
         ctl_serve_answer(r, (xdrproc_t)xdr_ctl_result, &result);
 }
 
-static void drained(struct drain *d)
-{
-        leg_done(CONTAINER(d, struct leg, drain));
-}
-
 /* --- FENCE */
-
-static bool is_refused(void *arg, const struct fh *fh)
-{
-        uint32_t index;
-
-        return fence_check(arg, fh, &index) != NFS4_OK;
-}
 
 /* From here on nothing new begins under a fenced handle; what began before is waited for. */
 static void fence_worker(struct leg *leg)
@@ -79,9 +67,7 @@ static void fence_worker(struct leg *leg)
         fence_table_raise_floor(&w->fences, a->floor);
         if (a->pools.pools_len > 0)
                 places_take(&w->fences, a->pools.pools_val, a->pools.pools_len);
-        leg->drain.done = drained;
-        if (inflight_drain(&w->inflight, &leg->drain, is_refused, &w->fences))
-                leg_done(leg);
+        leg_drain(leg, &w->inflight, fence_refuses, &w->fences);
 }
 
 static void fenced(struct visit *v)

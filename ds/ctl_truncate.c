@@ -10,8 +10,8 @@
 
 #include "ds/ctl_client.h"
 #include "ds/ctl_serve.h"
-#include "ds/io.h"
-#include "ds/mapped.h"
+#include "ds/cut.h"
+#include "include/stripe.h"
 #include "ds/tier/tier.h"
 
 enum { SLACK = 65536 /* bytes that a file takes beyond its length without any being reserved */ };
@@ -35,29 +35,11 @@ static bool has_end(const struct ctl_request *r)
         return stripe_size_from_object(ctl_object_stripe(o), o->index, target_of(r)) == r->args.truncate.size;
 }
 
-static bool is_file(void *arg, const struct fh *fh)
-{
-        return fh->fileid == *(const uint64_t *)arg;
-}
-
-static void drained(struct drain *d)
-{
-        leg_done(CONTAINER(d, struct leg, drain));
-}
-
 static void hold_worker(struct leg *leg)
 {
-        struct ctl_request *r = leg->visit->arg;
-        struct worker *w = leg->worker;
-        uint64_t fileid = object_of(r)->fileid;
-        struct object *o = object_hold(&w->objects, fileid, object_of(r)->generation);
+        const ctl_object *o = object_of(leg->visit->arg);
 
-        CHECK(o != NULL);
-        o->cuts++;
-        mapped_keep(w, o->fileid, o->generation);
-        leg->drain.done = drained;
-        if (inflight_drain(&w->inflight, &leg->drain, is_file, &fileid))
-                leg_done(leg);
+        cut_hold(leg, o->fileid, o->generation);
 }
 
 /* --- after the answer: who was held goes on */
@@ -71,16 +53,8 @@ struct release {
 static void free_worker(struct leg *leg)
 {
         const struct release *release = leg->visit->arg;
-        struct object *o = object_find(&leg->worker->objects, release->fileid, release->generation);
-        struct list held = LIST_INIT(held);
 
-        CHECK(o != NULL && o->cuts > 0);
-        if (--o->cuts == 0)
-                list_splice(&held, &o->held);
-        object_release(o); /* hold_worker()'s */
-        object_release(o);
-        leg_done(leg);
-        io_wake_all(&held);
+        cut_free(leg, release->fileid, release->generation, UINT64_MAX); /* shorten_worker() has been there */
 }
 
 static void all_freed(struct visit *v)

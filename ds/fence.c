@@ -210,3 +210,10 @@ enum nfsstat4 fence_check_commit(const struct fence_table *f, const struct fh *f
 
         return status == NFS4ERR_PNFS_NO_LAYOUT ? status : check_place(f, fh, ret_index);
 }
+
+bool fence_refuses(void *table, const struct fh *fh)
+{
+        uint32_t index;
+
+        return fence_check(table, fh, &index) != NFS4_OK;
+}

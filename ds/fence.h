@@ -49,6 +49,8 @@ void fence_table_set_places(struct fence_table *f, const struct place *places, u
  * a recall runs, or the pool is newer than what we were told: this I/O goes through the MDS, the layout
  * survives. PNFS_NO_LAYOUT: revoked, below the floor, or of a device that we are not in. */
 enum nfsstat4 fence_check(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index);
-/* The same for COMMIT, which only makes durable what was accepted: not refused because a recall runs, or the
- * client would have to write it all again. */
+/* For inflight_drain(): does the table at TABLE refuse FH? */
+bool fence_refuses(void *table, const struct fh *fh);
+/* The same as fence_check() for COMMIT, which only makes durable what was accepted: not refused because a
+ * recall runs, or the client would have to write it all again. */
 enum nfsstat4 fence_check_commit(const struct fence_table *f, const struct fh *fh, uint32_t *ret_index);

@@ -47,18 +47,6 @@ void hello_forget(struct hello *h)
                 h->ds->hello = NULL;
 }
 
-static bool is_refused(void *arg, const struct fh *fh)
-{
-        uint32_t index;
-
-        return fence_check(arg, fh, &index) != NFS4_OK;
-}
-
-static void drained(struct drain *d)
-{
-        leg_done(CONTAINER(d, struct leg, drain));
-}
-
 bool places_are_valid(const ctl_pool *pools, uint32_t count)
 {
         for (uint32_t i = 0; i < count; i++)
@@ -102,9 +90,7 @@ static void at_worker(struct leg *leg)
         take_table(&w->fences, answer_of(h));
         if (h->forget_announced)
                 objects_forget_announced(&w->objects);
-        leg->drain.done = drained;
-        if (inflight_drain(&w->inflight, &leg->drain, is_refused, &w->fences))
-                leg_done(leg);
+        leg_drain(leg, &w->inflight, fence_refuses, &w->fences);
 }
 
 static void back(struct leg *leg)

@@ -44,6 +44,11 @@ void inflight_end(struct inflight *in, struct ticket *t)
         }
 }
 
+bool inflight_is_of(void *fileid, const struct fh *fh)
+{
+        return fh->fileid == *(const uint64_t *)fileid;
+}
+
 bool inflight_any(const struct inflight *in, bool (*matches)(void *arg, const struct fh *fh), void *arg)
 {
         LIST_FOR_EACH(node, &in->tickets)

@@ -30,6 +30,8 @@ void inflight_init(struct inflight *in);
 void inflight_begin(struct inflight *in, struct ticket *t, const struct fh *fh);
 /* Calls done() of those who waited for it. */
 void inflight_end(struct inflight *in, struct ticket *t);
+/* For MATCHES: is it of the file whose number (uint64_t) is at FILEID? */
+bool inflight_is_of(void *fileid, const struct fh *fh);
 /* Is a write for which MATCHES says yes under way? */
 bool inflight_any(const struct inflight *in, bool (*matches)(void *arg, const struct fh *fh), void *arg);
 /* Wait until every write that is under way now and MATCHES has landed (and what began before it): true when

@@ -27,6 +27,19 @@ void leg_done(struct leg *leg)
         worker_post(leg->worker, leg->visit->ds->workers[0], &leg->msg);
 }
 
+static void drained(struct drain *d)
+{
+        leg_done(CONTAINER(d, struct leg, drain));
+}
+
+void leg_drain(struct leg *leg, struct inflight *in, bool (*matches)(void *arg, const struct fh *fh),
+               void *arg)
+{
+        leg->drain.done = drained;
+        if (inflight_drain(in, &leg->drain, matches, arg))
+                leg_done(leg);
+}
+
 static void arrive(struct message *msg)
 {
         struct leg *leg = CONTAINER(msg, struct leg, msg);

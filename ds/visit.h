@@ -33,3 +33,6 @@ struct visit {
  * safe. */
 void visit_start(struct visit *v);
 void leg_done(struct leg *leg);
+/* leg_done() when what of IN, which is the leg's worker's, is under way now and MATCHES has landed. */
+void leg_drain(struct leg *leg, struct inflight *in, bool (*matches)(void *arg, const struct fh *fh),
+               void *arg);
