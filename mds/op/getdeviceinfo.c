@@ -3,8 +3,8 @@
  *
  * The RFC: TOOSMALL with the size needed when the answer is longer than gdia_maxcount; maxcount 0 asks only
  * about notifications. We: exactly the notification bits asked for that we know (change, delete) are granted;
- * with fewer, Linux rebuilds its data server sessions for every file. No id ever changes; that
- * one has ended can be told (pnfs/devices.h). */
+ * with fewer, Linux rebuilds its data server sessions for every file. No id ever changes; that one has ended
+ * can be told (pnfs/devices.h). */
 #include "mds/fleet/fleet.h"
 #include "mds/ops.h"
 #include "mds/pnfs/devices.h"

@@ -61,9 +61,9 @@ void courtesy_make_room(struct courtesy *c)
         env_defer(c->mds->env, &c->room);
 }
 
-/* Nothing of FILEID that HOLDER had is of use any more at any data server. */
-/* Only then does its record go: one that comes back while the data servers are told has lost nothing that a
- * restart of ours may take from it. False: the store refuses that. */
+/* Nothing of FILEID that HOLDER had is of use any more at any data server. Only then does its record go: one
+ * that comes back while the data servers are told has lost nothing that a restart of ours may take from it.
+ * False: the store refuses that. */
 static bool take_away(struct courtesy *c, struct client *holder, uint64_t fileid)
 {
         struct mds *mds = c->mds;
