@@ -287,6 +287,29 @@ static void on_head(struct fsck *f, struct slice key, struct slice value)
                 n->marks |= HEAD;
 }
 
+/* Of a file that has it among its names. */
+static void on_name(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0, number = 0;
+        const struct node *file;
+        struct head_record h;
+        struct node *n;
+
+        if (!key_parse_u64_u64(key, 'n', &fileid, &number) || !head_decode(value, &h)) {
+                fsck_problem(f, "second name", fileid, "its record is damaged");
+                return;
+        }
+        file = fsck_node(f, fileid);
+        n = fsck_node(f, number);
+        if (!file || (file->type != NF4REG && file->type != NF4LNK))
+                fsck_problem(f, "second name", fileid, "there is no such file");
+        if (!n || n->type != INODE_NAME || n->parent != fileid)
+                fsck_problem(f, "second name", fileid, "its inode %" PRIu64 " is not there, or another's",
+                             number);
+        else
+                n->names++;
+}
+
 static void on_job(struct fsck *f, struct slice key, struct slice value)
 {
         uint64_t number = 0;
@@ -328,6 +351,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'z': on_tomb(f, key, value); break;
         case 'w': on_away(f, key, value); break;
         case 'u': on_upload(f, key, value); break;
+        case 'n': on_name(f, key, value); break;
         case 'h': on_head(f, key, value); break;
         case 'j': on_job(f, key, value); break;
         case 'f': on_failure(f, key, value); break;

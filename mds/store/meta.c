@@ -173,6 +173,15 @@ static int in_batch(const struct batch *batch, struct slice key, struct slice *r
         return found;
 }
 
+bool txn_changes(const struct txn *t, struct slice key, struct slice *ret_value)
+{
+        int found = in_batch(&t->batch, key, ret_value);
+
+        if (found == 0)
+                *ret_value = slice_of(NULL, 0);
+        return found >= 0;
+}
+
 int meta_read_slot(struct meta *m, const struct txn *t, uint64_t parent, uint64_t cookie,
                    struct dirent_record *ret)
 {

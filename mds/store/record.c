@@ -70,6 +70,10 @@ struct slice key_head(uint8_t *out, uint64_t fileid)
 {
         return key_u64(out, 'h', fileid);
 }
+struct slice key_names(uint8_t *out, uint64_t fileid)
+{
+        return key_u64(out, 'n', fileid);
+}
 struct slice key_job(uint8_t *out, uint64_t number)
 {
         return key_u64(out, 'j', number);
@@ -112,6 +116,11 @@ struct slice key_xattr(uint8_t *out, uint64_t fileid, uint64_t cookie)
 struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted)
 {
         return key_u64_more(out, 'u', fileid, (uint64_t)noted, 8);
+}
+
+struct slice key_name(uint8_t *out, uint64_t fileid, uint64_t number)
+{
+        return key_u64_more(out, 'n', fileid, number, 8);
 }
 
 struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid)
@@ -243,6 +252,10 @@ static bool has_stripes(uint8_t type)
 {
         return type == NF4REG || type == NF4DIR;
 }
+static bool has_parent(uint8_t type)
+{
+        return type == NF4DIR || type == INODE_NAME;
+}
 static bool has_rdev(uint8_t type)
 {
         return type == NF4BLK || type == NF4CHR;
@@ -269,7 +282,7 @@ struct slice inode_encode(uint8_t *out, const struct inode *inode)
         at = put(at, (uint64_t)inode->mtime, 8);
         at = put(at, (uint64_t)inode->ctime, 8);
         at = put(at, (uint64_t)inode->btime, 8);
-        if (inode->type == NF4DIR)
+        if (has_parent(inode->type))
                 at = put(at, inode->parent, 8);
         if (has_stripes(inode->type)) {
                 at = put(at, inode->unit, 4);
@@ -289,8 +302,10 @@ struct slice inode_encode(uint8_t *out, const struct inode *inode)
 
 static bool inode_sane(const struct inode *i)
 {
-        return i->fileid != 0 && i->type >= NF4REG && i->type <= NF4FIFO && (i->mode & ~MODE_BITS) == 0 &&
-               (i->type == NF4REG || !(i->flags & INODE_USED_OLD)) &&
+        bool is_name = i->type == INODE_NAME && i->flags == INODE_BACKED && i->parent != 0;
+
+        return i->fileid != 0 && (is_name || (i->type >= NF4REG && i->type <= NF4FIFO)) &&
+               (i->mode & ~MODE_BITS) == 0 && (i->type == NF4REG || !(i->flags & INODE_USED_OLD)) &&
                (!i->undescribed || (i->flags & INODE_BACKED && (i->type == NF4REG || i->type == NF4DIR)));
 }
 
@@ -317,7 +332,7 @@ bool inode_decode(struct slice value, struct inode *ret)
         i.mtime = (int64_t)take(&r, 8);
         i.ctime = (int64_t)take(&r, 8);
         i.btime = (int64_t)take(&r, 8);
-        if (i.type == NF4DIR)
+        if (has_parent(i.type))
                 i.parent = take(&r, 8);
         if (has_stripes(i.type)) {
                 i.unit = (uint32_t)take(&r, 4);

@@ -16,6 +16,7 @@
  *   z repo key                    an object whose file is gone: to be deleted
  *   w repo key                    where the file of that key is, which has another name
  *   u fileid time                 an upload in parts that may not be over
+ *   n fileid number               a second name of a file in a repo: its inode (INODE_NAME), where it is
  *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
  *   j number                      job of the administrator: a verb on a tree, and how far it is
  *   f number fileid               what that job could not do
@@ -48,10 +49,15 @@ enum {
 };
 enum { SYMLINK_VERSION = 1, META_VERSION = 1 }; /* of 't' and 'm': the byte, then the target or the value */
 
+/* In `type`, beside those of nfs_ftype4: no file, but a second name of one. What has several names in a repo
+ * has an object at each; this one is backed by that of the name, and stands for it in the queue. No entry
+ * leads to it, and no client sees it. */
+enum { INODE_NAME = 32 };
+
 struct inode {
         uint64_t fileid;
         uint32_t generation; /* random, never changes */
-        uint8_t type;        /* enum nfs_ftype4 */
+        uint8_t type;        /* enum nfs_ftype4, INODE_NAME */
         uint8_t flags;       /* INODE_* */
         uint16_t mode;       /* permission bits and set-id, 07777 */
         uint32_t uid, gid;
@@ -61,7 +67,7 @@ struct inode {
         uint64_t used;   /* bytes allocated on data servers, as last heard */
         uint64_t change; /* rises with every change: max(change + 1, wall clock in ns) */
         int64_t atime, mtime, ctime, btime; /* ns since 1970 */
-        uint64_t parent;                    /* directories: the one parent (0 for the root); files: 0 */
+        uint64_t parent; /* directories: the one parent (0 for the root); INODE_NAME: the file; others: 0 */
         /* regular files: stripes (include/stripe.h) */
         uint32_t unit;
         uint16_t width, pool;
@@ -157,7 +163,8 @@ struct upload_record {
         struct slice upload_id; /* empty: it is about to be begun, and S3's answer was not heard yet */
 };
 
-/* A name: one that a listing has brought (mds/tier/heads.h), or of what is away (mds/tier/away.h). */
+/* A name: one that a listing has brought (mds/tier/heads.h), of what is away (mds/tier/away.h), or a second
+ * one ('n'). */
 struct head_record {
         uint64_t directory;
         struct slice name; /* in it */
@@ -169,6 +176,7 @@ struct tomb_record {       /* times in ns since 1970 */
         int64_t unheard;   /* until then something that was sent there, and had no answer, may; 0: nothing */
         int64_t deleting;  /* a DELETE was sent then that may not have been carried out yet; 0: none */
         bool gone;         /* there is nothing; what arrives late yet goes when it is due */
+        bool removed;      /* its name was removed here, and another one of its file takes over */
         struct slice etag; /* only this one; empty: what was sent of FILEID, if it got there */
         uint64_t fileid;
 };
@@ -236,6 +244,8 @@ struct slice key_away(uint8_t *out, uint32_t repo, struct slice key);
 struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted);
 struct slice key_uploads(uint8_t *out, uint64_t fileid); /* prefix of all of a file */
 struct slice key_head(uint8_t *out, uint64_t fileid);
+struct slice key_name(uint8_t *out, uint64_t fileid, uint64_t number);
+struct slice key_names(uint8_t *out, uint64_t fileid); /* prefix of all second names of a file */
 struct slice key_job(uint8_t *out, uint64_t number);
 struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid);
 struct slice key_failures(uint8_t *out, uint64_t number); /* prefix of all of a job */

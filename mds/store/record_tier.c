@@ -107,11 +107,14 @@ bool queue_decode(struct slice value, struct queue_record *ret)
         return whole(&r) && ret->key.length <= BACKING_KEY_BYTES && ret->sent_key.length <= BACKING_KEY_BYTES;
 }
 
+enum { TOMB_GONE = 1, TOMB_REMOVED = 2 };
+
 struct slice tomb_encode(uint8_t *out, const struct tomb_record *z)
 {
+        uint8_t marks = (uint8_t)((z->gone ? TOMB_GONE : 0) | (z->removed ? TOMB_REMOVED : 0));
         uint8_t *at = put(put(put(out, TOMB_VERSION, 1), (uint64_t)z->due, 8), (uint64_t)z->late, 8);
 
-        at = put(put(put(at, (uint64_t)z->unheard, 8), (uint64_t)z->deleting, 8), z->gone, 1);
+        at = put(put(put(at, (uint64_t)z->unheard, 8), (uint64_t)z->deleting, 8), marks, 1);
         at = put(at, z->fileid, 8);
         CHECK(z->etag.length <= BACKING_ETAG_BYTES);
         return written(out, put_bytes(put(at, z->etag.length, 1), z->etag.data, z->etag.length));
@@ -121,12 +124,15 @@ bool tomb_decode(struct slice value, struct tomb_record *ret)
 {
         uint8_t version = value.length > 0 && value.data[0] < TOMB_VERSION ? value.data[0] : TOMB_VERSION;
         struct reader r = read_value(value, version);
+        uint8_t marks;
 
         ret->due = (int64_t)take(&r, 8);
         ret->late = version < 2 ? 0 : (int64_t)take(&r, 8);
         ret->unheard = version < 3 ? ret->late : (int64_t)take(&r, 8);
         ret->deleting = version < 2 ? 0 : (int64_t)take(&r, 8);
-        ret->gone = version >= 2 && take(&r, 1) != 0;
+        marks = version < 2 ? 0 : (uint8_t)take(&r, 1);
+        ret->gone = marks & TOMB_GONE;
+        ret->removed = marks & TOMB_REMOVED;
         ret->fileid = take(&r, 8);
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
         return whole(&r) && ret->etag.length <= BACKING_ETAG_BYTES;
@@ -156,7 +162,7 @@ bool upload_decode(struct slice value, struct upload_record *ret)
         return whole(&r) && ret->key.length <= BACKING_KEY_BYTES && ret->upload_id.length <= UPLOAD_ID_BYTES;
 }
 
-/* --- what S3 has still to be asked about: the name is the rest of the value */
+/* --- what S3 has still to be asked about, and second names: the name is the rest of the value */
 
 struct slice head_encode(uint8_t *out, const struct head_record *h)
 {

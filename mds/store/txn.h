@@ -75,6 +75,8 @@ int txn_unlink(struct txn *t, uint64_t parent, struct slice name); /* -ENOENT, -
 void txn_put_symlink(struct txn *t, uint64_t fileid, struct slice target);
 void txn_put(struct txn *t, struct slice key, struct slice value); /* records that are not cached */
 void txn_delete(struct txn *t, struct slice key);
+/* Has T put or deleted what is at KEY? *ret_value is in the batch until the next change; empty: deleted. */
+bool txn_changes(const struct txn *t, struct slice key, struct slice *ret_value);
 /* Stamp: ctime = now, change rises; with MODIFY also mtime. Now is the env's wall clock. */
 void txn_touch(struct txn *t, struct inode *inode, bool modify);
 /* Write the batch. 0: the edits are the truth now, *ret_seq is what the reply must wait for (an empty

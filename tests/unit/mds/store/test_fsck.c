@@ -257,6 +257,28 @@ static void the_tier(void **state)
               "nobody would ask S3 whose it is", NULL);
 }
 
+static void second_names(void **state)
+{
+        struct tree t = plant(*state);
+        struct head_record place = { .directory = t.dir, .name = slice_str("name") };
+        struct backing b = { .key = slice_str("key"), .etag = slice_str("") };
+        struct inode is = { .type = INODE_NAME, .nlink = 1, .flags = INODE_BACKED, .parent = t.file };
+
+        for (uint64_t i = 1; i <= 3; i++) {
+                is.fileid = t.link + i;
+                put_inode(&t, is);
+                put(&t, key_backing(t.key, is.fileid), backing_encode(t.value, &b));
+                if (i != 2)
+                        put(&t, key_name(t.key, i == 1 ? t.file : t.dir, is.fileid),
+                            head_encode(t.value, &place));
+        }
+        put(&t, key_name(t.key, t.file, 4711), head_encode(t.value, &place));
+        put(&t, key_name(t.key, t.file, 4712), slice_str("junk"));
+        finds(&t, "its inode 4711 is not there", "its record is damaged", "there is no such file",
+              "or another's", "no entry leads to it", "nlink is 1, it has 0 names", "no entry leads to it",
+              "nlink is 1, it has 0 names", NULL);
+}
+
 static void jobs(void **state)
 {
         struct tree t = plant(*state);
@@ -461,6 +483,7 @@ int main(void)
                 ON_MEMORY(extended_attributes),
                 ON_MEMORY(access_control_lists),
                 ON_MEMORY(the_tier),
+                ON_MEMORY(second_names),
                 ON_MEMORY(jobs),
                 ON_MEMORY(damaged_records),
                 ON_MEMORY(damaged_inode),

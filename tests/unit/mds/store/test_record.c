@@ -156,6 +156,7 @@ static void what_is_queued_and_what_is_to_go(void **state)
                                    .sent_key = slice_str("a/c") },
                             out;
         struct tomb_record tomb = { .due = INT64_MAX,
+                                    .removed = true,
                                     .late = 5,
                                     .unheard = 4,
                                     .deleting = 6,
@@ -177,14 +178,20 @@ static void what_is_queued_and_what_is_to_go(void **state)
 
         value = tomb_encode(bytes, &tomb);
         assert_true(tomb_decode(value, &read));
-        assert_true(read.late == 5 && read.unheard == 4 && read.deleting == 6 && read.gone);
+        assert_true(read.late == 5 && read.unheard == 4 && read.deleting == 6 && read.gone && read.removed);
         assert_true(read.due == INT64_MAX && read.fileid == 9 && slice_equal(read.etag, tomb.etag));
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(tomb_decode(slice_of(bytes, cut), &read));
         memmove(bytes + 17, bytes + 25, value.length - 25); /* version 2 */
         bytes[0] = 2;
         assert_true(tomb_decode(slice_of(bytes, value.length - 8), &read));
-        assert_true(read.unheard == 5 && read.deleting == 6 && read.fileid == 9);
+        assert_true(read.unheard == 5 && read.deleting == 6 && read.gone && read.fileid == 9);
+        memmove(bytes + 9, bytes + 26, value.length - 8 - 26); /* version 1 */
+        bytes[0] = 1;
+        assert_true(tomb_decode(slice_of(bytes, value.length - 8 - 17), &read));
+        assert_true(read.due == INT64_MAX && read.late == 0 && read.unheard == 0 && read.deleting == 0);
+        assert_true(!read.gone && !read.removed && read.fileid == 9 &&
+                    slice_equal(read.etag, slice_str("0123")));
         assert_true(key_parse_tomb(key_tomb(key, 5, slice_str("a/b")), &repo, &name));
         assert_true(repo == 5 && slice_equal(name, slice_str("a/b")));
         assert_false(key_parse_tomb(key_queue(key, 5), &repo, &name));
