@@ -82,11 +82,13 @@ enum nfsstat4 change_link(struct mds *mds, struct txn *t, struct inode *dir, str
         inode->nlink += is_dir ? 2 : 1;
         if (is_dir)
                 dir->nlink++;
-        archive_linked(mds, t, dir, name, inode);
+        if (!archive_linked(mds, t, dir, name, inode))
+                return NFS4ERR_DELAY;
         return nfs4_status_from_errno(txn_link(t, dir->fileid, name, inode->fileid, inode->type));
 }
 
-void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct inode *inode, struct orphan *ret)
+void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct slice name, struct inode *inode,
+                   struct orphan *ret)
 {
         *ret = (struct orphan){ .fileid = inode->fileid };
         if (inode->type == NF4DIR) {
@@ -101,6 +103,8 @@ void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct ino
                 inode->nlink--;
         if (inode->nlink == 0)
                 archive_unlinked(mds, t, inode);
+        else
+                archive_name_removed(mds, t, dir, name, inode);
         if (inode->nlink == 0)
                 orphan_unlinked(mds, t, inode, ret);
         else

@@ -28,7 +28,7 @@ static inline bool change_is_full_dir(const struct inode *inode)
         return inode->type == NF4DIR && (inode->size > 0 || inode->flags & INODE_COLD);
 }
 struct orphan;
-/* INODE has lost a name in DIR (both T's copies; the entry is gone already): links, stamps, and what becomes
+/* INODE has lost NAME in DIR (both T's copies; the entry is gone already): links, stamps, and what becomes
  * of it when it was the last: after the commit orphan_finish(). */
-void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct inode *inode,
+void change_unlink(struct mds *mds, struct txn *t, struct inode *dir, struct slice name, struct inode *inode,
                    struct orphan *ret);

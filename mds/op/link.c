@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LINK, RFC 8881 §18.9: the saved object gets another name, in the current directory. ISDIR for directories,
- * XDEV across file systems and in repos (mds/tier/archive.h), MLINK at the limit of links, NOENT for an
- * object that has no name any more (linkat(2)). Who has a delegation of it gives that back first
+ * XDEV across file systems and into or out of repos (mds/tier/archive.h), MLINK at the limit of links, NOENT
+ * for an object that has no name any more (linkat(2)). Who has a delegation of it gives that back first
  * (mds/state/delegation.h). */
 #include "mds/op/change.h"
 #include "mds/ops.h"
@@ -53,7 +53,7 @@ static enum nfsstat4 check(struct compound *c, struct subject *file, struct subj
                 return NFS4ERR_XDEV;
         if (file->inode->nlink == 0)
                 return NFS4ERR_NOENT;
-        return archive_may_link(mds_of(c), file->inode, dir->inode);
+        return archive_may_link(mds_of(c), file->inode, dir->inode, OP_ARGS(c, struct link_args)->name);
 }
 
 static enum nfsstat4 add_name(struct compound *c, struct txn *t, const struct subject *file,

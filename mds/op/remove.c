@@ -54,7 +54,7 @@ static enum nfsstat4 take(struct compound *c, struct txn *t, const struct subjec
         r = txn_unlink(t, parent->fileid, OP_ARGS(c, struct remove_args)->name);
         if (r < 0)
                 return nfs4_status_from_errno(r);
-        change_unlink(mds_of(c), t, parent, inode, orphan);
+        change_unlink(mds_of(c), t, parent, OP_ARGS(c, struct remove_args)->name, inode, orphan);
         change_dir(t, parent, cinfo);
         return NFS4_OK;
 }

@@ -131,7 +131,7 @@ static enum nfsstat4 drop_victim(struct compound *c, struct txn *t, const struct
                 return NFS4ERR_IO;
         error = txn_unlink(t, to->fileid, OP_ARGS(c, struct rename_args)->new_name);
         if (error == 0)
-                change_unlink(mds_of(c), t, to, victim, orphan);
+                change_unlink(mds_of(c), t, to, OP_ARGS(c, struct rename_args)->new_name, victim, orphan);
         return nfs4_status_from_errno(error);
 }
 
@@ -168,7 +168,7 @@ static enum nfsstat4 move(struct compound *c, struct txn *t, const struct rename
                 change_dir(t, to, &res->target);
         else
                 res->target = res->source;
-        archive_moved(mds_of(c), t, to, a->new_name, moved);
+        archive_moved(mds_of(c), t, from, a->old_name, to, a->new_name, moved);
         return NFS4_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
 #include "mds/tier/archive_private.h"
+#include "mds/tier/second.h"
 #include "mds/tier/unfinished.h"
 
 #define PARKED_NS 60000000000ull /* open for writing (its CLOSE comes earlier), a repo that is not there */
@@ -263,10 +264,6 @@ static void watch(void *arg, struct txn *t, const struct inode *before, const st
                          sets_time(before, after);
         uint8_t what = 0;
 
-        if (after->fileid == a->moved) {
-                a->moved = 0;
-                return;
-        }
         if (after->nlink == 0 || queue_delay_ns(a) == UINT64_MAX)
                 return;
         if (after->type == NF4DIR && !described)
@@ -326,6 +323,7 @@ int archive_now(struct mds *mds, uint64_t fileid)
         struct backing b;
         struct repo *repo;
         struct job *job;
+        bool also; /* second names */
 
         if (!a || meta_inode(mds->meta, fileid, &inode) < 0)
                 return -ENOENT;
@@ -334,8 +332,9 @@ int archive_now(struct mds *mds, uint64_t fileid)
                 return -EINVAL;
         if (b.change != inode->change || b.etag.length == 0)
                 archive_written(mds, fileid);
+        also = inode->nlink > 1 && seconds_hurry(a, fileid);
         if (queue_read(mds, fileid, space, &q) < 0)
-                return -EALREADY;
+                return also ? 0 : -EALREADY;
         job = queue_get(a, fileid);
         if (!job || !try_anew(a, job, &q))
                 return -ENOBUFS;
@@ -345,15 +344,35 @@ int archive_now(struct mds *mds, uint64_t fileid)
         return 0;
 }
 
-bool archive_is_same(struct mds *mds, uint64_t fileid, uint32_t generation, uint64_t change, struct slice key)
+/* Has what is queued of NUMBER been sent to KEY, as far as is known? */
+static bool goes_to(struct mds *mds, uint64_t number, struct slice key)
 {
         uint8_t space[RECORD_MAX];
-        const struct inode *inode;
         struct queue_record q;
 
-        return meta_inode(mds->meta, fileid, &inode) == 0 && inode->generation == generation &&
-               inode->nlink > 0 && inode->change == change && queue_read(mds, fileid, space, &q) == 0 &&
-               q.what & QUEUE_SENT && slice_equal(q.sent_key, key);
+        return queue_read(mds, number, space, &q) == 0 && q.what & QUEUE_SENT && slice_equal(q.sent_key, key);
+}
+
+static bool any_goes_to(struct mds *mds, const struct inode *file, struct slice key)
+{
+        bool goes = goes_to(mds, file->fileid, key);
+        struct second s = { 0 };
+
+        while (!goes && file->nlink > 1 && second_next(mds, file->fileid, s.number, &s))
+                goes = goes_to(mds, s.number, key);
+        return goes;
+}
+
+bool archive_is_same(struct mds *mds, uint64_t fileid, uint32_t generation, uint64_t change, struct slice key)
+{
+        const struct inode *inode, *file;
+
+        if (meta_inode(mds->meta, fileid, &inode) < 0 || inode->generation != generation)
+                return false;
+        if (inode->type == INODE_NAME)
+                return goes_to(mds, fileid, key) && meta_inode(mds->meta, inode->parent, &file) == 0 &&
+                       file->change == change;
+        return inode->nlink > 0 && inode->change == change && any_goes_to(mds, inode, key);
 }
 
 bool archive_is_pending(struct mds *mds, uint64_t fileid)

@@ -18,8 +18,7 @@
  * their metadata (describe.h), so that what was written by a server that crashed before it could note it is
  * recognised.
  *
- * An object has one key, and nothing says here which other names a file has: so what has a key, or would get
- * one, gets no second name (archive_may_link()). */
+ * An object has one key; of a file with several names each has an object (second.h). */
 #pragma once
 
 #include "mds/tier/tier.h"
@@ -36,22 +35,28 @@ void archiver_free(struct archiver *a);
 
 /* --- operations on names, inside their transaction, on T's copies */
 
-/* INODE has got the NAME in DIR. */
-void archive_linked(struct mds *mds, struct txn *t, const struct inode *dir, struct slice name,
+/* INODE has got the NAME in DIR, which is counted. False: no memory. */
+bool archive_linked(struct mds *mds, struct txn *t, const struct inode *dir, struct slice name,
                     struct inode *inode);
 /* INODE has lost its last name. */
 void archive_unlinked(struct mds *mds, struct txn *t, const struct inode *inode);
-/* May INODE, not a directory, get another name, in DIR? OK; XDEV, whereupon programs copy: it is in a repo,
- * or would come into one that exports. */
-enum nfsstat4 archive_may_link(struct mds *mds, const struct inode *inode, const struct inode *dir);
+/* It has lost NAME in DIR, which is not its last: it was removed here; or taken from it because the object
+ * there is gone or another, and stamped. */
+void archive_name_removed(struct mds *mds, struct txn *t, const struct inode *dir, struct slice name,
+                          struct inode *inode);
+void archive_name_taken(struct mds *mds, struct txn *t, const struct inode *dir, struct slice name,
+                        struct inode *inode);
+/* May INODE, not a directory, be NAME in DIR as well? OK; XDEV, whereupon programs copy: one of both is in a
+ * repo, and not the other in the same, or that does not export; MLINK. */
+enum nfsstat4 archive_may_link(struct mds *mds, const struct inode *inode, const struct inode *dir,
+                               struct slice name);
 /* May MOVED go from the directory FROM to TO? OK; XDEV: out of, into or between repos when it is a directory
- * with something in it or bytes of it are in S3 only, into one that exports when it has several names: mv(1)
- * copies then. */
+ * with something in it, bytes of it are in S3 only or it has several names: mv(1) copies then. */
 enum nfsstat4 archive_may_move(struct mds *mds, const struct inode *moved, const struct inode *from,
                                const struct inode *to);
-/* It has: under NAME in TO. Nothing but the commit may follow. */
-void archive_moved(struct mds *mds, struct txn *t, const struct inode *to, struct slice name,
-                   struct inode *moved);
+/* It has: from OLD_NAME in FROM to NAME in TO. */
+void archive_moved(struct mds *mds, struct txn *t, const struct inode *from, struct slice old_name,
+                   const struct inode *to, struct slice name, struct inode *moved);
 
 /* --- what else is heard */
 

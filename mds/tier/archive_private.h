@@ -65,7 +65,6 @@ struct archiver {
         struct list ready, sends;
         uint32_t sending;
         struct task task;
-        uint64_t moved; /* the file whose rename is being committed */
         /* what did not fit into memory */
         bool beyond;
         uint64_t scanned; /* up to this number */
@@ -137,6 +136,8 @@ struct send {
         struct durable_wait durable;
         bool planned; /* what is below is known, and what is done is decided */
         uint64_t fileid, change, bytes;
+        uint64_t file; /* whose bytes it is of: FILEID, or the file that has that for a second name (second.h)
+                        */
         int64_t ctime;
         uint32_t uid, gid;
         uint16_t mode;
@@ -144,6 +145,9 @@ struct send {
         char key[BACKING_KEY_BYTES + 1];     /* where it shall be */
         char old_key[BACKING_KEY_BYTES + 1]; /* where it is, if ETAG is not empty */
         char etag[BACKING_ETAG_BYTES + 1];
+        char source[BACKING_KEY_BYTES + 1]; /* what a copy is made of: OLD_KEY, or the file's object */
+        char source_etag[BACKING_ETAG_BYTES + 1];
+        bool renews;                           /* it brings other bytes or metadata than S3 has */
         char expected[BACKING_ETAG_BYTES + 1]; /* what must be at KEY; "": nothing */
         bool unconditional;                    /* it has been looked at, or does not matter */
         bool refused;                          /* because of what is at KEY */
@@ -169,10 +173,16 @@ struct send {
         struct iovec body;
         char target[NFS4_MAXPATH]; /* of a symlink */
 };
-void send_begin(struct send *s, const struct queue_record *q);
+void send_begin(struct send *s, const struct queue_record *q); /* send_plan.c */
 void send_free(struct send *s);
+/* Is it of a second name (second.h)? */
+static inline bool send_is_second(const struct send *s)
+{
+        return s->file != s->fileid;
+}
 /* S3 has it under ETAG. */
 void send_arrived(struct send *s, const char *etag);
+void send_stamp(struct send *s); /* it has had it before: only the change attribute has moved */
 /* Something was not done: looks for what is in the way, or ends. */
 void send_refused(struct send *s, enum archive_error error, const char *message);
 /* Before a request on s->call. */
@@ -200,7 +210,28 @@ void late_note(const struct send *s, struct backing *b);
  * sent since is unknown. */
 int64_t tomb_unheard(const struct archiver *a, const struct backing *b, bool sent);
 
-/* --- members.c: what is in the directory FILEID, whose key is new, gets new keys; the next few of it behind
+/* --- members.c */
+
+/* The repo of INODE, if it takes WHAT to S3; B: what backs it. */
+struct repo *member_exporting(struct archiver *a, const struct inode *inode, unsigned what, uint8_t *record,
+                              struct backing *b);
+/* The key of NAME in the directory with the key DIR, into OUT (BACKING_KEY_BYTES). False: it is too long. */
+bool member_make_key(struct slice dir, struct slice name, bool is_dir, uint8_t *out, struct slice *ret);
+/* The object of INODE, with the backing B, is to go; S3 may have one that we have not heard of. REPO is NULL
+ * if it is not linked any more. */
+void member_bury(struct archiver *a, struct txn *t, const struct inode *inode, const struct backing *b,
+                 const struct repo *repo);
+/* The key of INODE, with the backing B, is to be KEY. A directory has its new one at once, for what is made
+ * in it from now on; what is in it follows (members_follow()). REMOVED: the name of the old key was removed,
+ * so that its object goes as that of a removed file. TAKEN: what is at the old key is not ours any more. */
+enum member_why { MEMBER_RENAMED, MEMBER_REMOVED, MEMBER_TAKEN };
+void member_rename(struct archiver *a, struct txn *t, struct inode *inode, struct backing *b,
+                   struct slice key, enum member_why why);
+/* NAME in DIR is gone, one of several of INODE of which nobody has noted where they are. When its key was of
+ * that it leaves the repo, or has first to be brought here. */
+void member_lost_name(struct archiver *a, struct txn *t, const struct inode *dir, struct slice name,
+                      struct inode *inode);
+/* What is in the directory FILEID, whose key is new, gets new keys; the next few of it behind
  * the entry *AFTER. 1: there is more; 0; -errno. */
 int members_follow(struct archiver *a, uint64_t fileid, uint64_t *after);
 
@@ -241,10 +272,13 @@ bool send_uses_key(const struct archiver *a, const char *key);
 void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key,
               const struct tomb_record *z);
 /* FILEID has left KEY, where the object B is or may be (SENT), but still needs it: whoever gets the name
- * knows by this whose that is, and it is not deleted before it is ripe. When somebody else's object is there
+ * knows by this whose that is, and it is not deleted before it is ripe; REMOVED: and then when it would be if
+ * its file had been removed. When somebody else's object is there
  * this is not any more, and then it cannot ripen. */
 void tomb_reserve(struct archiver *a, struct txn *t, const struct backing *b, struct slice key,
-                  uint64_t fileid, bool sent);
+                  uint64_t fileid, bool sent, bool removed);
+/* When an object of REPO, or of none for NULL, goes whose file is removed now. */
+int64_t tomb_due(const struct archiver *a, const struct repo *repo);
 void tomb_ripen(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, uint64_t fileid);
 /* Is there one at KEY that speaks of FILEID? */
 bool tomb_is_of(const struct archiver *a, uint32_t repo, struct slice key, uint64_t fileid);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "mds/tier/archive_private.h"
+#include "mds/tier/second.h"
 
 enum { COUNT_MOST = 20000 };
 
@@ -133,6 +134,21 @@ bool archive_each_key(struct mds *mds, const struct repo *repo, archive_key_fn *
         return meta_scan(mds->meta, key_kind(key, 'q'), tell_keys, &t) == 0 && t.looked_at <= COUNT_MOST;
 }
 
+/* What is queued of a second name of FILE; one that has failed comes first. As queue_read(). */
+static int read_second(struct mds *mds, const struct inode *file, uint8_t *space, struct queue_record *ret)
+{
+        struct queue_record q = { 0 };
+        struct second s = { 0 };
+        int r = -ENOENT;
+
+        while (!q.failed && file->nlink > 1 && second_next(mds, file->fileid, s.number, &s))
+                if (queue_read(mds, s.number, space, &q) == 0) {
+                        *ret = q;
+                        r = 0;
+                }
+        return r;
+}
+
 enum archive_progress archive_progress(struct mds *mds, uint64_t fileid, const char **ret_error)
 {
         uint8_t space[RECORD_MAX], record[RECORD_MAX];
@@ -148,8 +164,11 @@ enum archive_progress archive_progress(struct mds *mds, uint64_t fileid, const c
         }
         repo = repo_by_number(mds->tier, b.repo);
         queued = queue_read(mds, fileid, space, &q);
-        if (queued == -ENOENT && b.etag.length > 0 && b.change == file->change)
-                return ARCHIVE_DONE;
+        if (queued == -ENOENT && b.etag.length > 0 && b.change == file->change) {
+                queued = read_second(mds, file, space, &q);
+                if (queued == -ENOENT)
+                        return ARCHIVE_DONE;
+        }
         if (queued == 0 && q.failed) {
                 *ret_error = archive_error_name(q.failed);
                 return ARCHIVE_FAILED;

@@ -3,22 +3,45 @@
 
 #include <string.h>
 
+#include "mds/tier/second.h"
+
 enum { LOOKS_AT_ONCE = 1000 };
 
-void away_note(struct mds *mds, struct txn *t, const struct inode *to, struct slice name, struct inode *moved)
+void away_keep(struct mds *mds, struct txn *t, struct inode *file)
 {
-        const struct head_record h = { .directory = to->fileid, .name = name };
-        uint8_t record[RECORD_MAX], key[KEY_MAX], value[RECORD_MAX];
+        uint8_t record[RECORD_MAX];
         const struct inode *before;
         struct backing b;
 
-        if (tier_backing(mds, moved, record, &b) < 0 || b.key.length == 0)
+        if (tier_backing(mds, file, record, &b) < 0 || meta_inode(mds->meta, file->fileid, &before) < 0 ||
+            b.change != before->change)
                 return;
-        if (meta_inode(mds->meta, moved->fileid, &before) == 0 && b.change == before->change) {
-                b.change = moved->change;
-                tier_put_backing(t, moved, &b);
-        }
+        b.change = file->change;
+        tier_put_backing(t, file, &b);
+}
+
+void away_note(struct mds *mds, struct txn *t, const struct inode *to, struct slice name, struct inode *moved,
+               const struct inode *member)
+{
+        const struct head_record h = { .directory = to->fileid, .name = name };
+        uint8_t record[RECORD_MAX], key[KEY_MAX], value[RECORD_MAX];
+        struct backing b;
+
+        if (tier_backing(mds, member, record, &b) < 0 || b.key.length == 0)
+                return;
+        away_keep(mds, t, moved);
         txn_put(t, key_away(key, b.repo, b.key), head_encode(value, &h));
+}
+
+bool away_is_at(struct mds *mds, const struct backing *b, uint64_t directory, struct slice name)
+{
+        uint8_t key[KEY_MAX], value[RECORD_MAX];
+        struct head_record h;
+        uint32_t length;
+
+        return meta_get(mds->meta, key_away(key, b->repo, b->key), value, sizeof(value), &length) == 0 &&
+               head_decode(slice_of(value, length), &h) && h.directory == directory &&
+               slice_equal(h.name, name);
 }
 
 void away_forget(struct mds *mds, struct txn *t, const struct inode *inode)
@@ -51,20 +74,22 @@ bool away_find(struct tier *t, const struct repo *r, struct slice key, struct ke
         const struct inode *inode;
         struct head_record h;
         struct backing b;
-        uint64_t fileid;
+        uint64_t fileid, member;
         uint32_t length;
 
         if (meta_get(t->mds->meta, at, value, sizeof(value), &length) < 0 ||
             !head_decode(slice_of(value, length), &h))
                 return false;
         if (meta_lookup(t->mds->meta, h.directory, h.name, &fileid) < 0 ||
-            meta_inode(t->mds->meta, fileid, &inode) < 0 || tier_backing(t->mds, inode, record, &b) < 0 ||
+            meta_inode(t->mds->meta, fileid, &inode) < 0 ||
+            second_backing(t->mds, inode, h.directory, h.name, record, &b, &member) < 0 ||
             b.repo != r->number || !slice_equal(b.key, key)) {
                 drop(t, at);
                 return false;
         }
         ret->there = true;
         ret->inode = inode;
+        ret->member = member;
         ret->directory = h.directory;
         memcpy(ret->text, h.name.data, h.name.length);
         ret->name = slice_of(ret->text, h.name.length);

@@ -8,11 +8,15 @@
 
 #include "mds/tier/keys.h"
 
-/* In T: MOVED, which is backed, has got NAME in TO, and keeps its key. It is as its object was, if it was
- * before. */
-void away_note(struct mds *mds, struct txn *t, const struct inode *to, struct slice name,
-               struct inode *moved);
-/* In T: INODE, which is backed, has lost its last name. */
+/* In T: MOVED, which is backed, has got NAME in TO, and the key of that stays: MEMBER's, which is MOVED or a
+ * second name of it (second.h). It is as its object was, if it was before. */
+void away_note(struct mds *mds, struct txn *t, const struct inode *to, struct slice name, struct inode *moved,
+               const struct inode *member);
+/* In T: nothing is new of FILE but its names. */
+void away_keep(struct mds *mds, struct txn *t, struct inode *file);
+/* Is what has the backing B noted to be NAME in DIRECTORY? */
+bool away_is_at(struct mds *mds, const struct backing *b, uint64_t directory, struct slice name);
+/* In T: INODE, which is backed, has lost its last name; or a second name is gone. */
 void away_forget(struct mds *mds, struct txn *t, const struct inode *inode);
 /* Where is what has KEY of R, if that is away? As key_find(); false: it is not, and RET is as it was. */
 bool away_find(struct tier *t, const struct repo *r, struct slice key, struct key_place *ret);

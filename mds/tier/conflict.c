@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
 #include "mds/tier/keys.h"
+#include "mds/tier/second.h"
 #include "mds/tier/sweep.h"
 #include "mds/tier/unfinished.h"
 
@@ -43,24 +44,28 @@ static bool find_place(const struct send *s, const struct s3_entry *e, uint64_t 
         return true;
 }
 
-/* The place of the file of S, whose name here is that of E, S's key; its own key may be another yet. */
+/* The place of S's file, or second name, whose name here is that of E, S's key; its own key may be another
+ * yet. */
 static bool find_own(const struct send *s, const struct s3_entry *e, uint64_t *ret_directory,
                      struct key_place *ret)
 {
-        struct meta *meta = s->archiver->mds->meta;
+        struct mds *mds = s->archiver->mds;
         const char *slash = strrchr(s->key, '/'), *name = slash ? slash + 1 : s->key;
+        uint8_t record[RECORD_MAX];
+        struct backing b;
         uint64_t fileid;
 
         if (!find_place(s, e, ret_directory, ret))
                 return false;
         if (!ret->there && strlen(name) <= sizeof(ret->text) &&
-            meta_lookup(meta, *ret_directory, slice_str(name), &fileid) == 0 &&
-            meta_inode(meta, fileid, &ret->inode) == 0) {
+            meta_lookup(mds->meta, *ret_directory, slice_str(name), &fileid) == 0 &&
+            meta_inode(mds->meta, fileid, &ret->inode) == 0 &&
+            second_backing(mds, ret->inode, *ret_directory, slice_str(name), record, &b, &ret->member) == 0) {
                 memcpy(ret->text, name, strlen(name));
                 ret->name = slice_of(ret->text, (uint32_t)strlen(name));
                 ret->there = true;
         }
-        return ret->there && ret->inode->fileid == s->fileid;
+        return ret->there && ret->member == s->fileid;
 }
 
 /* --- s3-wins: what is here goes; who has it open keeps it */
@@ -90,7 +95,7 @@ static void take_theirs(struct send *s)
         struct key_place place;
         uint64_t directory;
 
-        if (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || file->change != s->change) {
+        if (meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || file->change != s->change) {
                 send_ended(s, ARCHIVE_AGAIN, ""); /* renamed, perhaps: then it goes elsewhere */
                 return;
         }

@@ -35,10 +35,9 @@ static unsigned type_bits(const struct inode *inode)
         return inode->type == NF4DIR ? S_IFDIR : inode->type == NF4LNK ? S_IFLNK : S_IFREG;
 }
 
-void describe(const struct mds *mds, const struct inode *inode, struct slice kept, bool content_is_new,
-              struct s3_metadata *ret)
+void describe(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
+              struct slice kept, bool content_is_new, struct s3_metadata *ret)
 {
-        struct describe_id id = describe_id(mds, inode, inode->change);
         unsigned mode = type_bits(inode) | inode->mode;
         struct room room;
         char text[96];
@@ -55,8 +54,8 @@ void describe(const struct mds *mds, const struct inode *inode, struct slice kep
         snprintf(text, sizeof(text), "%" PRId64 "ns", inode->mtime);
         s3_metadata_put(ret, "file-mtime", text);
         s3_metadata_put(ret, "user-agent", "nacre");
-        snprintf(text, sizeof(text), "%016" PRIx64 ".%" PRIx64 ".%x.%" PRIx64, id.cluster, id.fileid,
-                 id.generation, id.change);
+        snprintf(text, sizeof(text), "%016" PRIx64 ".%" PRIx64 ".%x.%" PRIx64, id->cluster, id->fileid,
+                 id->generation, id->change);
         s3_metadata_put(ret, "nacre-id", text);
         room = describe_room(ret);
         describe_kept(inode, mode, kept, content_is_new, ret, &room);

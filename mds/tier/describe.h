@@ -16,10 +16,10 @@ struct describe_id {
 };
 /* INODE with the content it had when its change attribute was CHANGE. */
 struct describe_id describe_id(const struct mds *mds, const struct inode *inode, uint64_t change);
-/* Together with KEPT, of its backing record; CONTENT_IS_NEW: other bytes than KEPT was given with. What does
- * not fit is logged. */
-void describe(const struct mds *mds, const struct inode *inode, struct slice kept, bool content_is_new,
-              struct s3_metadata *ret);
+/* INODE, as an object of ID, together with KEPT, of its backing record; CONTENT_IS_NEW: other bytes than KEPT
+ * was given with. What does not fit is logged. */
+void describe(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
+              struct slice kept, bool content_is_new, struct s3_metadata *ret);
 /* False: it says nothing of that kind. */
 bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret);
 /* Was it written by this cluster? */

@@ -6,7 +6,9 @@
 
 #include "mds/fleet/fleet.h"
 #include "mds/ns/orphan.h"
+#include "mds/tier/archive.h"
 #include "mds/tier/heads.h"
+#include "mds/tier/second.h"
 
 /* --- where it is, or could be */
 
@@ -20,7 +22,9 @@ static bool is_there(struct tier *t, uint64_t directory, struct slice key, struc
 
         *ret_taken = meta_lookup(t->mds->meta, directory, place->name, &fileid) == 0;
         return *ret_taken && meta_inode(t->mds->meta, fileid, &place->inode) == 0 &&
-               tier_backing(t->mds, place->inode, record, &b) == 0 && slice_equal(b.key, key);
+               second_backing(t->mds, place->inode, directory, place->name, record, &b, &place->member) ==
+                       0 &&
+               slice_equal(b.key, key);
 }
 
 void key_find(struct tier *t, uint64_t directory, const char *prefix, const struct s3_entry *e,
@@ -186,21 +190,82 @@ static int take_name(struct tier *t, struct txn *txn, uint64_t directory, struct
         }
         if (inode->nlink > 0)
                 inode->nlink--;
-        if (inode->nlink == 0)
+        if (inode->nlink == 0) {
                 orphan_unlinked(t->mds, txn, inode, ret);
-        else
-                txn_touch(txn, inode, false);
+                return 0;
+        }
+        txn_touch(txn, inode, false);
+        archive_name_taken(t->mds, txn, dir, name, inode);
         return 0;
 }
+
+/* --- of several names of a cold file */
+
+/* S, a second name of FILE, becomes a cold file of its own, of its own object. */
+static int split_one(struct tier *t, const struct inode *file, const struct second *s)
+{
+        uint8_t record[RECORD_MAX];
+        char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
+        struct s3_entry e = { .key = key, .etag = etag, .storage_class = "" };
+        const struct inode like = *file, *inode;
+        struct orphan orphan;
+        struct backing b;
+        struct repo *r;
+        struct txn *txn;
+        int status = meta_inode(t->mds->meta, s->number, &inode);
+
+        if (status == 0)
+                status = tier_backing(t->mds, inode, record, &b);
+        r = status == 0 ? repo_by_number(t, b.repo) : NULL;
+        if (!r || b.etag.length == 0 || archive_is_pending(t->mds, s->number))
+                return status;
+        slice_text(key, sizeof(key), b.key);
+        slice_text(etag, sizeof(etag), b.etag);
+        e.size = b.size;
+        e.modified_ns = (uint64_t)b.modified;
+        txn = txn_begin(t->mds->meta);
+        status = take_name(t, txn, s->directory, s->name, like.fileid, &orphan);
+        if (status == 0)
+                status = put_name(t, txn, r, s->directory, s->name, &e, &like);
+        return finish(t, r, txn, status);
+}
+
+/* FILEID is about to lose NAME in DIRECTORY, and what S3 had there. If that is all that there is of its
+ * bytes, as they are at the keys of its other names too, each of those becomes a file of its own. */
+static int split(struct tier *t, uint64_t directory, struct slice name, uint64_t fileid)
+{
+        struct second s = { 0 }, this;
+        uint8_t record[RECORD_MAX];
+        const struct inode *file;
+        struct backing b;
+        int status = meta_inode(t->mds->meta, fileid, &file);
+
+        if (status < 0 || file->type != NF4REG || file->nlink < 2 || !(file->flags & INODE_COLD) ||
+            second_find(t->mds, file, directory, name, &this) || tier_backing(t->mds, file, record, &b) < 0 ||
+            b.change != file->change || archive_is_pending(t->mds, fileid))
+                return status;
+        while (status == 0 && second_next(t->mds, fileid, s.number, &s)) {
+                status = meta_inode(t->mds->meta, fileid, &file);
+                if (status == 0)
+                        status = split_one(t, file, &s);
+        }
+        return status;
+}
+
+/* --- replaced, removed */
 
 int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct key_place *place,
                 const struct s3_entry *e)
 {
-        struct txn *txn = txn_begin(t->mds->meta);
         const struct inode old = *place->inode;
         struct orphan orphan;
-        int status = take_name(t, txn, directory, place->name, old.fileid, &orphan);
+        struct txn *txn;
+        int status = split(t, directory, place->name, old.fileid);
 
+        if (status < 0)
+                return status;
+        txn = txn_begin(t->mds->meta);
+        status = take_name(t, txn, directory, place->name, old.fileid, &orphan);
         if (status == 0)
                 status = put_name(t, txn, r, directory, place->name, e, old.type == NF4REG ? &old : NULL);
         status = finish(t, r, txn, status);
@@ -211,10 +276,14 @@ int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct
 
 int key_remove(struct tier *t, uint64_t directory, struct slice name, uint64_t fileid)
 {
-        struct txn *txn = txn_begin(t->mds->meta);
         struct orphan orphan;
-        int status = end(txn, take_name(t, txn, directory, name, fileid, &orphan));
+        struct txn *txn;
+        int status = split(t, directory, name, fileid);
 
+        if (status < 0)
+                return status;
+        txn = txn_begin(t->mds->meta);
+        status = end(txn, take_name(t, txn, directory, name, fileid, &orphan));
         if (status == 0)
                 orphan_finish(t->mds, &orphan, NULL);
         return status;

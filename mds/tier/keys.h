@@ -11,6 +11,7 @@ struct key_place {
         bool there; /* the key has its name: that of INODE, in DIRECTORY */
         uint64_t directory;
         const struct inode *inode; /* as meta_inode() */
+        uint64_t member;           /* who is backed by the key: that, or a second name of it (second.h) */
         struct slice name;         /* the key's, whether it is there or not; in text */
         char text[TIER_NAME_BYTES];
 };

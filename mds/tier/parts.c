@@ -136,7 +136,7 @@ static void heard(struct size_wait *w, enum nfsstat4 status)
                 return;
         if (status != NFS4_OK)
                 give_up(s, ARCHIVE_NO_SERVER, "a data server cannot be asked whether the file has changed");
-        else if (meta_inode(s->archiver->mds->meta, s->fileid, &inode) < 0 || inode->change != s->change)
+        else if (meta_inode(s->archiver->mds->meta, s->file, &inode) < 0 || inode->change != s->change)
                 give_up(s, ARCHIVE_AGAIN, "");
         else {
                 s->go = complete;
@@ -193,7 +193,7 @@ static void send_parts(struct send *s)
         const struct inode *file;
 
         if (p->error == ARCHIVE_OK &&
-            (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || file->change != s->change))
+            (meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || file->change != s->change))
                 p->error = ARCHIVE_AGAIN;
         for (; p->error == ARCHIVE_OK && p->begun < p->count && s->under_way < p->at_once; p->begun++)
                 if (!p->list[p->begun].etag[0] && begin_part(s, file, p->begun) < 0) {
@@ -208,7 +208,7 @@ static void send_parts(struct send *s)
                 give_up(s, p->error, p->message);
         } else {
                 s->size.done = heard;
-                size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
+                size_wait(s->archiver->mds->sizes, s->file, &s->size);
         }
 }
 
@@ -304,7 +304,7 @@ void parts_begin(struct send *s)
         struct parts *p = s->parts = calloc(1, sizeof(*p));
         const struct inode *file;
 
-        if (!p || meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0 || !plan(s, p, file))
+        if (!p || meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || !plan(s, p, file))
                 send_ended(s, ARCHIVE_AGAIN, "");
         else if (unfinished_find(s))
                 go_on(s);

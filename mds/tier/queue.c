@@ -129,18 +129,33 @@ void queue_touch(struct job *job)
         job_wait(job, delay);
 }
 
+/* As T has it; IS_STORED: which does not change it. */
+static bool read_in(struct mds *mds, const struct txn *t, uint64_t fileid, uint8_t *space,
+                    struct queue_record *ret, bool *ret_is_stored)
+{
+        uint8_t key[KEY_MAX];
+        struct slice value;
+
+        *ret_is_stored = !txn_changes(t, key_queue(key, fileid), &value);
+        if (*ret_is_stored)
+                return queue_read(mds, fileid, space, ret) == 0;
+        memcpy(space, value.data, value.length);
+        return queue_decode(slice_of(space, value.length), ret);
+}
+
 void queue_note(struct archiver *a, struct txn *t, uint64_t fileid, uint8_t what, const struct slice *name)
 {
         struct queue_record q = { .since = (int64_t)env_wall(a->mds->env) };
         struct job *job = queue_get(a, fileid);
         uint8_t space[RECORD_MAX], wanted = what | SEEN;
+        bool durable;
 
         if (job)
                 queue_touch(job);
         if (job && !name && (job->seen & wanted) == wanted)
                 return;
-        if (queue_read(a->mds, fileid, space, &q) == 0) {
-                if (job)
+        if (read_in(a->mds, t, fileid, space, &q, &durable)) {
+                if (job && durable)
                         job->seen = q.what | SEEN;
                 if (!name && (q.what & what) == what && q.failed == 0)
                         return;

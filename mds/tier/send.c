@@ -6,8 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "mds/tier/archive_private.h"
-#include "mds/tier/heads.h"
-#include "mds/tier/restore.h"
+#include "mds/tier/second.h"
 #include "mds/tier/sweep.h"
 #include "mds/tier/unfinished.h"
 
@@ -108,8 +107,8 @@ void send_mark(struct send *s, void (*then)(struct send *))
 
 /* --- the end */
 
-/* Is INODE what was sent? A directory's change attribute moves with each name in it, and that stamps both
- * times; what else is changed moves ctime alone. */
+/* Is INODE, the file, what was sent? A directory's change attribute moves with each name in it, and that
+ * stamps both times; what else is changed moves ctime alone. */
 static bool is_same(const struct send *s, const struct inode *inode)
 {
         if (inode->type != NF4DIR)
@@ -118,9 +117,10 @@ static bool is_same(const struct send *s, const struct inode *inode)
                (inode->ctime == s->ctime || inode->ctime == inode->mtime);
 }
 
-/* In T, with the inode's and the queue's present state. True: nothing is left to be done. */
+/* In T, with the inode's and the queue's present state; SAME: the file is what was sent. True: nothing is
+ * left to be done. */
 static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, struct queue_record *q,
-                         struct backing *b)
+                         struct backing *b, bool same)
 {
         struct archiver *a = s->archiver;
         bool renamed = strcmp(s->key, s->old_key) != 0;
@@ -144,11 +144,11 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         if (q->what & QUEUE_NAME && slice_equal(inode->type == NF4DIR ? b->key : q->key, slice_str(s->key)))
                 q->what &= (uint8_t)~QUEUE_NAME;
         if (q->what & QUEUE_NAME) { /* renamed meanwhile */
-                tomb_reserve(a, t, b, slice_str(s->key), s->fileid, true);
+                tomb_reserve(a, t, b, slice_str(s->key), s->fileid, true, false);
                 if (inode->type == NF4DIR)
                         q->key = slice_str(s->key);
         }
-        if (is_same(s, inode) && !(q->what & QUEUE_NAME)) {
+        if (same && !(q->what & QUEUE_NAME)) {
                 queue_delete(t, s->fileid);
                 return true;
         }
@@ -171,29 +171,48 @@ static void arrived_too_late(struct send *s)
         send_ended(s, ARCHIVE_OK, "");
 }
 
+/* The file, and what backs it, is it what was sent at a second name? S3 has all of it then. */
+static bool is_copied(const struct send *s, const struct inode *file, const struct backing *b)
+{
+        return is_same(s, file) && b->change == file->change &&
+               slice_equal(b->etag, slice_str(s->source_etag)) &&
+               !archive_is_pending(s->archiver->mds, s->file);
+}
+
+/* S3 has what was sent. What else is of the same file may go there as well. */
+static void seconds_follow(struct send *s, const struct inode *inode)
+{
+        if (!send_is_second(s) && inode->type != NF4DIR && inode->nlink > 1)
+                seconds_hurry(s->archiver, s->fileid);
+}
+
 static void commit_arrival(struct send *s)
 {
         struct archiver *a = s->archiver;
-        uint8_t space[RECORD_MAX], record[RECORD_MAX], kept[BACKING_KEPT_BYTES];
+        uint8_t space[RECORD_MAX], record[RECORD_MAX], file_record[RECORD_MAX], kept[BACKING_KEPT_BYTES];
         struct queue_record q = { 0 };
-        const struct inode *now;
+        const struct inode *now, *file;
         struct inode *inode;
-        struct backing b;
+        struct backing b, of_file;
         struct txn *t;
         uint64_t seq;
         bool whole;
 
         if (meta_inode(a->mds->meta, s->fileid, &now) < 0 || now->nlink == 0 ||
-            tier_backing(a->mds, now, record, &b) < 0) {
+            tier_backing(a->mds, now, record, &b) < 0 || meta_inode(a->mds->meta, s->file, &file) < 0 ||
+            tier_backing(a->mds, file, file_record, &of_file) < 0) {
                 arrived_too_late(s);
                 return;
         }
-        b.kept = slice_of(kept, describe_keep(&s->metadata, kept));
+        b.kept = slice_of(kept, send_is_second(s) ? 0 : describe_keep(&s->metadata, kept));
         queue_read(a->mds, s->fileid, space, &q);
         t = txn_begin(a->mds->meta);
         inode = txn_edit(t, s->fileid);
         CHECK(inode != NULL); /* it was read just now */
-        whole = note_arrival(s, t, inode, &q, &b);
+        whole = note_arrival(s, t, inode, &q, &b,
+                             send_is_second(s) ? is_copied(s, file, &of_file) : is_same(s, inode));
+        if (s->renews && !send_is_second(s) && inode->type != NF4DIR && inode->nlink > 1)
+                seconds_renew(a, t, s->fileid);
         if (txn_commit(t, &seq) < 0) {
                 send_ended(s, ARCHIVE_AGAIN, "");
                 return;
@@ -210,7 +229,14 @@ static void commit_arrival(struct send *s)
                 histogram_add(&a->lag, s->job->first_ns - s->job->touched_ns);
         log_debug("archived", "key=%s bytes=%llu etag=%s whole=%d", s->key, (unsigned long long)s->bytes,
                   s->arrived, whole);
+        seconds_follow(s, now);
         send_ended(s, ARCHIVE_OK, "");
+}
+
+void send_stamp(struct send *s)
+{
+        memcpy(s->arrived, s->etag, sizeof(s->arrived));
+        commit_arrival(s);
 }
 
 static void heard_again(struct size_wait *w, enum nfsstat4 status)
@@ -234,7 +260,7 @@ void send_arrived(struct send *s, const char *etag)
                 return;
         }
         s->size.done = heard_again;
-        size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
+        size_wait(s->archiver->mds->sizes, s->file, &s->size);
 }
 
 /* --- the content: by us, by one data server, or as a multipart upload */
@@ -292,7 +318,7 @@ void send_content(struct send *s)
         struct upload u = { 0 };
         int r;
 
-        if (meta_inode(s->archiver->mds->meta, s->fileid, &file) < 0) {
+        if (meta_inode(s->archiver->mds->meta, s->file, &file) < 0) {
                 send_ended(s, ARCHIVE_AGAIN, "");
                 return;
         }
@@ -311,167 +337,4 @@ void send_content(struct send *s)
                 send_ended(s, ARCHIVE_NO_SERVER, "the data server that has it is away");
         else
                 s->under_way++;
-}
-
-/* --- what is to be done */
-
-static void go(struct send *s)
-{
-        bool moves = strcmp(s->key, s->old_key) != 0;
-
-        /* A copy knows no condition for its target, and not every store one of a write. */
-        if (!s->unconditional &&
-            ((s->go == send_copy && moves) || (s->go == send_content && s->repo->unconditional)))
-                conflict_look(s);
-        else
-                s->go(s);
-}
-
-/* False: somebody else needs what is there. */
-static bool find_expected(struct send *s)
-{
-        struct mds *mds = s->archiver->mds;
-        uint8_t space[RECORD_MAX];
-        struct tomb_record z = { 0 };
-        bool has_tomb = tomb_read(mds, s->repo->number, slice_str(s->key), space, &z) == 0;
-        int64_t late = tomb_late_deletion(&z), now = (int64_t)env_wall(mds->env);
-
-        if (late > now) { /* it may be deleted yet */
-                s->pause_ns = (uint64_t)(late - now);
-                return false;
-        }
-        if (s->type == NF4DIR) {
-                s->unconditional = true; /* it says nothing that could be lost */
-                return true;
-        }
-        if (s->etag[0] && strcmp(s->key, s->old_key) == 0) {
-                memcpy(s->expected, s->etag, sizeof(s->expected));
-                return true;
-        }
-        if (!has_tomb)
-                return true;
-        if (z.fileid != s->fileid && send_needs_key(s->archiver, z.fileid, s->key))
-                return false;
-        slice_text(s->expected, sizeof(s->expected), z.etag);
-        return true;
-}
-
-/* Only the change attribute has moved. */
-static void stamp(struct send *s)
-{
-        memcpy(s->arrived, s->etag, sizeof(s->arrived));
-        commit_arrival(s);
-}
-
-static bool read_target(struct send *s)
-{
-        int length = meta_symlink(s->archiver->mds->meta, s->fileid, s->target);
-
-        if (length < 0)
-                return false;
-        s->body = (struct iovec){ s->target, (size_t)length };
-        s->bytes = (uint64_t)length;
-        return true;
-}
-
-/* The data servers know which units are here by the ETag of the object that the others are in: as long as
- * some are not here that must not become another. */
-static void wait_until_here(struct send *s)
-{
-        restore_file(s->archiver->mds, s->fileid);
-        send_ended(s, ARCHIVE_AGAIN, "");
-}
-
-static void plan(struct send *s)
-{
-        struct archiver *a = s->archiver;
-        uint8_t space[RECORD_MAX], record[RECORD_MAX];
-        const struct inode *inode;
-        struct queue_record q;
-        struct backing b;
-
-        if (queue_read(a->mds, s->fileid, space, &q) < 0 || meta_inode(a->mds->meta, s->fileid, &inode) < 0 ||
-            inode->nlink == 0 || tier_backing(a->mds, inode, record, &b) < 0) {
-                send_ended(s, ARCHIVE_AGAIN, "");
-                return;
-        }
-        if (heads_is_due(a->tier, inode)) { /* what S3 says of it must not be written over */
-                heads_hurry(a->tier->heads, s->fileid);
-                send_ended(s, ARCHIVE_AGAIN, "");
-                return;
-        }
-        s->type = inode->type;
-        s->change = inode->change;
-        s->ctime = inode->ctime;
-        s->mode = inode->mode;
-        s->uid = inode->uid;
-        s->gid = inode->gid;
-        s->bytes = inode->type == NF4REG ? inode->size : 0;
-        slice_text(s->etag, sizeof(s->etag), b.etag);
-        slice_text(s->old_key, sizeof(s->old_key), q.what & QUEUE_NAME && s->type == NF4DIR ? q.key : b.key);
-        slice_text(s->key, sizeof(s->key), q.what & QUEUE_NAME && s->type != NF4DIR ? q.key : b.key);
-        describe(a->mds, inode, b.kept, q.what & QUEUE_CONTENT, &s->metadata);
-        if (q.failed == S3_ERROR || q.failed == S3_TOO_LARGE)
-                describe_shorten(&s->metadata); /* rather than the content */
-        describe_key(&s->metadata, slice_str(s->key));
-        if (tomb_is_being_deleted(a, s->repo->number, s->key) || send_uses_key(a, s->key) ||
-            (s->type == NF4LNK && !read_target(s)) || !find_expected(s)) {
-                send_ended(s, ARCHIVE_AGAIN, "");
-                return;
-        }
-        s->planned = true;
-        late_begin(s, q.what & QUEUE_SENT);
-        s->go = q.what & QUEUE_CONTENT || !s->etag[0] || s->type != NF4REG ? send_content : send_copy;
-        if (s->etag[0] && !(q.what & (QUEUE_CONTENT | QUEUE_METADATA | QUEUE_NAME)))
-                stamp(s);
-        else if (s->etag[0] && inode->type == NF4REG && inode->flags & INODE_COLD)
-                wait_until_here(s);
-        else
-                send_mark(s, go);
-}
-
-static void heard(struct size_wait *w, enum nfsstat4 status)
-{
-        struct send *s = CONTAINER(w, struct send, size);
-
-        if (s->archiver->stopping)
-                return;
-        if (status == NFS4_OK)
-                plan(s);
-        else
-                send_ended(s, status == NFS4ERR_STALE ? ARCHIVE_AGAIN : ARCHIVE_NO_SERVER,
-                           "a data server that knows of it is away");
-}
-
-/* Of a directory that was renamed, what is in it goes first: some of it in each turn of the loop. */
-static void follow(struct timer *turn)
-{
-        struct send *s = CONTAINER(turn, struct send, turn);
-        int r = s->archiver->stopping ? -ECANCELED : members_follow(s->archiver, s->fileid, &s->followed);
-
-        if (r < 0)
-                send_ended(s, ARCHIVE_AGAIN, "");
-        else if (r > 0)
-                timer_start(s->archiver->mds->env, turn, 1);
-        else
-                plan(s);
-}
-
-void send_begin(struct send *s, const struct queue_record *q)
-{
-        const struct inode *inode;
-
-        list_init(&s->durable.node);
-        list_init(&s->size.node);
-        s->renamed = (q->what & QUEUE_NAME) != 0;
-        s->size.done = heard;
-        s->turn.fire = follow;
-        if (meta_inode(s->archiver->mds->meta, s->fileid, &inode) < 0)
-                send_ended(s, ARCHIVE_AGAIN, "");
-        else if (inode->type == NF4REG)
-                size_wait(s->archiver->mds->sizes, s->fileid, &s->size);
-        else if (inode->type == NF4DIR && s->renamed)
-                follow(&s->turn);
-        else
-                plan(s);
 }

@@ -8,7 +8,8 @@ bool send_uses_key(const struct archiver *a, const char *key)
         LIST_FOR_EACH(node, &a->sends) {
                 const struct send *s = CONTAINER(node, struct send, node);
 
-                if (s->planned && (strcmp(s->key, key) == 0 || strcmp(s->old_key, key) == 0))
+                if (s->planned &&
+                    (strcmp(s->key, key) == 0 || strcmp(s->old_key, key) == 0 || strcmp(s->source, key) == 0))
                         return true;
         }
         return false;

@@ -65,3 +65,10 @@ int64_t tomb_unheard(const struct archiver *a, const struct backing *b, bool sen
                 return tomb_late(a, b, sent);
         return later(b->late, b->again);
 }
+
+bool archive_may_be_late(const struct mds *mds, const struct backing *b, uint64_t modified)
+{
+        int64_t late = b->modified + LATE_NS; /* also by our own clock: S3's may be another */
+
+        return (int64_t)modified <= late || (int64_t)env_wall(mds->env) <= late;
+}

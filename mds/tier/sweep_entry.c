@@ -10,6 +10,7 @@
 #include "mds/tier/away.h"
 #include "mds/tier/describe.h"
 #include "mds/tier/heads.h"
+#include "mds/tier/second.h"
 #include "mds/tier/sweep_private.h"
 
 /* --- what is in the listing */
@@ -117,8 +118,10 @@ static int compare(struct sweep *s, const struct s3_entry *e, const struct key_p
 {
         uint8_t record[RECORD_MAX];
         struct backing b;
+        uint64_t member;
 
-        if (tier_backing(s->tier->mds, place->inode, record, &b) < 0)
+        if (second_backing(s->tier->mds, place->inode, place->directory, place->name, record, &b, &member) <
+            0)
                 return -EIO;
         if (slice_equal(b.etag, slice_str(e->etag)))
                 return b.flags & BACKING_UNTOLD && !s->dry
@@ -139,9 +142,11 @@ void sweep_told(struct sweep *s, const struct s3_entry *e, const struct s3_metad
         uint8_t record[RECORD_MAX];
         struct key_place place;
         struct backing b;
+        uint64_t member;
 
         find(s, e, &place);
-        if (!place.there || tier_backing(mds, place.inode, record, &b) < 0 ||
+        if (!place.there ||
+            second_backing(mds, place.inode, place.directory, place.name, record, &b, &member) < 0 ||
             slice_equal(b.etag, slice_str(e->etag)))
                 return; /* the listing was older than what we know */
         if (!is_doubtful(s, e, place.inode, &b) || !is_outdated(s, e, m, place.inode)) {
@@ -152,8 +157,8 @@ void sweep_told(struct sweep *s, const struct s3_entry *e, const struct s3_metad
         s->counts.left++;
         log_warn("archive-overtaken", "repo=%s key=%s etag=%s fileid=%llu cold=%d", s->repo->name, e->key,
                  e->etag, (unsigned long long)place.inode->fileid, (place.inode->flags & INODE_COLD) != 0);
-        if (!(place.inode->flags & INODE_COLD)) /* else its bytes were in the bucket only */
-                archive_written(mds, place.inode->fileid);
+        if (!(place.inode->flags & INODE_COLD) || member != place.inode->fileid)
+                archive_written(mds, member); /* else its bytes were in the bucket only */
 }
 
 int sweep_entry(struct sweep *s, const struct s3_entry *e)
@@ -226,11 +231,12 @@ static bool is_gone(struct sweep *s, const struct sweep_name *n)
         uint8_t record[RECORD_MAX];
         const struct inode *inode;
         struct backing b;
-        uint64_t fileid;
+        uint64_t fileid, member;
 
         if (meta_lookup(mds->meta, n->directory, n->name, &fileid) < 0 || fileid != n->fileid)
                 return false; /* renamed or removed meanwhile */
-        if (meta_inode(mds->meta, fileid, &inode) < 0 || tier_backing(mds, inode, record, &b) < 0 ||
+        if (meta_inode(mds->meta, fileid, &inode) < 0 ||
+            second_backing(mds, inode, n->directory, n->name, record, &b, &member) < 0 ||
             b.repo != s->repo->number || !key_is_in(slice_str(s->prefix), b.key) ||
             filter_has(&s->seen, b.key))
                 return false;

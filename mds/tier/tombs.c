@@ -72,13 +72,6 @@ int64_t tomb_late(const struct archiver *a, const struct backing *b, bool sent)
         return (sent ? (int64_t)env_wall(a->mds->env) : b->modified) + LATE_NS;
 }
 
-bool archive_may_be_late(const struct mds *mds, const struct backing *b, uint64_t modified)
-{
-        int64_t late = b->modified + LATE_NS; /* also by our own clock: S3's may be another */
-
-        return (int64_t)modified <= late || (int64_t)env_wall(mds->env) <= late;
-}
-
 int64_t tomb_late_deletion(const struct tomb_record *z)
 {
         return z->deleting ? z->deleting + LATE_NS : 0;
@@ -106,21 +99,30 @@ void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key
                 if (there.unheard > both.unheard)
                         both.unheard = there.unheard;
                 both.deleting = there.deleting;
+                both.removed |= there.removed && there.fileid == z->fileid;
         }
         put(t, repo, key, &both);
         ask_for(a, both.due);
 }
 
 void tomb_reserve(struct archiver *a, struct txn *t, const struct backing *b, struct slice key,
-                  uint64_t fileid, bool sent)
+                  uint64_t fileid, bool sent, bool removed)
 {
         struct tomb_record z = { .due = INT64_MAX,
                                  .late = tomb_late(a, b, sent),
                                  .unheard = tomb_unheard(a, b, sent),
+                                 .removed = removed,
                                  .etag = b->etag,
                                  .fileid = fileid };
 
         tomb_put(a, t, b->repo, key, &z);
+}
+
+int64_t tomb_due(const struct archiver *a, const struct repo *repo)
+{
+        if (!repo || !(repo->conf.export & REPO_DELETED))
+                return INT64_MAX;
+        return (int64_t)(env_wall(a->mds->env) + repo->conf.delete_grace * 1000000000ull);
 }
 
 void tomb_ripen(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, uint64_t fileid)
@@ -130,9 +132,9 @@ void tomb_ripen(struct archiver *a, struct txn *t, uint32_t repo, struct slice k
 
         if (tomb_read(a->mds, repo, key, space, &z) < 0 || z.fileid != fileid || z.due != INT64_MAX)
                 return;
-        z.due = 0;
+        z.due = z.removed ? tomb_due(a, repo_by_number(a->tier, repo)) : 0;
         put(t, repo, key, &z);
-        ask_for(a, 0);
+        ask_for(a, z.due);
 }
 
 bool tomb_is_of(const struct archiver *a, uint32_t repo, struct slice key, uint64_t fileid)

@@ -79,12 +79,27 @@ def administered(lab, bucket, client):
     equal(files(client), before, "with the same bytes")
 
 
-def second_names(bucket, client):
-    """An object has one key: programs that can copy do."""
-    said = client.run(f"cd {WHERE}; ln big second 2>&1 || true; printf two >../two; ln ../two ../names; ln ../two here 2>&1 || true; mv ../names moved; stat -c %h moved ../two")
-    ok(said.count("Invalid cross-device link") == 2, "a file of the bucket gets no second name, nor one with another name outside", said)
+def second_names(lab, bucket, client):
+    """Each name of a file is an object with its bytes; none is in two places where one is a repo's."""
+    said = client.run(f"cd {WHERE}; printf two >../two; ln ../two ../names; ln ../two here 2>&1 || true; ln big ../outside 2>&1 || true; mv ../names moved; stat -c %h moved ../two")
+    ok(said.count("Invalid cross-device link") == 2, "no file has names inside and outside", said)
     equal(said.split()[-2:], ["1", "1"], "what has two and is moved there is copied")
-    ok(wait_until(lambda: "moved" in keys(bucket)), "and is in the bucket")
+    client.run(f"cd {WHERE} && mkdir names && printf one >names/f && ln names/f names/g && ln names/f h && stat -c %h h")
+    wanted = ["h", "names/f", "names/g"]
+    ours = lambda: [key for key in keys(bucket) if key.startswith("names/") or key == "h"]
+    bytes_of = lambda: {objects(bucket).get(key) for key in ours()}
+    ok(wait_until(lambda: ours() == wanted and len(bytes_of()) == 1), "each name is an object with the same bytes")
+    lab.server.command("release", "/data/out/names/f", "--dir", lab.server.folder)
+    client.drop_caches()
+    equal(client.run(f"cat {WHERE}/names/f {WHERE}/h"), "oneone", "released, it is read by any of them")
+    client.run(f"cd {WHERE} && rm names/f && echo more >>h && mv names/g names/e")
+    lab.server.kill("mds")
+    lab.server.restart("mds")
+    ok(wait_until(lambda: ours() == ["h", "names/e"] and bytes_of() == {hashlib.md5(b"onemore\n").hexdigest()}, 60),
+       "what is written to one is in all objects, one that was removed goes, one that was renamed moves, beyond a kill -9")
+    equal(client.run(f"cd {WHERE} && stat -c %h h && cat names/e").split(), ["2", "onemore"], "the file is the same under both")
+    lab.server.command("repo", "sweep", "data", "--dir", lab.server.folder)
+    equal(client.run(f"cd {WHERE} && ls names && stat -c %h h").split(), ["e", "2"], "a sweep changes nothing")
 
 
 def test_results():
@@ -108,7 +123,7 @@ def test_results():
         ok(wait_until(lambda: {k: v for k, v in objects(bucket).items() if k != "link"} == files(client)), "its bytes too")
         administered(lab, bucket, client)
         lab.server.command("repo", "set", "data", "--export-delay", "1", "--dir", lab.server.folder)
-        second_names(bucket, client)
+        second_names(lab, bucket, client)
 
 
 def adorn(client):

@@ -149,6 +149,10 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
 
         if (source) {
                 b->copies++;
+                if (b->no_copies) {
+                        bucket_refuse(call, 501, "NotImplemented");
+                        return;
+                }
                 text[url_decode(source, strlen(source), false, text)] = '\0';
                 from = bucket_find(b, text + PATH_SKIP);
                 if (!from) {

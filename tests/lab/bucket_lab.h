@@ -44,6 +44,7 @@ struct bucket_lab {
         int parts_status;   /* for every ListParts */
         bool short_values;  /* metadata of more than 256 bytes are too much for it, as for Swift */
         bool no_conditions; /* 501, as Swift */
+        bool no_copies;     /* 501 */
         bool lists;         /* what is in it; else listings are empty */
         bool lose_answers;  /* a data server's PUT is done, and nobody hears of it */
         bool unheard;  /* a data server's PUT is done, but S3's answer is lost: so says the data server */

@@ -179,9 +179,10 @@ void file_copy(struct actor *c, uint64_t limit);
 void file_xattr(struct actor *c);
 
 /* --- file_tier.c: names in the shared folder, when it is linked to a bucket, for the main coroutine. A verb
- * of the tier; a new name. */
+ * of the tier; a new name; WHICH becomes a name of FROM, too. */
 void file_verb(struct actor *c, uint32_t which);
 void file_rename(struct actor *c, uint32_t from, uint32_t to);
+void file_link(struct actor *c, uint32_t from, uint32_t which);
 
 /* --- delegation.c. What an OPEN wishes for; what came with it, when it was sent SINCE then, perhaps instead
  * of OPEN; the main coroutine has the file opened that it stands for; it is to be given back, and that by the

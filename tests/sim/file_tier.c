@@ -59,3 +59,29 @@ void file_rename(struct actor *c, uint32_t from, uint32_t to)
         if (status != NFS4_OK && status != NFS4ERR_NOENT)
                 file_check_refusal(c, "RENAME", status, since);
 }
+
+/* What has the name goes before, mostly. */
+void file_link(struct actor *c, uint32_t from, uint32_t which)
+{
+        struct names *names = &c->sim->names;
+        char old[FILE_NAME], new[FILE_NAME];
+        uint64_t since;
+        int status;
+
+        if (from == which)
+                return;
+        file_name(from, old);
+        file_name(which, new);
+        names->moves = true;
+        if (actor_random(c, 4) != 0)
+                file_remove(c, which);
+        since = now(c);
+        names_removing(names, which);
+        status = nfs_link(&c->main, &c->shared, old, new);
+        world_say(&c->sim->world, c->owner, "LINK %s, also %s: %s", old, new, nfs_name(status));
+        if (status >= 0)
+                names_removed(names, which, since, false);
+        if (status != NFS4_OK && status != NFS4ERR_NOENT && status != NFS4ERR_STALE &&
+            status != NFS4ERR_EXIST)
+                file_check_refusal(c, "LINK", status, since);
+}

@@ -166,6 +166,17 @@ int nfs_rename(struct hand *w, const struct fhandle *dir, const char *from, cons
         return nfs_run(w);
 }
 
+int nfs_link(struct hand *w, const struct fhandle *dir, const char *from, const char *to)
+{
+        struct ask *k = nfs_begin(w, dir);
+
+        xdr_put_string(ask_op(k, OP_LOOKUP), from);
+        ask_op(k, OP_SAVEFH);
+        xdr_put_opaque(ask_op(k, OP_PUTFH), dir->bytes, FH_BYTES);
+        xdr_put_string(ask_op(k, OP_LINK), to);
+        return nfs_run(w);
+}
+
 /* --- attributes */
 
 int nfs_getattr(struct hand *w, const struct fhandle *fh, struct attributes *ret)

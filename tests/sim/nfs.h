@@ -18,6 +18,8 @@ int nfs_lookup(struct hand *w, const struct fhandle *dir, const char *name, stru
 int nfs_mkdir(struct hand *w, const struct fhandle *dir, const char *name, struct fhandle *ret);
 int nfs_remove(struct hand *w, const struct fhandle *dir, const char *name);
 int nfs_rename(struct hand *w, const struct fhandle *dir, const char *from, const char *to);
+/* The file FROM of DIR gets the name TO as well, there. */
+int nfs_link(struct hand *w, const struct fhandle *dir, const char *from, const char *to);
 
 /* nfs_open.c. OPEN up to its claim. */
 void nfs_put_open(struct ask *k, uint64_t clientid, const char *owner, bool create, uint32_t access,

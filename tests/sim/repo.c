@@ -13,6 +13,16 @@
 
 enum { REPO_ONCE_IN = 4 };
 
+/* The file that NUMBER is a second name of, as far as is known; else that is a file, or was. */
+static uint64_t file_of(const struct repo_sim *r, uint64_t number)
+{
+        const struct mds *mds = r->sim->cluster.mds.mds;
+        const struct inode *inode;
+
+        return mds && meta_inode(mds->meta, number, &inode) == 0 && inode->type == INODE_NAME ? inode->parent
+                                                                                              : number;
+}
+
 /* What our servers say to be a file's content was that, as a whole. */
 static void check_whole(void *arg, const struct blob *o)
 {
@@ -24,6 +34,7 @@ static void check_whole(void *arg, const struct blob *o)
         if (!lines_get(&o->metadata, "x-amz-meta-nacre-id", id, sizeof(id)) ||
             sscanf(id, "%*x.%" SCNx64, &fileid) != 1)
                 return;
+        fileid = file_of(r, fileid);
         stranger_sees(&r->sim->stranger, fileid, o);
         for (uint32_t i = 0; i < m->file_count; i++)
                 if (m->files[i]->fileid == fileid)

@@ -92,11 +92,13 @@ static void one_thing(struct actor *c)
 /* A repo's file rests for a while at times, so that it may be archived. */
 static void tier(struct actor *c, uint32_t which)
 {
-        switch (actor_random(c, 4)) {
+        switch (actor_random(c, 6)) {
         case 0: co_sleep(actor_random(c, 8 * SECOND_NS)); break;
         case 1:
         case 2: file_verb(c, which); break;
-        case 3: file_rename(c, which, (uint32_t)actor_random(c, NAMES));
+        case 3: file_rename(c, which, (uint32_t)actor_random(c, NAMES)); break;
+        case 4:
+        case 5: file_link(c, (uint32_t)actor_random(c, NAMES), which);
         }
 }
 
