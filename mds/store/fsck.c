@@ -310,6 +310,16 @@ static void on_name(struct fsck *f, struct slice key, struct slice value)
                 n->names++;
 }
 
+/* Also of what is gone. */
+static void on_group(struct fsck *f, struct slice key, struct slice value)
+{
+        struct group_key g;
+        uint32_t generation;
+
+        if (!key_parse_group(key, &g) || !group_decode(value, &generation))
+                fsck_problem(f, "record", 'k', "it is damaged");
+}
+
 static void on_job(struct fsck *f, struct slice key, struct slice value)
 {
         uint64_t number = 0;
@@ -352,6 +362,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'w': on_away(f, key, value); break;
         case 'u': on_upload(f, key, value); break;
         case 'n': on_name(f, key, value); break;
+        case 'k': on_group(f, key, value); break;
         case 'h': on_head(f, key, value); break;
         case 'j': on_job(f, key, value); break;
         case 'f': on_failure(f, key, value); break;

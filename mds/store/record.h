@@ -17,6 +17,7 @@
  *   w repo key                    where the file of that key is, which has another name
  *   u fileid time                 an upload in parts that may not be over
  *   n fileid number               a second name of a file in a repo: its inode (INODE_NAME), where it is
+ *   k repo cluster fileid generation number   an object of that file is file NUMBER here (mds/tier/regroup.h)
  *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
  *   j number                      job of the administrator: a verb on a tree, and how far it is
  *   f number fileid               what that job could not do
@@ -170,6 +171,13 @@ struct head_record {
         struct slice name; /* in it */
 };
 
+/* A name of a file that has several, elsewhere (mds/tier/regroup.h). */
+struct group_key {
+        uint32_t repo, generation;
+        uint64_t cluster, fileid; /* there */
+        uint64_t number;          /* the fileid of the name here */
+};
+
 struct tomb_record {       /* times in ns since 1970 */
         int64_t due;       /* INT64_MAX: never, but a new file of that key may replace it */
         int64_t late;      /* until then what was sent of FILEID may arrive, also when it was deleted */
@@ -246,6 +254,8 @@ struct slice key_uploads(uint8_t *out, uint64_t fileid); /* prefix of all of a f
 struct slice key_head(uint8_t *out, uint64_t fileid);
 struct slice key_name(uint8_t *out, uint64_t fileid, uint64_t number);
 struct slice key_names(uint8_t *out, uint64_t fileid); /* prefix of all second names of a file */
+struct slice key_group(uint8_t *out, const struct group_key *g);
+struct slice key_groups(uint8_t *out, const struct group_key *g); /* prefix of all of that file */
 struct slice key_job(uint8_t *out, uint64_t number);
 struct slice key_failure(uint8_t *out, uint64_t number, uint64_t fileid);
 struct slice key_failures(uint8_t *out, uint64_t number); /* prefix of all of a job */
@@ -265,6 +275,7 @@ bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first);
 bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second);
 bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second);
 bool key_parse_away(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
+bool key_parse_group(struct slice key, struct group_key *ret);
 bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
 
 /* Values: write into OUT (RECORD_MAX) and return the slice; read with total checks: false = damaged. */
@@ -288,6 +299,8 @@ struct slice upload_encode(uint8_t *out, const struct upload_record *u);
 bool upload_decode(struct slice value, struct upload_record *ret);
 struct slice head_encode(uint8_t *out, const struct head_record *h);
 bool head_decode(struct slice value, struct head_record *ret);
+struct slice group_encode(uint8_t *out, uint32_t generation); /* of the inode here */
+bool group_decode(struct slice value, uint32_t *ret_generation);
 struct slice job_encode(uint8_t *out, const struct job_record *j);
 bool job_decode(struct slice value, struct job_record *ret);
 struct slice failure_encode(uint8_t *out, const struct job_failure *f);

@@ -10,7 +10,8 @@ enum {
         QUEUE_VERSION = 2, /* 1 had the id of an upload in parts */
         TOMB_VERSION = 3,  /* 1 was over when nothing was there, 2 did not know what was heard */
         UPLOAD_VERSION = 1,
-        HEAD_VERSION = 1
+        HEAD_VERSION = 1,
+        GROUP_VERSION = 1
 };
 
 /* --- what backs a file or directory; repos */
@@ -179,4 +180,46 @@ bool head_decode(struct slice value, struct head_record *ret)
         ret->directory = take(&r, 8);
         ret->name = slice_of(r.at, (uint32_t)(r.end - r.at));
         return !r.failed && ret->name.length > 0 && ret->name.length <= NFS4_MAXNAME;
+}
+
+/* --- names that are to be one file */
+
+struct slice key_groups(uint8_t *out, const struct group_key *g)
+{
+        out[0] = 'k';
+        return written(out, put(put(put(put(out + 1, g->repo, 4), g->cluster, 8), g->fileid, 8),
+                                g->generation, 4));
+}
+
+struct slice key_group(uint8_t *out, const struct group_key *g)
+{
+        struct slice prefix = key_groups(out, g);
+
+        return written(out, put(out + prefix.length, g->number, 8));
+}
+
+bool key_parse_group(struct slice key, struct group_key *ret)
+{
+        struct reader r = { key.data, key.data + key.length, false };
+        bool is_one = take(&r, 1) == 'k';
+
+        ret->repo = (uint32_t)take(&r, 4);
+        ret->cluster = take(&r, 8);
+        ret->fileid = take(&r, 8);
+        ret->generation = (uint32_t)take(&r, 4);
+        ret->number = take(&r, 8);
+        return is_one && whole(&r);
+}
+
+struct slice group_encode(uint8_t *out, uint32_t generation)
+{
+        return written(out, put(put(out, GROUP_VERSION, 1), generation, 4));
+}
+
+bool group_decode(struct slice value, uint32_t *ret_generation)
+{
+        struct reader r = read_value(value, GROUP_VERSION);
+
+        *ret_generation = (uint32_t)take(&r, 4);
+        return whole(&r);
 }

@@ -256,6 +256,17 @@ static bool sets_time(const struct inode *before, const struct inode *after)
         return after->type == NF4DIR && before->mtime != after->mtime && after->mtime != after->ctime;
 }
 
+/* Does T say itself that S3 has the file as it is AFTER? */
+static bool is_backed_so(const struct txn *t, const struct inode *after)
+{
+        uint8_t key[KEY_MAX];
+        struct slice value;
+        struct backing b;
+
+        return txn_changes(t, key_backing(key, after->fileid), &value) && backing_decode(value, &b) &&
+               b.etag.length > 0 && b.change == after->change;
+}
+
 static void watch(void *arg, struct txn *t, const struct inode *before, const struct inode *after)
 {
         struct archiver *a = arg;
@@ -264,7 +275,7 @@ static void watch(void *arg, struct txn *t, const struct inode *before, const st
                          sets_time(before, after);
         uint8_t what = 0;
 
-        if (after->nlink == 0 || queue_delay_ns(a) == UINT64_MAX)
+        if (after->nlink == 0 || queue_delay_ns(a) == UINT64_MAX || is_backed_so(t, after))
                 return;
         if (after->type == NF4DIR && !described)
                 return; /* names came or went */

@@ -57,6 +57,11 @@ void describe(const struct mds *mds, const struct inode *inode, const struct des
         snprintf(text, sizeof(text), "%016" PRIx64 ".%" PRIx64 ".%x.%" PRIx64, id->cluster, id->fileid,
                  id->generation, id->change);
         s3_metadata_put(ret, "nacre-id", text);
+        if (inode->type != NF4DIR && inode->nlink > 1) {
+                snprintf(text, sizeof(text), "%016" PRIx64 ".%" PRIx64 ".%x", id->cluster, inode->fileid,
+                         inode->generation);
+                s3_metadata_put(ret, "nacre-link", text);
+        }
         room = describe_room(ret);
         describe_kept(inode, mode, kept, content_is_new, ret, &room);
         describe_xattrs(mds, inode, ret, &room);
@@ -89,14 +94,32 @@ void describe_key(struct s3_metadata *m, struct slice key)
         s3_metadata_put(m, "nacre-key", text);
 }
 
-bool describe_read_ours(const struct mds *mds, const struct s3_metadata *m, struct slice key,
-                        struct describe_id *ret)
+/* Was it written to KEY, and not copied there by somebody? */
+static bool is_at(const struct s3_metadata *m, struct slice key)
 {
         const char *at = s3_metadata_get(m, "nacre-key");
         char text[17];
 
         key_text(key, text);
-        return at && strcmp(at, text) == 0 && describe_read_id(m, ret) && describe_is_ours(mds, ret);
+        return at && strcmp(at, text) == 0;
+}
+
+bool describe_read_ours(const struct mds *mds, const struct s3_metadata *m, struct slice key,
+                        struct describe_id *ret)
+{
+        return is_at(m, key) && describe_read_id(m, ret) && describe_is_ours(mds, ret);
+}
+
+bool describe_read_link(const struct s3_metadata *m, struct slice key, struct describe_id *ret)
+{
+        const char *text = s3_metadata_get(m, "nacre-link");
+        struct describe_id id = { 0 };
+
+        if (!text || !is_at(m, key) ||
+            sscanf(text, "%16" SCNx64 ".%" SCNx64 ".%x", &id.cluster, &id.fileid, &id.generation) != 3)
+                return false;
+        *ret = id;
+        return true;
 }
 
 /* --- what others and we have written, read */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an object says in its user metadata of the file that it is; docs/S3-METADATA.md has the table. Written
  * are the keys of FSx for Lustre (file-owner, file-group, file-permissions, file-atime, file-mtime,
- * user-agent), and nacre-id: which content of which file of which cluster it is. Read are these, and what
+ * user-agent), and nacre-id: which content of which file of which cluster it is; of a file with several names
+ * also nacre-link: the file that all of them are names of. Read are these, and what
  * s3fs and rclone write (mode, uid, gid, mtime, atime), extended attributes as s3fs has them (xattr). What
  * others have given the object besides is kept beside the backing record, and goes back with whatever is
  * written later. */
@@ -30,6 +31,10 @@ void describe_key(struct s3_metadata *m, struct slice key);
 /* As describe_read_id(), of an object at KEY that this cluster wrote there. */
 bool describe_read_ours(const struct mds *mds, const struct s3_metadata *m, struct slice key,
                         struct describe_id *ret);
+
+/* Of an object at KEY that a Nacre wrote there as one of several names of a file: whose; change says nothing.
+ */
+bool describe_read_link(const struct s3_metadata *m, struct slice key, struct describe_id *ret);
 
 /* --- the other way round */
 

@@ -15,9 +15,9 @@ enum { SENT_BYTES = 2048, SENT_COUNT = 32, PREFIX_BYTES = sizeof("x-amz-meta-") 
 /* Ours to say; what was there is read by describe_read(), or of a content that others wrote. */
 static bool is_ours(const char *name)
 {
-        static const char *const names[] = { "file-permissions", "file-owner", "file-group",
-                                             "file-atime",       "file-mtime", "user-agent",
-                                             "nacre-id",         "nacre-key",  "xattr" };
+        static const char *const names[] = { "file-permissions", "file-owner", "file-group", "file-atime",
+                                             "file-mtime",       "user-agent", "nacre-id",   "nacre-key",
+                                             "nacre-link",       "xattr" };
 
         for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
                 if (strcmp(name, names[i]) == 0)

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "mds/tier/heads_private.h"
+#include "mds/tier/regroup.h"
 
 #define ROUND_PAUSE_NS 1000000000ull /* doubled each time, up to: */
 #define ROUND_PAUSE_MAX_NS 32000000000ull
@@ -94,6 +95,8 @@ static int put_file(struct head *head, const struct inode *inode, struct backing
                 txn_abort(t);
                 return r;
         }
+        if (head->told)
+                regroup_note(t, edit, b, &head->call.object.metadata);
         forget(t, edit);
         tier_put_backing(t, edit, b);
         return txn_commit(t, &seq);
@@ -121,6 +124,7 @@ static void settle(struct head *head, bool target)
         uint8_t record[RECORD_MAX], kept[BACKING_KEPT_BYTES];
         const struct inode *inode;
         struct backing b;
+        bool joined = false;
         int r = meta_inode(h->tier->mds->meta, head->fileid, &inode);
 
         if (r == -ENOENT || (r == 0 && !inode->undescribed)) {
@@ -131,7 +135,9 @@ static void settle(struct head *head, bool target)
                 r = tier_backing(h->tier->mds, inode, record, &b);
         if (r == 0 && head->told)
                 b.kept = slice_of(kept, describe_keep(&head->call.object.metadata, kept));
-        if (r == 0)
+        if (r == 0 && head->told && !target)
+                joined = regroup(h->tier, inode, &b, &head->call.object.metadata, &head->description);
+        if (r == 0 && !joined)
                 r = target ? put_symlink(head, inode, &b) : put_file(head, inode, &b);
         meta_trim(h->tier->mds->meta);
         if (r < 0) {

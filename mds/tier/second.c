@@ -108,6 +108,25 @@ bool second_made(struct archiver *a, struct txn *t, const struct inode *dir, str
         tier_put_backing(t, inode, &b);
         put(t, file->fileid, inode->fileid, dir->fileid, name);
         queue_note(a, t, inode->fileid, QUEUE_CONTENT, NULL);
+        if (!(file->flags & INODE_COLD)) /* it would have to be brought here for that */
+                queue_note(a, t, file->fileid, QUEUE_METADATA, NULL);
+        return true;
+}
+
+bool second_adopted(struct txn *t, const struct inode *file, uint64_t directory, struct slice name,
+                    const struct backing *b)
+{
+        struct inode *inode = txn_new_inode(t, INODE_NAME);
+        struct backing own = *b;
+
+        if (!inode)
+                return false;
+        inode->nlink = 1;
+        inode->parent = file->fileid;
+        own.kept = slice_str("");
+        own.flags = 0;
+        tier_put_backing(t, inode, &own);
+        put(t, file->fileid, inode->fileid, directory, name);
         return true;
 }
 

@@ -37,6 +37,9 @@ int second_backing(struct mds *mds, const struct inode *file, uint64_t directory
 /* FILE, a member, has got NAME in DIR, besides another. False: no memory. */
 bool second_made(struct archiver *a, struct txn *t, const struct inode *dir, struct slice name,
                  const struct inode *file);
+/* FILE has got NAME in DIRECTORY, whose object B is as S3 has it. False: no memory. */
+bool second_adopted(struct txn *t, const struct inode *file, uint64_t directory, struct slice name,
+                    const struct backing *b);
 /* FILE had the name OLD_NAME in FROM, and has NAME in TO. False: that is no second name. */
 bool second_moved(struct archiver *a, struct txn *t, const struct inode *from, struct slice old_name,
                   const struct inode *to, struct slice name, struct inode *file);

@@ -127,7 +127,7 @@ def test_results():
 
 
 def adorn(client):
-    """A tree with all that metadata can say. Directories last: what is made in them moves their times."""
+    """A tree with all that metadata can say, and names of one file. Directories last: what is made in them moves their times."""
     client.run(f"""cd {WHERE} && mkdir -p tree/private/deep tree/shared 'tree/with blank' && cd tree
                    printf one > private/one && printf two > private/deep/two && : > shared/empty && printf x > 'with blank/größe'
                    head -c {3 * MIB} /dev/urandom > shared/large && printf run > shared/run
@@ -137,6 +137,7 @@ def adorn(client):
                    setfattr -n user.colour -v blue private/one; setfattr -n user.bytes -v 0x00ff22 shared/large; setfattr -n user.none private/one
                    touch -d '2001-02-03 04:05:06.123456789 UTC' private/one shared/run; touch -d '1960-01-01 UTC' shared/large
                    touch -h -d '2010-10-10 10:10:10 UTC' shared/link
+                   ln private/one shared/also; ln shared/large private/deep/large
                    setfattr -n user.of -v directory shared; chmod 1777 shared; chmod 2750 private; chmod 711 private/deep
                    touch -d '1999-12-31 23:59:59.5 UTC' private/deep private shared 'with blank' .""", 60)
 
@@ -145,6 +146,10 @@ def adornments(client, where):
     """Lines of find and getfattr."""
     seen = client.run(f"cd {where}/tree && find . -printf '%P %y %m %U:%G %T@ %l\\n' | sort; find . ! -type d -printf '%P %s\\n' | sort", 120)
     return seen + client.run(f"cd {where}/tree && find . ! -type l -print0 | sort -z | xargs -0 getfattr -d -e hex; find . -type f -print0 | sort -z | xargs -0 md5sum", 120)
+
+
+# Files with several names: each with how many, and those of one file beside each other.
+LINKS = "cd {}/tree && find . -type f -links +1 -printf '%i %n %P\\n' | sort | awk '{{ printf($1 == last ? \" %s\" : \"\\n%s %s\", $1 == last ? $3 : $2, $3); last = $1 }}' | sort"
 
 
 def settled(lab, name="data"):
@@ -184,6 +189,8 @@ def test_metadata():
         lab.server.command("repo", "remove", "data", "--force", "--dir", lab.server.folder)
         bucket.link("/data/again", "p", name="again", **options)
         equal(adornments(two, "n/data/again").splitlines(), before.splitlines(), "owners, modes, times, symlinks, extended attributes and bytes come back")
+        two.drop_caches()
+        equal(two.run(LINKS.format("n/data/again")), one.run(LINKS.format(WHERE)), "names of one file are names of one file again")
         ok(settled(lab, "again"), "and nothing of it is sent anew")
         others(lab, bucket, two)
 

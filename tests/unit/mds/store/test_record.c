@@ -147,6 +147,27 @@ static void clients(void **state)
         assert_false(client_decode(value, &out));
 }
 
+static void names_of_one_file(void **state)
+{
+        const struct group_key g = { .repo = 1, .generation = 2, .cluster = 3, .fileid = 4, .number = 5 };
+        struct group_key read = { 0 };
+        uint8_t key[KEY_MAX], bytes[RECORD_MAX];
+        struct slice is = key_group(key, &g), value = group_encode(bytes, 7);
+        uint64_t fileid = 0, number = 0;
+        uint32_t generation = 0;
+
+        (void)state;
+        assert_true(key_parse_group(is, &read));
+        assert_memory_equal(&read, &g, sizeof(g));
+        assert_false(key_parse_group(slice_of(is.data, is.length - 1), &read));
+        assert_int_equal(key_groups(bytes + 100, &g).length, is.length - 8);
+        assert_true(group_decode(value, &generation) && generation == 7);
+        assert_false(group_decode(slice_of(value.data, value.length - 1), &generation));
+        is = key_name(key, 8, 9);
+        assert_true(key_parse_u64_u64(is, 'n', &fileid, &number) && fileid == 8 && number == 9);
+        assert_int_equal(key_names(bytes, 8).length, is.length - 8);
+}
+
 static void what_is_queued_and_what_is_to_go(void **state)
 {
         struct queue_record in = { .since = 7,
@@ -383,6 +404,7 @@ int main(void)
                 cmocka_unit_test(clients),
                 cmocka_unit_test(backings_and_repos),
                 cmocka_unit_test(heads),
+                cmocka_unit_test(names_of_one_file),
                 cmocka_unit_test(what_is_queued_and_what_is_to_go),
                 cmocka_unit_test(uploads_in_parts),
                 cmocka_unit_test(jobs_and_what_they_could_not_do),
