@@ -82,9 +82,10 @@ static bool fill_in(struct tier *t, const struct repo_conf *conf, const struct i
         return fleet_place(t->mds->fleet, dir, inode) == NFS4_OK;
 }
 
-/* LIKE: whose owner and mode it has; NULL: the repo says. */
+/* LIKE: whose owner and mode it has; NULL: the repo says. LATE: what was sent to its key before may yet take
+ * the object's place there, until then; 0: nothing may. */
 static int put_name(struct tier *t, struct txn *txn, const struct repo *r, uint64_t directory,
-                    struct slice name, const struct s3_entry *e, const struct inode *like)
+                    struct slice name, const struct s3_entry *e, const struct inode *like, int64_t late)
 {
         struct inode *inode = txn_new_inode(txn, e->is_prefix ? NF4DIR : NF4REG),
                      *dir = txn_edit(txn, directory);
@@ -93,7 +94,8 @@ static int put_name(struct tier *t, struct txn *txn, const struct repo *r, uint6
                              .valid = e->size,
                              .modified = (int64_t)e->modified_ns,
                              .key = slice_str(e->key),
-                             .etag = slice_str(e->etag) };
+                             .etag = slice_str(e->etag),
+                             .late = late };
         int status;
 
         if (!inode || !dir)
@@ -142,7 +144,7 @@ int key_make_name(struct tier *t, struct repo *r, uint64_t directory, const stru
                   const struct s3_entry *e, bool touch)
 {
         struct txn *txn = txn_begin(t->mds->meta);
-        int status = put_name(t, txn, r, directory, place->name, e, NULL);
+        int status = put_name(t, txn, r, directory, place->name, e, NULL, 0);
 
         if (status == 0 && touch)
                 txn_touch(txn, txn_edit(txn, directory), true);
@@ -199,6 +201,11 @@ static int take_name(struct tier *t, struct txn *txn, uint64_t directory, struct
         return 0;
 }
 
+static int64_t latest(const struct backing *b)
+{
+        return b->late > b->again ? b->late : b->again;
+}
+
 /* --- of several names of a cold file */
 
 /* S, a second name of FILE, becomes a cold file of its own, of its own object. */
@@ -226,7 +233,7 @@ static int split_one(struct tier *t, const struct inode *file, const struct seco
         txn = txn_begin(t->mds->meta);
         status = take_name(t, txn, s->directory, s->name, like.fileid, &orphan);
         if (status == 0)
-                status = put_name(t, txn, r, s->directory, s->name, &e, &like);
+                status = put_name(t, txn, r, s->directory, s->name, &e, &like, latest(&b));
         return finish(t, r, txn, status);
 }
 
@@ -254,10 +261,24 @@ static int split(struct tier *t, uint64_t directory, struct slice name, uint64_t
 
 /* --- replaced, removed */
 
+/* As put_name()'s, of the file at PLACE in DIRECTORY. */
+static int64_t late_at(struct tier *t, uint64_t directory, const struct key_place *place, const char *key)
+{
+        uint8_t record[RECORD_MAX];
+        struct backing b;
+        uint64_t member;
+
+        if (second_backing(t->mds, place->inode, directory, place->name, record, &b, &member) < 0 ||
+            !slice_equal(b.key, slice_str(key)))
+                return 0;
+        return latest(&b);
+}
+
 int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct key_place *place,
                 const struct s3_entry *e)
 {
         const struct inode old = *place->inode;
+        int64_t late = late_at(t, directory, place, e->key);
         struct orphan orphan;
         struct txn *txn;
         int status = split(t, directory, place->name, old.fileid);
@@ -267,7 +288,8 @@ int key_replace(struct tier *t, struct repo *r, uint64_t directory, const struct
         txn = txn_begin(t->mds->meta);
         status = take_name(t, txn, directory, place->name, old.fileid, &orphan);
         if (status == 0)
-                status = put_name(t, txn, r, directory, place->name, e, old.type == NF4REG ? &old : NULL);
+                status = put_name(t, txn, r, directory, place->name, e, old.type == NF4REG ? &old : NULL,
+                                  late);
         status = finish(t, r, txn, status);
         if (status == 0)
                 orphan_finish(t->mds, &orphan, NULL);

@@ -186,6 +186,20 @@ static void not_while_one_of_a_removed_file_may_arrive(void **state)
         assert_int_equal(may_release(), RELEASE_DONE);
 }
 
+static void nor_where_somebody_else_has_put_an_object_since(void **state)
+{
+        (void)state;
+        send_unheard(2000);
+        seconds(20);
+        bucket_put(&a.bucket, "f", "theirs");
+        assert_int_equal(sweep_start(a.lab.mds.tier, repo(), false), 0);
+        seconds(7);
+        assert_int_not_equal(fileid(), before);
+        assert_int_equal(may_release(), RELEASE_UNHEARD);
+        seconds(TOO_LATE_SECONDS);
+        assert_int_equal(may_release(), RELEASE_DONE);
+}
+
 static void not_while_one_from_before_a_crash_may_arrive(void **state)
 {
         (void)state;
@@ -216,6 +230,7 @@ int main(void)
                 T(not_while_an_older_content_may_arrive),
                 T(but_while_the_same_may),
                 T(not_while_one_of_a_removed_file_may_arrive),
+                T(nor_where_somebody_else_has_put_an_object_since),
                 T(not_while_one_from_before_a_crash_may_arrive),
         };
 

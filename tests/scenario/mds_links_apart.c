@@ -174,9 +174,8 @@ static void s3_wins_over_the_renamed_first_name(void **state)
 
 /* --- what may arrive late at the key of the second name is at that of the file, once it has that */
 
-static struct user_fh make_unheard(void)
+static void second_name_is_unheard(const struct user_fh *fh)
 {
-        struct user_fh fh = make_two();
         uint64_t seq;
         uint8_t record[RECORD_MAX];
         struct second s;
@@ -185,13 +184,20 @@ static struct user_fh make_unheard(void)
         struct inode *second;
 
         minutes(20);
-        assert_true(second_next(&a.lab.mds, archive_lab_fileid(&a, &fh), 0, &s));
+        assert_true(second_next(&a.lab.mds, archive_lab_fileid(&a, fh), 0, &s));
         t = txn_begin(a.lab.mds.meta);
         second = txn_edit(t, s.number);
         assert_int_equal(tier_backing(&a.lab.mds, second, record, &b), 0);
         b.late = (int64_t)(env_wall(a.lab.mds.env) + 1000000000000ull);
         tier_put_backing(t, second, &b);
         assert_int_equal(txn_commit(t, &seq), 0);
+}
+
+static struct user_fh make_unheard(void)
+{
+        struct user_fh fh = make_two();
+
+        second_name_is_unheard(&fh);
         return fh;
 }
 
@@ -216,6 +222,24 @@ static void when_the_first_was_changed_in_s3(void **state)
         assert_int_equal(may_release(&fh), RELEASE_UNHEARD);
         minutes(20);
         assert_int_equal(may_release(&fh), RELEASE_DONE);
+}
+
+static void when_it_becomes_a_cold_file_of_its_own(void **state)
+{
+        struct user_fh fh;
+
+        (void)state;
+        bucket_put(&a.bucket, "f", "from elsewhere");
+        sweep();
+        look(&a.train, "f", &fh);
+        assert_int_equal(user_link(&a.u, &fh, &a.train, "g"), NFS4_OK);
+        minutes(1);
+        second_name_is_unheard(&fh);
+        bucket_put(&a.bucket, "f", "theirs");
+        sweep();
+        assert_int_equal(look(&a.train, "g", &fh).size, 14);
+        assert_int_equal(links_of(&a.train, "g"), 1);
+        assert_int_equal(may_release(&fh), RELEASE_UNHEARD);
 }
 
 static void when_the_first_was_removed(void **state)
@@ -245,6 +269,7 @@ int main(void)
                 T(s3_wins_over_a_renamed_second_name),
                 T(s3_wins_over_the_renamed_first_name),
                 T(when_the_first_was_changed_in_s3),
+                T(when_it_becomes_a_cold_file_of_its_own),
                 T(when_the_first_was_removed),
         };
 
