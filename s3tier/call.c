@@ -179,6 +179,10 @@ static void on_header(struct http_call *http, struct slice name, struct slice va
                 copy_value(value, call->result.request_id, sizeof(call->result.request_id));
         else if (is_name(name, "x-amz-version-id"))
                 copy_value(value, o->version_id, sizeof(o->version_id));
+        else if (is_name(name, "x-amz-server-side-encryption"))
+                call->encrypted = strcmp(text, "AES256") != 0;
+        else if (is_name(name, "x-amz-server-side-encryption-customer-algorithm"))
+                call->encrypted = true;
         else if (is_name(name, "x-amz-storage-class"))
                 copy_value(value, o->storage_class, sizeof(o->storage_class));
         else if (is_name(name, "content-type"))
@@ -310,7 +314,7 @@ static void forget_answer(struct s3_call *call)
         o->metadata.bytes = 0;
         o->metadata.full = false;
         call->announced = call->range_first = call->range_last = call->date_ns = 0;
-        call->has_announced = call->has_range = false;
+        call->has_announced = call->has_range = call->encrypted = false;
         call->result.request_id[0] = '\0';
 }
 

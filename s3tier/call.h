@@ -11,6 +11,10 @@ struct s3 {
         struct s3_conf conf; /* its strings stand behind the struct */
         struct budget budget;
         struct sign_key key;
+        /* What was read or written whole had the ETag that its bytes' MD5 is; how often it had not, and the
+         * store is to be believed (object.c). */
+        bool etags_fit;
+        uint32_t etags_differ;
         int64_t skew_ns;    /* the server's clock minus ours, once it has complained */
         const char *origin; /* "http://HOST[:PORT]" as in the URL */
         const char *host;   /* HOST[:PORT] as in the header */
@@ -18,6 +22,8 @@ struct s3 {
         uint32_t in_flight;
         uint64_t told_waited_ns; /* of budget.waited_ns, in the metrics */
 };
+
+enum { S3_ETAGS_DIFFER = 8 /* none has fitted: they are something else here */ };
 
 /* --- building; what does not fit makes s3_start() fail with S3_PATH_TOO_LONG */
 

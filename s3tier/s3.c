@@ -153,7 +153,7 @@ struct s3 *s3_new(struct http *http, struct creds_provider *creds, const struct 
         if (!s3)
                 return NULL;
         text = text_of((char *)(s3 + 1), TEXT_BYTES);
-        *s3 = (struct s3){ .http = http, .creds = creds, .conf = *conf };
+        *s3 = (struct s3){ .http = http, .creds = creds, .conf = *conf, .etags_fit = conf->etags_are_md5 };
         keep_conf(s3, &text, conf, host);
         if (conf->retry.attempts == 0)
                 s3->conf.retry = retry_default;
@@ -187,7 +187,7 @@ void s3_set_abilities(struct s3 *s3, bool crc32c, bool bare_etags, bool etags_ar
 {
         s3->conf.crc32c = crc32c;
         s3->conf.bare_etags = bare_etags;
-        s3->conf.etags_are_md5 = etags_are_md5;
+        s3->conf.etags_are_md5 = s3->etags_fit = etags_are_md5;
 }
 
 /* --- metrics */

@@ -7,8 +7,8 @@
  *
  * What is checked: an answer has the length that was asked for and announced, and the ETag that was expected;
  * what is sent carries Content-MD5, and whole objects CRC32C where the endpoint keeps it (probe.h). Ranged
- * GETs carry no checksum in S3: over plain http only what the caller knows of the bytes can find a flipped
- * one (s3_get_args.crc32c). */
+ * GETs carry no checksum in S3: over plain http only the ETag of an object that is read whole, and what the
+ * caller knows of the bytes (s3_get_args.crc32c), can find a flipped one. */
 #pragma once
 
 #include "base/metrics.h"
@@ -103,7 +103,7 @@ struct s3_conf {
         /* what a probe has found */
         bool crc32c;        /* send x-amz-checksum-crc32c: it is kept and checked */
         bool bare_etags;    /* If-Match of writes wants no quotes (radosgw 16); also learnt from a 412 */
-        bool etags_are_md5; /* of objects put whole: checked when they are read whole */
+        bool etags_are_md5; /* of objects put whole; also learnt from the first that is */
         struct retry_policy retry; /* all 0: retry_default */
         struct budget_conf
                 budget; /* in_flight 0: as many as HTTP has connections is the caller's to say; 16 */
@@ -185,8 +185,10 @@ struct s3_call {
         char want_etag[S3_ETAG_BYTES];
         uint64_t want_first, want_bytes, announced, range_first, range_last, date_ns;
         uint32_t want_crc32c;
-        char md5_hex[33]; /* of the body sent; "" if none */
+        char md5_hex[33]; /* of the body sent; "" if none. GET: of the last answer that did not fit its ETag
+                           */
         int if_match;     /* the header's index; 0: none */
+        bool encrypted;   /* with keys of its own: its ETag is no MD5 */
         bool has_crc32c, has_announced, has_range, ranged, bare, maybe_done, renewed, same_is_fine;
 };
 /* In done(): an attempt had no answer, or one that does not tell: it may be carried out yet. */

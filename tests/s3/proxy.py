@@ -15,9 +15,11 @@ proxy's address). What it is to do comes as the body of PUT /.fault: `FAULT METH
   slow MS       wait before passing it on
   skew SECONDS  403 RequestTimeTooSkewed with a Date that is off
   repeat        the answer to the last GET again
+  skip          a page of a listing lacks every second of its keys
   expired       400 ExpiredToken"""
 import email.utils
 import http.client
+import random
 import re
 import socketserver
 import threading
@@ -28,8 +30,16 @@ CODES = {503: "SlowDown", 500: "InternalError", 403: "AccessDenied", 400: "Expir
 
 
 def flipped(body):
-    middle = len(body) // 2
-    return body[:middle] + bytes([body[middle] ^ 4]) + body[middle + 1:] if body else body
+    at = random.randrange(len(body)) if body else 0
+    return body[:at] + bytes([body[at] ^ 4]) + body[at + 1:] if body else body
+
+
+def skipped(body):
+    """A listing without every second <Contents>."""
+    entries = re.findall(rb"<Contents>.*?</Contents>", body, re.S)
+    for entry in entries[::2]:
+        body = body.replace(entry, b"")
+    return body
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -90,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(status, headers, body, send=len(body) // 2)
             self.hang_up()
         else:
-            self.answer(status, headers, {"flip": flipped(body), "short": body[:-1]}.get(fault, body))
+            self.answer(status, headers, {"flip": flipped, "short": lambda b: b[:-1], "skip": skipped}.get(fault, bytes)(body))
 
     def make_up(self, fault, argument):
         status = {"skew": 403, "expired": 400}.get(fault, argument)
