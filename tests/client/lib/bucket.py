@@ -24,11 +24,13 @@ def sums_seen(client, folder, timeout=300):
 
 
 class Bucket:
-    """STORE: rgw or swift, inside the network of LAB, or on this machine's loopback. DISK_GIB: rgw keeps its objects on a disk of that
-    size, not in memory. rclone() and aws() run beside it; link() makes it a repo of the lab's cluster."""
+    """STORE: one of tests/s3/servers.py, else $NACRE_TEST_STORE, else rgw; inside the network of LAB, or on this machine's loopback. DISK_GIB: rgw keeps its objects on a disk of that
+    size, not in memory. rclone() and aws() run beside it; link() makes it a repo of the lab's cluster. What goes to spoilt_endpoint
+    suffers what spoil() has said last."""
 
-    def __init__(self, lab=None, store="rgw", disk_gib=0):
-        self.lab, self.store, self.disk_gib = lab, store, disk_gib
+    def __init__(self, lab=None, store=None, disk_gib=0):
+        self.lab, self.disk_gib = lab, disk_gib
+        self.store = store or os.environ.get("NACRE_TEST_STORE", "rgw")
         self.inside = lab.network.inside if lab else lambda *argv: argv
 
     def __enter__(self):
@@ -41,6 +43,7 @@ class Bucket:
         said = json.loads(line)
         self.endpoint, self.region, self.name = said["endpoint"], said["region"], said["bucket"]
         self.tls_endpoint, self.certificate = said["tls_endpoint"], os.path.join(said["folder"], "tls.pem")
+        self.spoilt_endpoint = said["spoilt_endpoint"]
         self.access_key, self.secret = said["access_key"], said["secret"]
         self.env = environment(self.endpoint, self.region, self.access_key, self.secret)
         return self
@@ -79,6 +82,10 @@ class Bucket:
         words = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         self.lab.server.command("repo", "add", path, f"s3://{self.name}/{prefix}", "--name", name, *words, "--dir", self.lab.server.folder)
 
+    def tls(self):
+        """link()'s settings for a bucket that is reached over TLS; none where the store has none."""
+        return {"endpoint": self.tls_endpoint, "ca_file": self.certificate} if self.tls_endpoint else {}
+
     def sums(self, prefix, timeout=300):
         """MD5 of each object below PREFIX as rclone reads it; one may go between its listing and its GET, then all are asked again."""
         for left in reversed(range(10)):
@@ -87,6 +94,14 @@ class Bucket:
             except LabError as error:
                 if not left or "NoSuchKey" not in str(error):
                     raise
+
+    def spoil(self, rule="none any 0"):
+        """RULE: as tests/s3/proxy.py has them."""
+        self.run("curl", "-sS", "-X", "PUT", "-d", rule, f"{self.spoilt_endpoint}/.fault")
+
+    def spoilt(self):
+        """How many requests the last rule has hit."""
+        return int(self.run("curl", "-sS", f"{self.spoilt_endpoint}/.fault"))
 
     def pending(self):
         """How many files and deletions S3 does not have yet."""
