@@ -66,6 +66,14 @@ class Cluster:
     def metrics(self, name="mds"):
         return stats.scrape_unix(os.path.join(self.folder, "run", f"{name}.sock"))
 
+    def cpu(self):
+        """Processor seconds so far: of Nacre's daemons, and of the store's."""
+        ours = []
+        for name in ("mds", "ds0"):
+            with open(os.path.join(self.folder, "run", f"{name}.pid"), encoding="ascii") as f:
+                ours.append(int(f.read()))
+        return stats.cpu_seconds(ours), stats.cpu_seconds([process.pid for process in self.store.processes])
+
     def sent(self):
         return int(self.metrics()["nacre_archive_sent_total"][""])
 
@@ -140,12 +148,14 @@ def exported(cluster, count, puts):
     show("export lag, 20 files of 4 KiB, mean", mean, "s", f"p50 at most {percentile(lag, 50):.2f} s, p99 at most {percentile(lag, 99):.2f} s; delay {DELAY} s; wanted: p50 < delay + 1 s")
     cluster.link("many", "--export", "new,changed,deleted", "--export-delay", "5")
     cluster.load("write", "/many", "--once", "--files", count, "--size", 4096, "--block", 4096, "--clients", 4, "--slots", 16)
-    before, at = cluster.sent(), {}
+    before, at, cpu = cluster.sent(), {}, cluster.cpu()
     while (sent := cluster.sent() - before) < count:
         at.setdefault(sent, time.monotonic())
         time.sleep(0.01)
     some = [(sent, when) for sent, when in at.items() if count / 10 < sent < count * 9 / 10]
     show("files exported (4 KiB)", (some[-1][0] - some[0][0]) / (some[-1][1] - some[0][1]), "/s", f"all written before; the engine alone puts {puts:.0f} empty objects a second, 16 at once; wanted: 1,000 /s")
+    ours, theirs = ((after - before) / count * 1e6 for before, after in zip(cpu, cluster.cpu()))
+    show("  CPU of Nacre for each", ours, "us", f"of the store: {theirs:.0f} us")
 
 
 def bulk(cluster, client, bucket, folder):
