@@ -14,6 +14,7 @@
 #include "mds/state/lock.h"
 #include "mds/state/open.h"
 #include "mds/state/recovery.h"
+#include "mds/tier/archive.h"
 
 static void print_server(const struct server *s, uint64_t now, FILE *out)
 {
@@ -117,6 +118,10 @@ static struct metric gauges[] = {
           .help = "Time spent in syncs of the metadata store's log",
           .kind = METRIC_COUNTER,
           .nanoseconds = true },
+        { .name = "nacre_archive_oldest_seconds",
+          .help = "For how long S3 has lacked what it has lacked longest",
+          .kind = METRIC_GAUGE,
+          .nanoseconds = true },
         { .name = "nacre_loop_lag_seconds",
           .help = "Longest turn of the loop since the last look",
           .kind = METRIC_GAUGE,
@@ -132,7 +137,7 @@ static void refresh(void *arg)
                               layouts_count(mds->layouts),    delegations_count(mds->delegations),
                               mds->store->stats.batches,      mds->store->stats.syncs,
                               mds->store->stats.gets,         mds->store->stats.sync_ns,
-                              loop_lag_ns(mds->loop) };
+                              archive_oldest_ns(mds),         loop_lag_ns(mds->loop) };
 
         for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
                 metric_set(&gauges[i], values[i]);

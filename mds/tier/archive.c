@@ -178,7 +178,7 @@ static void failed(struct job *job, const char *key, enum archive_error error, c
 
         if (job->attempts < UINT8_MAX)
                 job->attempts++;
-        metric_add(&a->failed, 1);
+        archive_count_failure(a, error);
         log_warn("archive-failed", "key=%s error=%s attempt=%u message=%s", key, archive_error_name(error),
                  job->attempts, message);
         if (is_for_good(error) || job->attempts >= GIVE_UP_ATTEMPTS)
@@ -410,27 +410,6 @@ static void run(struct task *task)
                 queue_load(a);
 }
 
-static void make_metrics(struct archiver *a)
-{
-        struct metrics *m = &a->mds->metrics;
-
-        metric_counter(m, &a->sent, "nacre_archive_sent_total",
-                       "Files, directories and symlinks brought to S3");
-        metric_counter(m, &a->sent_bytes, "nacre_archive_sent_bytes_total", "Bytes of files brought to S3");
-        metric_counter(m, &a->failed, "nacre_archive_failures_total",
-                       "Attempts to bring something to S3 that failed");
-        metric_counter(m, &a->conflicts, "nacre_archive_conflicts_total",
-                       "Objects that somebody else had changed when they were to be written");
-        metric_counter(m, &a->deleted, "nacre_archive_deleted_total", "Objects deleted after their files");
-        metric_counter(m, &a->aborted, "nacre_archive_aborted_total",
-                       "Uploads in parts that nobody wanted any more");
-        metric_gauge(m, &a->queued, "nacre_archive_queued",
-                     "What waits to be brought to S3, as far as in memory");
-        a->lag = (struct histogram){ .name = "nacre_archive_lag_seconds",
-                                     .help = "From the last close or change until it is in S3" };
-        histogram_register(m, &a->lag);
-}
-
 struct archiver *archiver_new(struct tier *t)
 {
         struct archiver *a = calloc(1, sizeof(*a));
@@ -448,7 +427,7 @@ struct archiver *archiver_new(struct tier *t)
         list_init(&a->ready);
         list_init(&a->sends);
         slab_init(&a->slab, sizeof(struct job), JOBS_MAX);
-        make_metrics(a);
+        archive_metrics_register(a);
         meta_watch(t->mds->meta, watch, a);
         queue_load(a);
         tombs_start(a);

@@ -101,6 +101,8 @@ struct archive_status {          /* of one repo */
         bool more;               /* there are more than were counted */
 };
 void archive_status(struct mds *mds, const struct repo *repo, struct archive_status *ret);
+/* For how long S3 has lacked something, of all repos; what does not fit into memory does not count. */
+uint64_t archive_oldest_ns(const struct mds *mds);
 /* Those of REPO that have failed: key, and why in FSx's words. */
 typedef void archive_failed_fn(void *arg, struct slice key, const char *error);
 void archive_each_failed(struct mds *mds, const struct repo *repo, archive_failed_fn *each, void *arg);

@@ -48,6 +48,7 @@ struct job {
         struct timer due;
         struct send *send; /* while it is being sent */
         uint64_t fileid;
+        int64_t since;       /* wall time: S3 does not have all of it */
         uint64_t first_ns;   /* it has been in memory since */
         uint64_t touched_ns; /* last changed or closed */
         uint8_t seen;        /* these bits of `what` are durable */
@@ -55,6 +56,12 @@ struct job {
         bool now;            /* without the delay */
         struct unheard unheard;
         enum { JOB_WAITS, JOB_READY, JOB_RUNS } state;
+};
+
+enum { ARCHIVE_FAILURES = S3_ERRORS + ARCHIVE_NONSENSE - ARCHIVE_AGAIN + 1 };
+struct archive_failures {
+        struct metric count;
+        char label[48];
 };
 
 struct archiver {
@@ -82,7 +89,8 @@ struct archiver {
         struct list endings;
         uint32_t ending;
         bool stopping;
-        struct metric sent, sent_bytes, failed, queued, conflicts, deleted, aborted;
+        struct archive_failures failures[ARCHIVE_FAILURES]; /* archive_metrics.c */
+        struct metric sent, sent_bytes, queued, conflicts, deleted, aborted;
         struct histogram lag;
 };
 
@@ -110,6 +118,10 @@ void job_forget(struct job *job);
 void queue_load(struct archiver *a); /* from the store, as many as there is room for */
 /* The shortest delay of all repos that export; UINT64_MAX: none does. */
 uint64_t queue_delay_ns(const struct archiver *a);
+
+/* --- archive_metrics.c */
+void archive_metrics_register(struct archiver *a);
+void archive_count_failure(struct archiver *a, enum archive_error error);
 
 /* --- archive.c */
 bool archive_is_open(const struct mds *mds, uint64_t fileid); /* for writing, or delegated for it */

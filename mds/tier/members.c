@@ -54,7 +54,7 @@ static void join(struct archiver *a, struct txn *t, const struct inode *dir, str
         if (!member_make_key(of_dir.key, name, inode->type == NF4DIR, key, &b.key)) {
                 log_warn("archive-path-too-long", "fileid=%llu error=%s", (unsigned long long)inode->fileid,
                          archive_error_name(ARCHIVE_TOO_LONG));
-                metric_add(&a->failed, 1);
+                archive_count_failure(a, ARCHIVE_TOO_LONG);
                 return;
         }
         tier_put_backing(t, inode, &b);

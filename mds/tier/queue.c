@@ -97,6 +97,7 @@ struct job *queue_get(struct archiver *a, uint64_t fileid)
         job->fileid = fileid;
         job->due.fire = is_due;
         job->first_ns = job->touched_ns = env_now(a->mds->env);
+        job->since = (int64_t)env_wall(a->mds->env);
         list_init(&job->in_ready);
         hashtab_insert(&a->jobs, &job->node, hash_u64(fileid));
         metric_set(&a->queued, a->jobs.count);
@@ -178,10 +179,10 @@ static bool load_one(void *arg, struct slice key, struct slice value)
 {
         struct loading *l = arg;
         struct archiver *a = l->archiver;
+        struct queue_record q;
         uint64_t fileid;
         struct job *job;
 
-        (void)value;
         if (!key_parse_u64(key, 'q', &fileid))
                 return true; /* fsck tells */
         if (queue_find(a, fileid))
@@ -191,6 +192,8 @@ static bool load_one(void *arg, struct slice key, struct slice value)
                 l->full = true;
                 return false;
         }
+        if (queue_decode(value, &q))
+                job->since = q.since;
         job_wait(job, 1000000 + env_random_u64(a->mds->env) % 1000000000);
         a->scanned = fileid;
         return true;

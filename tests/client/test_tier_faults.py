@@ -90,6 +90,23 @@ def writes(lab, bucket, client):
     equal({name for name in there.keys() | here.keys() if there.get(name) != here.get(name)}, set(), f"{len(here)} objects are the files")
 
 
+def refused_writes(lab, bucket, client):
+    """S3 takes nothing: that is told, with its reason and for how long, and all is sent when it takes it again."""
+    bucket.spoil("status PUT 100000 403")
+    client.run(f"cd {WHERE} && echo refused >refused")
+    failures = lambda: float(lab.server.metrics("mds").get("nacre_archive_failures_total", {}).get('error="S3AccessDenied"', 0))
+    before = failures()
+    wait_until("S3's no is counted", lambda: failures() > before, SECONDS, 0.1)
+    oldest = float(lab.server.metrics("mds")["nacre_archive_oldest_seconds"][""])
+    ok(1 <= oldest < SECONDS, "for how long S3 has lacked something", oldest)
+    said = lab.server.command("repo", "status", "--dir", lab.server.folder, check=False)
+    ok("not in S3" in said or "1 file" in said, "repo status", said)
+    bucket.spoil()
+    lab.server.command("archive", "/data/train/refused", "--dir", lab.server.folder)
+    equal(bucket.rclone("cat", f"s:{bucket.name}/p/refused"), "refused\n", "when it takes it again it is there")
+    equal(float(lab.server.metrics("mds")["nacre_archive_oldest_seconds"][""]), 0.0, "and nothing is lacking")
+
+
 def test_faults():
     with Lab(data_servers=2, clients=1) as lab, Bucket(lab) as bucket, tempfile.TemporaryDirectory() as folder:
         client = lab.clients[0]
@@ -102,6 +119,7 @@ def test_faults():
         refused(lab, bucket, client)
         pages(lab, bucket, client)
         writes(lab, bucket, client)
+        refused_writes(lab, bucket, client)
 
 
 main(test_faults)
