@@ -76,6 +76,13 @@ static enum nfsstat4 restore(struct compound *c, const struct inode *file)
         return restore_file(mds_of(c), file->fileid) ? NFS4_OK : NFS4ERR_DELAY;
 }
 
+/* What restore has begun; what it has brought stays. */
+static enum nfsstat4 cancel(struct compound *c, const struct inode *file)
+{
+        restore_forget(mds_of(c), file->fileid);
+        return NFS4_OK;
+}
+
 /* --- pin, unpin */
 
 static enum nfsstat4 set_flag(struct compound *c, const struct inode *file, bool pinned)
@@ -117,8 +124,8 @@ static const struct {
         const char *name;
         enum nfsstat4 (*run)(struct compound *c, const struct inode *file);
 } verbs[] = {
-        { "archive", archive }, { "restore", restore }, { "release", release },
-        { "pin", pin },         { "unpin", unpin },
+        { "archive", archive }, { "restore", restore }, { "prefetch", restore }, { "cancel", cancel },
+        { "release", release }, { "pin", pin },         { "unpin", unpin },
 };
 
 /* No time of the file moves, and its change attribute does not: its content is the same. */

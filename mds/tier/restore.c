@@ -151,13 +151,29 @@ bool restore_file_for(struct mds *mds, uint64_t fileid, struct restore_wait *w)
         return r != NULL;
 }
 
+static void end_if_unwanted(struct restore *r)
+{
+        if (is_unwanted(r) && !r->reading)
+                restore_end(r, NFS4ERR_DELAY);
+}
+
+void restore_forget(struct mds *mds, uint64_t fileid)
+{
+        struct restore *r = restore_of(mds->tier, fileid);
+
+        if (!r)
+                return;
+        r->wanted = false;
+        end_if_unwanted(r);
+}
+
 void restore_cancel(struct mds *mds, uint64_t fileid, struct restore_wait *w)
 {
         struct restore *r = restore_of(mds->tier, fileid);
 
         list_remove(&w->node);
-        if (r && is_unwanted(r) && !r->reading)
-                restore_end(r, NFS4ERR_DELAY);
+        if (r)
+                end_if_unwanted(r);
 }
 
 void restores_stop(struct tier *t)

@@ -11,7 +11,9 @@ enum { RESTORES_MAX = 256 };
 
 /* In the background, unless that is under way. False: FILEID is not cold, or RESTORES_MAX are under way. */
 bool restore_file(struct mds *mds, uint64_t fileid);
-/* The same for whoever waits for its end: W->done runs later, with what the last READ said. OK: all units
+/* restore_file() is not wanted any more; nothing, when it was not. */
+void restore_forget(struct mds *mds, uint64_t fileid);
+/* restore_file() for whoever waits for its end: W->done runs later, with what the last READ said. OK: all units
  * were brought here. */
 struct restore_wait { /* a member of his */
         struct list node;

@@ -151,6 +151,22 @@ static void what_is_in_s3_is_released(void **state)
         assert_int_equal(releases(), 2 * inode()->width);
 }
 
+/* The data servers here have nothing to give: it is tried again and again, until nobody wants it. */
+static void who_fetches_may_think_again(void **state)
+{
+        (void)state;
+        mds_lab_run_ms(&lab, 1000);
+        assert_int_equal(verb(&alice, "cancel"), NFS4_OK); /* there is nothing to cancel */
+        assert_int_equal(verb(&alice, "release"), NFS4_OK);
+        assert_int_equal(verb(&alice, "prefetch"), NFS4_OK);
+        mds_lab_run_ms(&lab, 1000);
+        assert_int_equal(lab.mds.tier->restoring, 1);
+        assert_int_equal(verb(&alice, "cancel"), NFS4_OK);
+        mds_lab_run_ms(&lab, 1000);
+        assert_int_equal(lab.mds.tier->restoring, 0);
+        says("exists archived released");
+}
+
 static void a_layout_is_taken_back_first(void **state)
 {
         uint32_t epoch = meta_epoch(lab.mds.meta);
@@ -330,6 +346,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(what_is_in_s3_is_released),
+                TEST(who_fetches_may_think_again),
                 TEST(a_layout_is_taken_back_first),
                 TEST(what_was_written_and_not_told_is_seen),
                 TEST(a_layout_that_is_given_meanwhile_keeps_it_here),
