@@ -25,12 +25,12 @@ def port():
 
 
 class Cluster:
-    def __init__(self, binaries, store, bucket):
-        self.binaries, self.store, self.bucket = binaries, store, bucket
+    def __init__(self, binaries, store, bucket, disk="/dev/shm"):
+        self.binaries, self.store, self.bucket, self.disk = binaries, store, bucket, disk
         self.mds = f"127.0.0.1:{port()}"
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="nacre-bench-", dir="/dev/shm")
+        self.folder = tempfile.mkdtemp(prefix="nacre-bench-", dir=self.disk)
         try:
             self.nacre("dev", "up", "--mds", self.mds, "--ds", f"127.0.0.1:{port() + 2}")
             self.keys = os.path.join(self.folder, "s3.ini")
@@ -45,14 +45,14 @@ class Cluster:
         subprocess.run([os.path.join(self.binaries, "nacre"), "dev", "down", "--dir", self.folder], stdout=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def nacre(self, *argv):
-        done = subprocess.run([os.path.join(self.binaries, "nacre"), *argv, "--dir", self.folder], capture_output=True, text=True, timeout=120, check=False)
+    def nacre(self, *argv, timeout=120):
+        done = subprocess.run([os.path.join(self.binaries, "nacre"), *argv, "--dir", self.folder], capture_output=True, text=True, timeout=timeout, check=False)
         if done.returncode:
             raise SystemExit(f"nacre {' '.join(argv)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def link(self, name, *settings):
-        self.nacre("repo", "add", f"/{name}", f"s3://{self.bucket}/{name}", "--endpoint", self.store.endpoint, "--region", self.store.region,
+    def link(self, name, *settings, prefix=None):
+        self.nacre("repo", "add", f"/{name}", f"s3://{self.bucket}/{prefix or name}", "--endpoint", self.store.endpoint, "--region", self.store.region,
                    "--credentials-file", self.keys, *settings)
 
     def load(self, op, path, *options):
@@ -66,13 +66,13 @@ class Cluster:
     def metrics(self, name="mds"):
         return stats.scrape_unix(os.path.join(self.folder, "run", f"{name}.sock"))
 
+    def pid(self, name):
+        with open(os.path.join(self.folder, "run", f"{name}.pid"), encoding="ascii") as f:
+            return int(f.read())
+
     def cpu(self):
         """Processor seconds so far: of Nacre's daemons, and of the store's."""
-        ours = []
-        for name in ("mds", "ds0"):
-            with open(os.path.join(self.folder, "run", f"{name}.pid"), encoding="ascii") as f:
-                ours.append(int(f.read()))
-        return stats.cpu_seconds(ours), stats.cpu_seconds([process.pid for process in self.store.processes])
+        return stats.cpu_seconds([self.pid("mds"), self.pid("ds0")]), stats.cpu_seconds([process.pid for process in self.store.processes])
 
     def sent(self):
         return int(self.metrics()["nacre_archive_sent_total"][""])
@@ -201,3 +201,16 @@ def measure(binaries, store, client, bucket, plain_ms, puts, small, names):
             names_imported(cluster, names)
             exported(cluster, small, puts)
             bulk(cluster, client, bucket, folder)
+
+
+def many_names(binaries, store, bucket, keys, links):
+    """KEYS keys of one prefix (s3bench has put them) become the names of LINKS directories. What of the metadata server's memory is its own?"""
+    with Cluster(binaries, store, bucket, disk=tempfile.gettempdir()) as cluster:
+        pid, began = cluster.pid("mds"), time.monotonic()
+        for i in range(links):
+            cluster.link(f"names{i}", "--sweep-interval", "0", prefix="bench/keys")
+            cluster.nacre("restore", f"/names{i}", "--recursive", "--match", "none", timeout=3600)
+            there = int(cluster.metrics()["nacre_tier_names_imported_total"][""])
+            if there < keys * (i + 1):
+                raise SystemExit(f"{there} names are there of {keys * (i + 1)}")
+            show(f"{there} names", there / (time.monotonic() - began), "keys/s", f"MDS {stats.own_memory_bytes([pid]) / MIB:.0f} MiB; {stats.tree_bytes(cluster.folder)[1] / MIB:.0f} MiB on disk")

@@ -13,8 +13,8 @@ enum { RESTORES_MAX = 256 };
 bool restore_file(struct mds *mds, uint64_t fileid);
 /* restore_file() is not wanted any more; nothing, when it was not. */
 void restore_forget(struct mds *mds, uint64_t fileid);
-/* restore_file() for whoever waits for its end: W->done runs later, with what the last READ said. OK: all units
- * were brought here. */
+/* restore_file() for whoever waits for its end: W->done runs later, with what the last READ said. OK: all
+ * units were brought here. */
 struct restore_wait { /* a member of his */
         struct list node;
         void (*done)(struct restore_wait *, enum nfsstat4);
