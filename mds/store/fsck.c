@@ -270,6 +270,22 @@ static void on_upload(struct fsck *f, struct slice key, struct slice value)
                 fsck_problem(f, "upload", fileid, "its record is damaged");
 }
 
+static void on_digests(struct fsck *f, struct slice key, struct slice value)
+{
+        uint64_t fileid = 0, first;
+        struct digests_record d;
+        const struct node *n;
+
+        if (!key_parse_u64_u64(key, 'y', &fileid, &first) || !digests_decode(value, &d)) {
+                fsck_problem(f, "digests", fileid, "their record is damaged");
+                return;
+        }
+        n = fsck_node(f, fileid);
+        if (!n || !(n->marks & HAS_BACKING))
+                fsck_problem(f, "digests", fileid,
+                             n ? "they are of parts of no object" : "their inode is not there");
+}
+
 static void on_head(struct fsck *f, struct slice key, struct slice value)
 {
         uint64_t fileid = 0;
@@ -361,6 +377,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'z': on_tomb(f, key, value); break;
         case 'w': on_away(f, key, value); break;
         case 'u': on_upload(f, key, value); break;
+        case 'y': on_digests(f, key, value); break;
         case 'n': on_name(f, key, value); break;
         case 'k': on_group(f, key, value); break;
         case 'h': on_head(f, key, value); break;

@@ -16,6 +16,7 @@
  *   z repo key                    an object whose file is gone: to be deleted
  *   w repo key                    where the file of that key is, which has another name
  *   u fileid time                 an upload in parts that may not be over
+ *   y fileid first                what the parts of the object that backs it are, from part FIRST (0..) on
  *   n fileid number               a second name of a file in a repo: its inode (INODE_NAME), where it is
  *   k repo cluster fileid generation number   an object of that file is file NUMBER here (mds/tier/regroup.h)
  *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
@@ -160,8 +161,17 @@ struct upload_record {
         uint32_t repo, generation;
         uint64_t change;        /* the content that it is to be of; 0: nobody wants it any more */
         int64_t until;          /* what was sent for it may arrive until then; 0: later, too */
+        uint64_t part_bytes;    /* how long its parts are; 0: s3_part_bytes() says */
         struct slice key;       /* of the object, behind the repo's prefix */
         struct slice upload_id; /* empty: it is about to be begun, and S3's answer was not heard yet */
+};
+
+/* SHA-256 of parts of the object with ETAG, one behind the other (mds/tier/digests.h). */
+enum { DIGEST_BYTES = 32, DIGESTS_A_RECORD = 200 };
+struct digests_record {
+        uint64_t size, part_bytes; /* of the object, of each of its parts but the last */
+        struct slice etag;
+        struct slice digests; /* DIGEST_BYTES each; zeros: nobody knows */
 };
 
 /* A name: one that a listing has brought (mds/tier/heads.h), of what is away (mds/tier/away.h), or a second
@@ -251,6 +261,8 @@ struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key);
 struct slice key_away(uint8_t *out, uint32_t repo, struct slice key);
 struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted);
 struct slice key_uploads(uint8_t *out, uint64_t fileid); /* prefix of all of a file */
+struct slice key_digests(uint8_t *out, uint64_t fileid, uint64_t first);
+struct slice key_all_digests(uint8_t *out, uint64_t fileid); /* prefix of all of a file */
 struct slice key_head(uint8_t *out, uint64_t fileid);
 struct slice key_name(uint8_t *out, uint64_t fileid, uint64_t number);
 struct slice key_names(uint8_t *out, uint64_t fileid); /* prefix of all second names of a file */
@@ -297,6 +309,8 @@ struct slice tomb_encode(uint8_t *out, const struct tomb_record *z);
 bool tomb_decode(struct slice value, struct tomb_record *ret);
 struct slice upload_encode(uint8_t *out, const struct upload_record *u);
 bool upload_decode(struct slice value, struct upload_record *ret);
+struct slice digests_encode(uint8_t *out, const struct digests_record *d);
+bool digests_decode(struct slice value, struct digests_record *ret);
 struct slice head_encode(uint8_t *out, const struct head_record *h);
 bool head_decode(struct slice value, struct head_record *ret);
 struct slice group_encode(uint8_t *out, uint32_t generation); /* of the inode here */

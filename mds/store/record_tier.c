@@ -7,9 +7,10 @@
 enum {
         BACKING_VERSION = 4, /* 1 had no flags, 2 kept nothing, 3 knew of nothing that comes late */
         REPO_VERSION = 1,
-        QUEUE_VERSION = 2, /* 1 had the id of an upload in parts */
-        TOMB_VERSION = 3,  /* 1 was over when nothing was there, 2 did not know what was heard */
-        UPLOAD_VERSION = 1,
+        QUEUE_VERSION = 2,  /* 1 had the id of an upload in parts */
+        TOMB_VERSION = 3,   /* 1 was over when nothing was there, 2 did not know what was heard */
+        UPLOAD_VERSION = 2, /* 1 did not know how long parts are */
+        DIGESTS_VERSION = 1,
         HEAD_VERSION = 1,
         GROUP_VERSION = 1
 };
@@ -144,7 +145,7 @@ struct slice upload_encode(uint8_t *out, const struct upload_record *u)
         uint8_t *at = put(put(put(out, UPLOAD_VERSION, 1), u->repo, 4), u->generation, 4);
 
         CHECK(u->key.length <= BACKING_KEY_BYTES && u->upload_id.length <= UPLOAD_ID_BYTES);
-        at = put(put(at, u->change, 8), (uint64_t)u->until, 8);
+        at = put(put(put(at, u->change, 8), (uint64_t)u->until, 8), u->part_bytes, 8);
         at = put_bytes(put(at, u->key.length, 2), u->key.data, u->key.length);
         return written(out,
                        put_bytes(put(at, u->upload_id.length, 2), u->upload_id.data, u->upload_id.length));
@@ -152,15 +153,52 @@ struct slice upload_encode(uint8_t *out, const struct upload_record *u)
 
 bool upload_decode(struct slice value, struct upload_record *ret)
 {
-        struct reader r = read_value(value, UPLOAD_VERSION);
+        bool old = value.length > 0 && value.data[0] == 1;
+        struct reader r = read_value(value, old ? 1 : UPLOAD_VERSION);
 
         ret->repo = (uint32_t)take(&r, 4);
         ret->generation = (uint32_t)take(&r, 4);
         ret->change = take(&r, 8);
         ret->until = (int64_t)take(&r, 8);
+        ret->part_bytes = old ? 0 : take(&r, 8);
         ret->key = take_slice(&r, (uint32_t)take(&r, 2));
         ret->upload_id = take_slice(&r, (uint32_t)take(&r, 2));
         return whole(&r) && ret->key.length <= BACKING_KEY_BYTES && ret->upload_id.length <= UPLOAD_ID_BYTES;
+}
+
+struct slice key_all_digests(uint8_t *out, uint64_t fileid)
+{
+        out[0] = 'y';
+        return written(out, put(out + 1, fileid, 8));
+}
+
+struct slice key_digests(uint8_t *out, uint64_t fileid, uint64_t first)
+{
+        out[0] = 'y';
+        return written(out, put(put(out + 1, fileid, 8), first, 8));
+}
+
+struct slice digests_encode(uint8_t *out, const struct digests_record *d)
+{
+        uint8_t *at = put(put(put(out, DIGESTS_VERSION, 1), d->size, 8), d->part_bytes, 8);
+
+        CHECK(d->etag.length <= BACKING_ETAG_BYTES && d->digests.length % DIGEST_BYTES == 0);
+        CHECK(d->digests.length <= DIGESTS_A_RECORD * DIGEST_BYTES && d->part_bytes > 0);
+        at = put_bytes(put(at, d->etag.length, 1), d->etag.data, d->etag.length);
+        return written(out, put_bytes(put(at, d->digests.length, 2), d->digests.data, d->digests.length));
+}
+
+bool digests_decode(struct slice value, struct digests_record *ret)
+{
+        struct reader r = read_value(value, DIGESTS_VERSION);
+
+        ret->size = take(&r, 8);
+        ret->part_bytes = take(&r, 8);
+        ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
+        ret->digests = take_slice(&r, (uint32_t)take(&r, 2));
+        return whole(&r) && ret->part_bytes > 0 && ret->etag.length <= BACKING_ETAG_BYTES &&
+               ret->digests.length % DIGEST_BYTES == 0 &&
+               ret->digests.length <= DIGESTS_A_RECORD * DIGEST_BYTES;
 }
 
 /* --- what S3 has still to be asked about, and second names: the name is the rest of the value */

@@ -86,6 +86,19 @@ struct inode *txn_new_inode(struct txn *t, uint8_t type)
         return &e->inode;
 }
 
+static bool delete_one(void *arg, struct slice key, struct slice value)
+{
+        (void)value;
+        batch_delete(arg, key);
+        return true;
+}
+
+void txn_delete_all(struct txn *t, struct slice prefix)
+{
+        if (meta_scan(t->meta, prefix, delete_one, &t->batch))
+                t->batch.failed = true; /* what cannot be read is not left behind: the write is refused */
+}
+
 void txn_delete_inode(struct txn *t, uint64_t fileid)
 {
         struct inode *inode = txn_edit(t, fileid);
@@ -100,6 +113,8 @@ void txn_delete_inode(struct txn *t, uint64_t fileid)
                 txn_delete_xattrs(t, fileid);
         if (inode->flags & INODE_BACKED)
                 batch_delete(&t->batch, key_backing(key, fileid));
+        if (inode->flags & INODE_BACKED && inode->type == NF4REG)
+                txn_delete_all(t, key_all_digests(key, fileid));
         if (inode->undescribed)
                 batch_delete(&t->batch, key_head(key, fileid));
         txn_find_edit(t, fileid)->deleted = true;

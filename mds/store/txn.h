@@ -75,6 +75,8 @@ int txn_unlink(struct txn *t, uint64_t parent, struct slice name); /* -ENOENT, -
 void txn_put_symlink(struct txn *t, uint64_t fileid, struct slice target);
 void txn_put(struct txn *t, struct slice key, struct slice value); /* records that are not cached */
 void txn_delete(struct txn *t, struct slice key);
+/* All such records that are in the store and begin with PREFIX. */
+void txn_delete_all(struct txn *t, struct slice prefix);
 /* Has T put or deleted what is at KEY? *ret_value is in the batch until the next change; empty: deleted. */
 bool txn_changes(const struct txn *t, struct slice key, struct slice *ret_value);
 /* Stamp: ctime = now, change rises; with MODIFY also mtime. Now is the env's wall clock. */

@@ -170,17 +170,9 @@ bool txn_moves_xattrs(struct txn *t, uint64_t fileid)
         return e && e->xattrs;
 }
 
-static bool delete_one(void *arg, struct slice key, struct slice value)
-{
-        (void)value;
-        batch_delete(arg, key);
-        return true;
-}
-
 void txn_delete_xattrs(struct txn *t, uint64_t fileid)
 {
         uint8_t prefix[KEY_MAX];
 
-        if (meta_scan(t->meta, key_xattrs(prefix, fileid), delete_one, &t->batch))
-                t->batch.failed = true; /* what cannot be read is not left behind: the write is refused */
+        txn_delete_all(t, key_xattrs(prefix, fileid));
 }

@@ -231,6 +231,7 @@ static void the_tier(void **state)
 {
         struct tree t = plant(*state);
         struct backing b = { .key = slice_str("key"), .etag = slice_str("etag") };
+        struct digests_record digests = { .part_bytes = 1, .etag = slice_str("etag") };
         struct repo_record repo = { .directory = t.file, .name = slice_str("train") };
         struct head_record head = { .directory = t.dir, .name = slice_str("name") };
         struct inode file = inode_of(&t, t.file), sub = inode_of(&t, t.sub);
@@ -245,6 +246,10 @@ static void the_tier(void **state)
         put(&t, key_backing(t.key, t.sub), slice_str("junk"));
         put(&t, key_repo(t.key, 1), repo_encode(t.value, &repo));
         put(&t, key_repo(t.key, 2), slice_str("junk"));
+        put(&t, key_digests(t.key, t.file, 0), digests_encode(t.value, &digests));
+        put(&t, key_digests(t.key, t.sub, 0), digests_encode(t.value, &digests));
+        put(&t, key_digests(t.key, 4711, 0), digests_encode(t.value, &digests));
+        put(&t, key_digests(t.key, t.file, 1), slice_str("junk"));
         put(&t, key_head(t.key, t.dir), head_encode(t.value, &head));
         put(&t, key_head(t.key, 4711), head_encode(t.value, &head));
         put(&t, key_head(t.key, t.sub), slice_str("junk"));
@@ -252,8 +257,9 @@ static void the_tier(void **state)
         put(&t, key_away(t.key, 1, slice_str("other")), slice_str("junk"));
         finds(&t, "its inode knows of none", "backing 4711: its inode is not there", "its record is damaged",
               "what backs it is not there", "nothing says where", "train: there is no such directory",
-              "record 114: it is damaged", "record 119: it is damaged", "its record is damaged",
-              "its inode is described", "head 4711: its inode is not there",
+              "they are of parts of no object", "digests 4711: their inode is not there",
+              "digests 4: their record is damaged", "record 114: it is damaged", "record 119: it is damaged",
+              "its record is damaged", "its inode is described", "head 4711: its inode is not there",
               "nobody would ask S3 whose it is", NULL);
 }
 
@@ -304,13 +310,13 @@ static void damaged_records(void **state)
         put(&t, key_orphan(t.key, 77), slice_str("junk"));
         put(&t, key_layout(t.key, t.file, 1), slice_str(""));
         put(&t, key_server(t.key, 1), slice_str(""));
-        put(&t, slice_str("yak"), slice_str("?"));
+        put(&t, slice_str("Yak"), slice_str("?"));
         put(&t, slice_str("dshort"), slice_str("?"));
         put_inode(&t, dir);
         finds(&t, "directory 281474976710658: entry", "target 5: its record is damaged",
               "symlink 5: its target is not there", "orphan 77: its record is damaged",
               "layout 4: its record is damaged", "record 115: it is empty",
-              "record 121: nothing of this kind is known", "record 100: its key is damaged", NULL);
+              "record 89: nothing of this kind is known", "record 100: its key is damaged", NULL);
 }
 
 static void damaged_inode(void **state)

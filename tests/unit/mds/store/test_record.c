@@ -224,6 +224,7 @@ static void uploads_in_parts(void **state)
                                     .generation = 6,
                                     .change = UINT64_MAX,
                                     .until = 7,
+                                    .part_bytes = 16 << 20,
                                     .key = slice_str("a/b"),
                                     .upload_id = slice_str("2~x") },
                              out;
@@ -235,11 +236,36 @@ static void uploads_in_parts(void **state)
         assert_true(upload_decode(value, &out));
         assert_true(out.repo == 5 && out.generation == 6 && out.change == UINT64_MAX && out.until == 7);
         assert_true(slice_equal(out.key, in.key) && slice_equal(out.upload_id, in.upload_id));
+        assert_int_equal(out.part_bytes, 16 << 20);
         for (uint32_t cut = 0; cut < value.length; cut++)
                 assert_false(upload_decode(slice_of(bytes, cut), &out));
         assert_false(upload_decode(slice_of(bytes, value.length + 1), &out));
         assert_true(key_parse_u64_u64(key_upload(key, 9, INT64_MAX), 'u', &fileid, &noted));
         assert_true(fileid == 9 && noted == INT64_MAX);
+        assert_memory_equal(key, prefix.data, prefix.length);
+}
+
+static void digests_of_parts(void **state)
+{
+        static const uint8_t some[2 * DIGEST_BYTES] = { 1, 2, 3 };
+        struct digests_record in = { .size = 30 << 20,
+                                     .part_bytes = 16 << 20,
+                                     .etag = slice_str("abc-2"),
+                                     .digests = slice_of(some, sizeof(some)) },
+                              out;
+        uint8_t bytes[RECORD_MAX], key[KEY_MAX], of_file[KEY_MAX];
+        struct slice value = digests_encode(bytes, &in), prefix = key_all_digests(of_file, 9);
+        uint64_t fileid, first;
+
+        (void)state;
+        assert_true(digests_decode(value, &out));
+        assert_true(out.size == in.size && out.part_bytes == in.part_bytes);
+        assert_true(slice_equal(out.etag, in.etag) && slice_equal(out.digests, in.digests));
+        for (uint32_t cut = 0; cut < value.length; cut++)
+                assert_false(digests_decode(slice_of(bytes, cut), &out));
+        assert_false(digests_decode(slice_of(bytes, value.length + 1), &out));
+        assert_true(key_parse_u64_u64(key_digests(key, 9, 200), 'y', &fileid, &first));
+        assert_true(fileid == 9 && first == 200);
         assert_memory_equal(key, prefix.data, prefix.length);
 }
 
@@ -407,6 +433,7 @@ int main(void)
                 cmocka_unit_test(names_of_one_file),
                 cmocka_unit_test(what_is_queued_and_what_is_to_go),
                 cmocka_unit_test(uploads_in_parts),
+                cmocka_unit_test(digests_of_parts),
                 cmocka_unit_test(jobs_and_what_they_could_not_do),
                 cmocka_unit_test(keys_sort_and_parse),
         };
