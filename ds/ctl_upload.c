@@ -86,7 +86,8 @@ static bool makes_sense(const struct ctl_request *r, struct fh *ret)
         const ctl_upload_args *a = args_of(r);
 
         return ctl_object_is_valid(&a->object) && has_good_range(a) && has_good_words(a) &&
-               (a->upload_id[0] == '\0' || (a->part >= 1 && a->part <= S3_PARTS)) &&
+               (a->upload_id[0] == '\0' ? !a->digest : a->part >= 1 && a->part <= S3_PARTS) &&
+               (a->known.known_len == 0 || (a->digest && a->known.known_len == SHA256_BYTES)) &&
                fh_decode(a->handle.handle_val, a->handle.handle_len, r->ds->workers[0]->nfs.key, ret) &&
                is_handle_of(ret, &a->object);
 }
@@ -105,11 +106,18 @@ static void answer(struct ctl_request *r)
 {
         struct upload *u = r->upload;
         char error[64];
-        ctl_upload_res res = {
-                .status = u->status, .etag = u->etag, .error = error, .message = u->message, .late = u->late
-        };
+        ctl_upload_res res = { .status = u->status,
+                               .etag = u->etag,
+                               .error = error,
+                               .message = u->message,
+                               .same = u->same,
+                               .late = u->late };
 
         snprintf(error, sizeof(error), "%s", u->error);
+        if (u->status == CTL_OK && args_of(r)->digest) {
+                res.digest.digest_len = SHA256_BYTES;
+                res.digest.digest_val = (char *)u->digest;
+        }
         ctl_serve_answer(r, (xdrproc_t)xdr_ctl_upload_res, &res);
         free(u);
 }

@@ -55,7 +55,8 @@ struct tier_metrics {
         struct metric held, gave_up, fetched_units, fetched_bytes, prefetched, prefetch_hits, lost;
         struct metric errors[5]; /* by enum tier_outcome */
         struct histogram wait;
-        struct metric uploading, uploaded, uploaded_bytes, gathered_bytes, upload_errors[S3_ERRORS + 1];
+        struct metric uploading, uploaded, uploaded_bytes, same_bytes, gathered_bytes,
+                upload_errors[S3_ERRORS + 1];
         char upload_labels[S3_ERRORS + 1][48];
         struct histogram upload;
 };

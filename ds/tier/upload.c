@@ -2,6 +2,7 @@
 #include "ds/tier/upload.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -174,6 +175,30 @@ static void ask_if_same(struct upload *u)
 
 /* --- the bytes */
 
+/* A part: has S3 these bytes? */
+static bool is_known(struct upload *u)
+{
+        const ctl_upload_args *a = u->args;
+
+        if (!a->digest)
+                return false;
+        sha256(u->bytes, a->length, u->digest);
+        return a->known.known_len == SHA256_BYTES && memcmp(a->known.known_val, u->digest, SHA256_BYTES) == 0;
+}
+
+static void take_part(struct upload *u)
+{
+        struct tier_metrics *c = &u->worker->tier->counts;
+
+        if (!is_known(u)) {
+                get_link(u);
+                return;
+        }
+        u->same = true;
+        metric_add(&c->same_bytes, u->args->length);
+        end(u, CTL_OK);
+}
+
 static void gathered(struct gather *g)
 {
         struct upload *u = CONTAINER(g, struct upload, gather);
@@ -184,7 +209,7 @@ static void gathered(struct gather *g)
         else if (g->why)
                 failed(u, CTL_IO, S3_OK, g->why);
         else if (u->args->upload_id[0])
-                get_link(u);
+                take_part(u);
         else
                 ask_if_same(u);
 }
@@ -257,6 +282,8 @@ void upload_metrics_register(struct tier_metrics *c, struct metrics *m)
         metric_counter(m, &c->uploaded, "nacre_ds_tier_uploaded_total",
                        "Objects, and parts of objects, that S3 took");
         metric_counter(m, &c->uploaded_bytes, "nacre_ds_tier_uploaded_bytes_total", "Bytes of them");
+        metric_counter(m, &c->same_bytes, "nacre_ds_tier_same_bytes_total",
+                       "Bytes of parts that were not sent because S3 has them already");
         metric_counter(m, &c->gathered_bytes, "nacre_ds_tier_gathered_bytes_total",
                        "Bytes read at data servers for uploads");
         for (int i = S3_OK; i < S3_ERRORS; i++) {

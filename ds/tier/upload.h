@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One range of a file goes to S3: it is gathered (gather.h), then PUT as an object, if the MDS says that the
- * file is still what it was, or as a part of an upload that the MDS has begun. A PUT whose condition fails
+ * file is still what it was, or as a part of an upload that the MDS has begun; a part that has
+ * the digest that the MDS knows is in S3 already, and is not sent. A PUT whose condition fails
  * because the same bytes are there already is a success, so whoever lost an answer may ask again. Keys that
  * are refused are asked for anew once, as for fetches. */
 #pragma once
 
+#include "base/sha256.h"
 #include "ds/tier/ask.h"
 #include "ds/tier/bucket.h"
 #include "ds/tier/gather.h"
@@ -22,7 +24,8 @@ struct upload { /* one a CTL_UPLOAD; zero it */
         ctl_status status;
         char etag[S3_ETAG_BYTES], message[256];
         const char *error;
-        bool late;
+        bool late, same;
+        uint8_t digest[SHA256_BYTES]; /* of a part */
         /* private */
         struct message msg;
         struct list node; /* in tier_worker.uploading */

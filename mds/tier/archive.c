@@ -219,6 +219,8 @@ static void abandon(struct send *s)
         s->repo = NULL;
         s->archiver->sending--;
         s3_cancel(&s->call);
+        if (s->parts)
+                parts_cancel(s->parts);
         job->send = NULL;
         job_wait(job, AGAIN_NS);
 }

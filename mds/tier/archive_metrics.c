@@ -69,6 +69,8 @@ void archive_metrics_register(struct archiver *a)
         metric_counter(m, &a->deleted, "nacre_archive_deleted_total", "Objects deleted after their files");
         metric_counter(m, &a->aborted, "nacre_archive_aborted_total",
                        "Uploads in parts that nobody wanted any more");
+        metric_counter(m, &a->copied_bytes, "nacre_archive_copied_bytes_total",
+                       "Bytes of files that were not sent but copied inside S3, in parts");
         metric_gauge(m, &a->queued, "nacre_archive_queued",
                      "What waits to be brought to S3, as far as in memory");
         a->lag = (struct histogram){ .name = "nacre_archive_lag_seconds",

@@ -90,7 +90,7 @@ struct archiver {
         uint32_t ending;
         bool stopping;
         struct archive_failures failures[ARCHIVE_FAILURES]; /* archive_metrics.c */
-        struct metric sent, sent_bytes, queued, conflicts, deleted, aborted;
+        struct metric sent, sent_bytes, queued, conflicts, deleted, aborted, copied_bytes;
         struct histogram lag;
 };
 
@@ -173,8 +173,10 @@ struct send {
         struct s3_metadata metadata;
         char arrived[BACKING_ETAG_BYTES + 1]; /* in S3 under this ETag */
         char upload_id[S3_UPLOAD_ID_BYTES];   /* of a multipart upload under way */
-        int64_t noted;     /* when that, or that it is about to be begun, was noted; 0: it was not */
-        bool noted_before; /* by an attempt before this one, whose request may have come to S3 */
+        int64_t noted;       /* when that, or that it is about to be begun, was noted; 0: it was not */
+        bool noted_before;   /* by an attempt before this one, whose request may have come to S3 */
+        uint64_t part_bytes; /* of that one */
+        bool whole;          /* nothing of it is copied from the object that is there */
         struct parts *parts;
         uint32_t under_way; /* calls to data servers */
         bool abandoned;     /* it is freed with the last of them */
@@ -251,6 +253,9 @@ int members_follow(struct archiver *a, uint64_t fileid, uint64_t *after);
  * (unfinished.h) */
 void parts_begin(struct send *s);
 void parts_free(struct parts *p);
+void parts_cancel(struct parts *p); /* no answer of S3 is waited for any more */
+/* In T: S has arrived; BEFORE: what backed it. What its parts are is kept for the next time (digests.h). */
+void parts_note(struct send *s, struct txn *t, const struct backing *before);
 
 /* --- upload.c: calls to data servers */
 struct upload {
@@ -259,6 +264,8 @@ struct upload {
         uint64_t offset, length;
         const char *upload_id; /* NULL: one PUT */
         unsigned part;
+        bool digest;          /* of a part: it is wanted */
+        const uint8_t *known; /* a part with this one (DIGEST_BYTES) need not be sent; NULL: it must */
 };
 /* DONE runs later, with the answer or NULL; -ENOTCONN: it is away, -ENOMEM. */
 int upload_call(struct send *s, const struct upload *u,

@@ -189,6 +189,7 @@ static void leave(struct archiver *a, struct txn *t, struct inode *inode)
 
         archive_unlinked(a->mds, t, inode);
         txn_delete(t, key_backing(key, inode->fileid));
+        txn_delete_all(t, key_all_digests(key, inode->fileid));
         inode->flags &= (uint8_t)~INODE_BACKED;
 }
 

@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that several data servers have: they send parts of it in turns. What is completed is what the file
+/* A file that several data servers have, or that is large: they send parts of it in turns, and those that are
+ * in S3 already are copied there (parts_copy.c). What is completed is what the file
  * was when the upload was begun and when the last part had arrived; else it is aborted, and nobody has seen
  * it. What fails for another reason is gone on with by the next attempt, with the parts that S3 has then. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "mds/tier/archive_private.h"
+#include "mds/tier/parts_private.h"
 #include "mds/tier/unfinished.h"
 
 enum { PARTS_AT_ONCE = 16, PARTS_A_SERVER = 2 };
 
-struct part {
-        struct send *send;
-        unsigned number; /* 1.. */
-};
-struct parts {
-        struct send *send;
-        struct s3_part_list there; /* of an upload that an earlier attempt has begun */
-        struct s3_complete complete;
-        uint64_t part_bytes;
-        unsigned count, begun, at_once;
-        enum archive_error error; /* the first */
-        char message[256];
-        struct s3_part *list; /* those that S3 has have an ETag */
-        struct part *parts;
-};
-
-void parts_free(struct parts *p)
+void parts_cancel(struct parts *p)
 {
         s3_cancel(&p->there.call);
         s3_cancel(&p->complete.call);
+        parts_cancel_copies(p);
+}
+
+void parts_free(struct parts *p)
+{
+        parts_cancel(p);
+        digests_free(&p->old);
+        digests_free(&p->digests);
         free(p->list);
         free(p->parts);
         free(p);
@@ -111,11 +104,24 @@ static void completed(struct s3_call *call)
                 s3_failed(s, r);
 }
 
+/* What was copied may be of an object that is not what the file was: all of it is sent. */
+static void begin_anew(struct send *s)
+{
+        s->whole = true;
+        unfinished_give_up(s);
+        drop_parts(s);
+}
+
 static void complete(struct send *s)
 {
         const struct s3_put_args args = send_put_args(s);
         struct parts *p = s->parts;
 
+        if (p->copied && strcmp(s->expected, s->etag) != 0) {
+                begin_anew(s);
+                send_content(s);
+                return;
+        }
         p->complete.call.priority = S3_EXPORT;
         p->complete.call.done = completed;
         p->complete.parts = p->list;
@@ -146,28 +152,39 @@ static void heard(struct size_wait *w, enum nfsstat4 status)
 
 /* --- the parts */
 
-static void send_parts(struct send *s);
+static void take_answer(struct part *part, const ctl_upload_res *r)
+{
+        struct parts *p = part->send->parts;
+        unsigned i = part->number - 1;
+        enum archive_error error;
+        char message[256];
+
+        if (r && r->status == CTL_OK && r->digest.digest_len == DIGEST_BYTES && p->digests.list)
+                memcpy(p->digests.list[i], r->digest.digest_val, DIGEST_BYTES);
+        if (r && r->status == CTL_OK && r->same && part->offered) {
+                parts_copy(part);
+                return;
+        }
+        part->under_way = false;
+        error = upload_error(r, message);
+        if (r && error == ARCHIVE_OK) {
+                snprintf(p->list[i].etag, S3_ETAG_BYTES, "%s", r->etag);
+        } else if (p->error == ARCHIVE_OK) {
+                p->error = error;
+                memcpy(p->message, message, sizeof(p->message));
+        }
+}
 
 static void part_done(void *arg, struct server *server, void *result)
 {
         struct part *part = arg;
         struct send *s = part->send;
-        const ctl_upload_res *r = result;
-        struct parts *p = s->parts;
-        enum archive_error error;
-        char message[256];
 
         (void)server;
         if (!send_answered(s))
                 return;
-        error = upload_error(r, message);
-        if (error == ARCHIVE_OK) {
-                snprintf(p->list[part->number - 1].etag, S3_ETAG_BYTES, "%s", r->etag);
-        } else if (p->error == ARCHIVE_OK) {
-                p->error = error;
-                memcpy(p->message, message, sizeof(p->message));
-        }
-        send_parts(s);
+        take_answer(part, result);
+        parts_go_on(s);
 }
 
 static int begin_part(struct send *s, const struct inode *file, unsigned i)
@@ -178,16 +195,26 @@ static int begin_part(struct send *s, const struct inode *file, unsigned i)
                             .offset = i * p->part_bytes,
                             .length = p->list[i].size,
                             .upload_id = s->upload_id,
-                            .part = i + 1 };
-        int r = upload_call(s, &u, part_done, &p->parts[i]);
+                            .part = i + 1,
+                            .known = parts_known(s, i) };
+        int r;
 
-        if (r == 0)
-                s->under_way++;
-        return r;
+        u.digest = p->digests.list || u.known;
+        r = upload_call(s, &u, part_done, &p->parts[i]);
+        if (r < 0)
+                return r;
+        p->parts[i].under_way = true;
+        p->parts[i].offered = u.known != NULL;
+        s->under_way++;
+        return 0;
 }
 
-/* As many as may be under way; when none is any more, what then. */
-static void send_parts(struct send *s)
+static bool is_to_be_begun(const struct parts *p, unsigned i)
+{
+        return !p->list[i].etag[0] && !p->parts[i].under_way;
+}
+
+void parts_go_on(struct send *s)
 {
         struct parts *p = s->parts;
         const struct inode *file;
@@ -195,14 +222,19 @@ static void send_parts(struct send *s)
         if (p->error == ARCHIVE_OK &&
             (meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || file->change != s->change))
                 p->error = ARCHIVE_AGAIN;
-        for (; p->error == ARCHIVE_OK && p->begun < p->count && s->under_way < p->at_once; p->begun++)
-                if (!p->list[p->begun].etag[0] && begin_part(s, file, p->begun) < 0) {
+        for (; p->error == ARCHIVE_OK && !p->moved && p->begun < p->count &&
+               s->under_way + p->copying < p->at_once;
+             p->begun++)
+                if (is_to_be_begun(p, p->begun) && begin_part(s, file, p->begun) < 0) {
                         p->error = ARCHIVE_NO_SERVER;
                         snprintf(p->message, sizeof(p->message), "a data server that has some of it is away");
                 }
-        if (s->under_way > 0)
+        if (s->under_way + p->copying > 0)
                 return;
-        if (p->error == (enum archive_error)S3_OBJECT_NOT_FOUND) {
+        if (p->moved) {
+                begin_anew(s);
+                conflict_look(s);
+        } else if (p->error == (enum archive_error)S3_OBJECT_NOT_FOUND) {
                 is_gone(s);
         } else if (p->error != ARCHIVE_OK) {
                 give_up(s, p->error, p->message);
@@ -217,7 +249,7 @@ static void send_parts(struct send *s)
 static void created(struct send *s)
 {
         if (s->call.result.error == S3_OK) {
-                unfinished_heard(s, send_parts);
+                unfinished_heard(s, parts_go_on);
                 return;
         }
         unfinished_refused(s);
@@ -237,8 +269,10 @@ static void on_part(struct s3_part_list *list, const struct s3_part *part)
 {
         struct parts *p = CONTAINER(list, struct parts, there);
 
-        if (part->number <= p->count && part->size == p->list[part->number - 1].size)
-                p->list[part->number - 1] = *part;
+        if (part->number > p->count || part->size != p->list[part->number - 1].size)
+                return;
+        p->list[part->number - 1] = *part;
+        p->copied |= p->send->etag[0] != '\0'; /* for all we know */
 }
 
 /* Who may not ask sends them all again. */
@@ -263,7 +297,7 @@ static void listed(struct s3_call *call)
                 s3_upload_parts(s->repo->s3, &p->there, s->key, s->upload_id);
         } else {
                 log_info("archive-goes-on", "repo=%s key=%s", s->repo->name, s->key);
-                send_parts(s);
+                parts_go_on(s);
         }
 }
 
@@ -279,22 +313,43 @@ static void go_on(struct send *s)
 
 /* --- */
 
-/* What each is to be. False: no memory. */
-static bool plan(struct send *s, struct parts *p, const struct inode *file)
+static uint64_t count_of(const struct send *s, uint64_t part_bytes)
+{
+        return (s->bytes + part_bytes - 1) / part_bytes;
+}
+
+/* As before, as long as there are not too many: where parts begin they begin again. */
+static uint64_t part_bytes_of(const struct send *s, const struct parts *p, const struct inode *file,
+                              bool goes_on)
+{
+        if (goes_on && s->part_bytes > 0)
+                return s->part_bytes;
+        if (!goes_on && p->old.part_bytes > 0 && p->old.part_bytes % file->unit == 0 &&
+            count_of(s, p->old.part_bytes) <= S3_PARTS)
+                return p->old.part_bytes;
+        return s3_part_bytes(s->bytes, file->unit);
+}
+
+/* What each is to be; GOES_ON: in an upload that was begun. False: no memory. */
+static bool plan(struct send *s, struct parts *p, const struct inode *file, bool goes_on)
 {
         p->send = s;
-        p->part_bytes = s3_part_bytes(s->bytes, file->unit);
-        p->count = (unsigned)((s->bytes + p->part_bytes - 1) / p->part_bytes);
+        parts_look_back(s, p);
+        p->part_bytes = s->part_bytes = part_bytes_of(s, p, file, goes_on);
+        p->count = (unsigned)count_of(s, p->part_bytes);
         p->at_once =
                 PARTS_A_SERVER * file->width < PARTS_AT_ONCE ? PARTS_A_SERVER * file->width : PARTS_AT_ONCE;
         p->list = calloc(p->count, sizeof(*p->list));
         p->parts = calloc(p->count, sizeof(*p->parts));
+        if (p->count > 1 && !send_is_second(s) &&
+            !digests_make(&p->digests, s->bytes, p->part_bytes, p->count))
+                return false;
         for (unsigned i = 0; p->list && p->parts && i < p->count; i++) {
                 uint64_t rest = s->bytes - i * p->part_bytes;
 
                 p->list[i].number = i + 1;
                 p->list[i].size = rest < p->part_bytes ? rest : p->part_bytes;
-                p->parts[i] = (struct part){ s, i + 1 };
+                p->parts[i] = (struct part){ .send = s, .number = i + 1 };
         }
         return p->list && p->parts;
 }
@@ -303,11 +358,33 @@ void parts_begin(struct send *s)
 {
         struct parts *p = s->parts = calloc(1, sizeof(*p));
         const struct inode *file;
+        bool goes_on = unfinished_find(s);
 
-        if (!p || meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || !plan(s, p, file))
+        if (p)
+                list_init(&p->copies);
+        if (!p || meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || !plan(s, p, file, goes_on))
                 send_ended(s, ARCHIVE_AGAIN, "");
-        else if (unfinished_find(s))
+        else if (goes_on)
                 go_on(s);
         else
                 unfinished_note(s, create);
+}
+
+void parts_note(struct send *s, struct txn *t, const struct backing *before)
+{
+        const struct digests *d = s->parts ? &s->parts->digests : NULL;
+        struct digests old;
+
+        if (send_is_second(s) || slice_equal(before->etag, slice_str(s->arrived)))
+                return;
+        if (d && d->list) {
+                digests_put(t, s->fileid, s->arrived, d);
+        } else if (before->size > S3_PART_MIN_BYTES) { /* there may be some */
+                bool copied =
+                        s->go == send_copy && digests_read(s->archiver->mds, s->fileid, s->source_etag, &old);
+
+                digests_put(t, s->fileid, s->arrived, copied ? &old : NULL);
+                if (copied)
+                        digests_free(&old);
+        }
 }

@@ -130,6 +130,7 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
                 tomb_ripen(a, t, s->repo->number, slice_str(s->old_key), s->fileid);
         if (inode->type != NF4DIR)
                 b->key = slice_str(s->key);
+        parts_note(s, t, b);
         b->etag = slice_str(s->arrived);
         b->size = b->valid = s->bytes;
         b->modified = (int64_t)env_wall(a->mds->env);

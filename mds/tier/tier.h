@@ -24,8 +24,9 @@ struct repo {
         struct creds_provider *creds;
         struct http *http;
         struct s3 *s3;
-        uint64_t names;     /* imported since the start */
-        bool unconditional; /* S3 knows no conditions of writes: it is looked at before */
+        uint64_t names;      /* imported since the start */
+        bool unconditional;  /* S3 knows no conditions of writes: it is looked at before */
+        bool no_part_copies; /* S3 does not copy parts of objects */
         struct sweep *sweep;
         char problem[256]; /* what S3 said last, if it was no; for people */
 };

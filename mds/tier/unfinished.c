@@ -97,6 +97,7 @@ bool unfinished_find(struct send *s)
                 return false;
         slice_text(s->upload_id, sizeof(s->upload_id), n.record.upload_id);
         s->noted = n.noted;
+        s->part_bytes = n.record.part_bytes;
         return true;
 }
 
@@ -111,6 +112,7 @@ static bool record_of(const struct send *s, int64_t until, struct upload_record 
                                        .generation = inode->generation,
                                        .change = s->change,
                                        .until = until,
+                                       .part_bytes = s->part_bytes,
                                        .key = slice_str(s->key),
                                        .upload_id = slice_str(s->upload_id) };
         return true;

@@ -31,7 +31,8 @@ void unfinished_note(struct send *s, void (*then)(struct send *));
 void unfinished_heard(struct send *s, void (*then)(struct send *));
 /* S3 has not begun it, as s->call says. */
 void unfinished_refused(struct send *s);
-/* Is there one that S can go on with? Then s->upload_id is it. */
+/* Is there one that S can go on with? Then s->upload_id is it, and s->part_bytes
+ * how long its parts are (0: nobody has noted that). */
 bool unfinished_find(struct send *s);
 /* In T: that of S was completed, or S3 does not know it any more. None is fine, also below. */
 void unfinished_over(struct send *s, struct txn *t);

@@ -86,7 +86,12 @@ static bool fill(struct send *s, const struct upload *u, struct upload_args *x)
                                      .change = s->change,
                                      .upload_id = text(u->upload_id ? u->upload_id : ""),
                                      .part = u->part,
+                                     .digest = u->digest,
                                      .if_match = text("") };
+        if (u->known) {
+                x->args.known.known_len = DIGEST_BYTES;
+                x->args.known.known_val = (char *)(uintptr_t)u->known;
+        }
         proxy_handle(s->archiver->mds, file, x->handle);
         x->args.handle.handle_len = FH_BYTES;
         x->args.handle.handle_val = (char *)x->handle;

@@ -131,6 +131,37 @@ def test_results():
         second_names(lab, bucket, client)
 
 
+def counted(lab):
+    """Bytes that data servers have sent, and that S3 has copied."""
+    sent = sum(sum(lab.server.metrics(f"ds{i}")["nacre_ds_tier_uploaded_bytes_total"].values()) for i in range(2))
+    return int(sent), int(lab.server.metrics("mds")["nacre_archive_copied_bytes_total"][""])
+
+
+def log_grows(lab, bucket, client, size, command, wanted, what):
+    """COMMAND makes a file of SIZE bytes of "log"; WANTED bytes of it are sent."""
+    before = counted(lab)
+    client.run(f"cd {WHERE} && {command}", 120)
+    ok(wait_until(lambda: f"{size} log" in bucket.rclone("ls", f"s:{bucket.name}/p") and settled(lab), 60), f"{what}: it is in the bucket")
+    equal(tuple(now - then for now, then in zip(counted(lab), before)), (wanted, size - wanted), f"{what}: bytes that are sent, and copied inside S3")
+    equal(bucket.sums("p")["log"], files(client)["log"], f"{what}: rclone reads what the client does")
+
+
+def test_append():
+    """Of a large file that is changed, only the parts that are others now are sent."""
+    with Lab(data_servers=2, clients=1) as lab, Bucket(lab) as bucket:
+        client = lab.clients[0]
+        bucket.link("/data/out", "p", export="new,changed,deleted", export_delay=1, delete_grace=2)
+        client.mount()
+        grows = lambda *argv: log_grows(lab, bucket, client, *argv)
+        size = 64 * MIB + 1
+        grows(size, f"head -c {size} /dev/urandom > log", size, "it is made")
+        grows(size + MIB, f"head -c {MIB} /dev/urandom >> log", MIB + 1, "1 MiB is appended")
+        lab.server.kill("mds")
+        lab.server.restart("mds")
+        grows(size + MIB, f"printf middle | dd of=log bs=1 seek={20 * MIB} conv=notrunc 2>/dev/null", 16 * MIB, "a few bytes in the middle, after a kill -9 of the metadata server")
+        grows(size + MIB, "dd if=log of=/tmp/log bs=1M 2>/dev/null; dd if=/tmp/log of=log bs=1M conv=notrunc 2>/dev/null; rm /tmp/log", 0, "the same bytes")
+
+
 def adorn(client):
     """A tree with all that metadata can say, and names of one file. Directories last: what is made in them moves their times."""
     client.run(f"""cd {WHERE} && mkdir -p tree/private/deep tree/shared 'tree/with blank' && cd tree
@@ -200,4 +231,4 @@ def test_metadata():
         others(lab, bucket, two)
 
 
-main(test_results, test_metadata)
+main(test_results, test_append, test_metadata)

@@ -418,6 +418,7 @@ static bool take_or_refuse(struct bucket_lab *b, const ctl_upload_args *a, ctl_u
                 return refuse(res, S3_NOT_IMPLEMENTED);
         if (!bucket_is_allowed(b, a->key, a->if_none_match ? "*" : NULL, a->if_match[0] ? a->if_match : NULL))
                 return refuse(res, S3_PRECONDITION_FAILED);
+        b->uploaded_bytes += a->length;
         take(b, a);
         if (b->unheard) {
                 res->late = true;

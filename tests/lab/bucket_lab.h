@@ -8,7 +8,20 @@
 #include "s3tier/http.h"
 #include "tests/lab/mds_lab.h"
 
-enum { BUCKET_OBJECTS = 128, BUCKET_BODY = 64, BUCKET_METADATA = 24, BUCKET_UPLOADS = 32, BUCKET_PARTS = 16 };
+enum {
+        BUCKET_OBJECTS = 128,
+        BUCKET_BODY = 64,
+        BUCKET_METADATA = 24,
+        BUCKET_UPLOADS = 32,
+        BUCKET_PARTS = 16,
+        BUCKET_EDITS = 16
+};
+
+struct bucket_part {
+        char etag[64]; /* with the change attribute of what was sent; "": it is not there */
+        uint64_t size;
+        uint8_t digest[DIGEST_BYTES]; /* of its bytes (bucket_edit()); zeros: of no part that was sent */
+};
 
 struct bucket_object {
         char key[256], etag[40], body[BUCKET_BODY];
@@ -17,16 +30,13 @@ struct bucket_object {
                 char name[40], value[512];
         } metadata[BUCKET_METADATA];
         unsigned metadata_count;
+        struct bucket_part parts[BUCKET_PARTS]; /* that it was made of */
 };
 
 struct bucket_unfinished { /* an upload that is neither completed nor aborted */
         struct bucket_object object;
         unsigned id; /* 0: free */
         uint64_t initiated_ns;
-        struct {
-                char etag[64]; /* with the content that was sent; "": it is not there */
-                uint64_t size;
-        } parts[BUCKET_PARTS];
 };
 
 struct bucket_lab {
@@ -38,21 +48,32 @@ struct bucket_lab {
         unsigned upload_ids;
         /* seen */
         unsigned puts, copies, deletes, heads, gets, uploads /* by data servers */, completes, aborts;
+        unsigned part_copies;
+        uint64_t uploaded_bytes /* by data servers */, copied_bytes /* of parts */;
+        /* what data servers have: bytes that were written; the last of an offset counts */
+        struct {
+                uint64_t offset, stamp;
+        } edits[BUCKET_EDITS];
+        unsigned edit_count;
         /* from now on */
-        int status;         /* for every request: this, instead of what it deserves; 0: none */
-        int head_status;    /* for every HEAD */
-        int parts_status;   /* for every ListParts */
-        bool short_values;  /* metadata of more than 256 bytes are too much for it, as for Swift */
-        bool no_conditions; /* 501, as Swift */
-        bool no_copies;     /* 501 */
-        bool lists;         /* what is in it; else listings are empty */
-        bool lose_answers;  /* a data server's PUT is done, and nobody hears of it */
+        int status;          /* for every request: this, instead of what it deserves; 0: none */
+        int head_status;     /* for every HEAD */
+        int parts_status;    /* for every ListParts */
+        bool short_values;   /* metadata of more than 256 bytes are too much for it, as for Swift */
+        bool no_conditions;  /* 501, as Swift */
+        bool no_copies;      /* 501 */
+        bool no_part_copies; /* likewise */
+        bool heedless;       /* copies of parts heed no condition, as those of radosgw 16 */
+        int copy_status;     /* for copies of parts: this; 0: none */
+        bool lists;          /* what is in it; else listings are empty */
+        bool lose_answers;   /* a data server's PUT is done, and nobody hears of it */
         bool unheard;  /* a data server's PUT is done, but S3's answer is lost: so says the data server */
         bool nonsense; /* data servers cannot make sense of what they are told */
         /* Nobody hears an answer any more: not to the request with this number (1: the next), data servers'
          * included, nor to a later one; 0: all is well. CARRIED_OUT: it is, nevertheless. */
         unsigned silent_from;
         bool carried_out, silent;
+        void (*on_copy)(struct bucket_lab *); /* of a part, before it is made */
         /* of a data server, when its bytes have been taken */
         void (*on_upload)(struct bucket_lab *, const ctl_upload_args *);
 };
@@ -68,6 +89,11 @@ unsigned bucket_count_unfinished(const struct bucket_lab *b);
 const char *bucket_metadata(const struct bucket_object *o, const char *name);
 /* Somebody else gives it metadata. */
 void bucket_describe(struct bucket_object *o, const char *name, const char *value);
+/* Other bytes (STAMP) are written at OFFSET of the file of a test that has only one: data servers tell other
+ * digests of the parts with that. */
+void bucket_edit(struct bucket_lab *b, uint64_t offset, uint64_t stamp);
+/* Are the parts of O what data servers would send now? */
+bool bucket_is_like_file(const struct bucket_lab *b, const struct bucket_object *o);
 /* For tier->connect. */
 struct http *bucket_http(struct bucket_lab *b, struct env *env);
 /* lab_ds.upload */

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/sha256.h"
 #include "ds/tier/tier.h"
 #include "tests/lab/second_ds.h"
 #include "tests/lab/upload_lab.h"
@@ -163,46 +164,105 @@ static void conditions_hold(void **state)
         assert_object("there", 1000);
 }
 
-/* Each sends parts that the other has units of; the MDS completes it. */
-static void two_data_servers_fill_one_upload(void **state)
+/* An upload of the object "whole", of which each sends parts that the other has units of. */
+static char upload_id[S3_UPLOAD_ID_BYTES];
+static struct s3_part parts[PARTS];
+static uint8_t digests[PARTS][SHA256_BYTES]; /* of the last time */
+
+static void begin_whole(void)
+{
+        const struct s3_put_args none = { .body_count = 0 };
+
+        s3_upload_create(live.s3, live_call(&call), "whole", &none);
+        live_ok(&call);
+        strcpy(upload_id, call.upload_id);
+}
+
+/* KNOWN: it is sent only if it is not what it was. */
+static void send_part(const struct fh *fh, uint32_t i, bool known)
+{
+        static ctl_addr addrs[2];
+        static char uaddrs[2][NETADDR_TEXT];
+        static ctl_member members[2] = { { { 1, &addrs[0] } }, { { 1, &addrs[1] } } };
+        uint64_t begin = i * (uint64_t)PART, left = BYTES - begin;
+
+        addrs[0] = (ctl_addr){ (char *)(uintptr_t) "tcp", netaddr_universal(&lab.ds_addr, uaddrs[0]) };
+        addrs[1] = (ctl_addr){ (char *)(uintptr_t) "tcp", netaddr_universal(&second.addr, uaddrs[1]) };
+        upload_end(&upload);
+        upload_whole(&lab, &upload, fh, "whole", left < PART ? left : PART);
+        upload.second = i % 2;
+        upload.args.members.members_len = 2;
+        upload.args.members.members_val = members;
+        upload.args.offset = begin;
+        upload.args.upload_id = upload_id;
+        upload.args.part = i + 1;
+        upload.args.digest = true;
+        upload.args.known.known_len = known ? SHA256_BYTES : 0;
+        upload.args.known.known_val = (char *)digests[i];
+        assert_uploaded();
+        parts[i] = (struct s3_part){ .number = i + 1, .size = upload.args.length };
+        strcpy(parts[i].etag, upload.res.etag);
+        assert_int_equal(upload.res.digest.digest_len, SHA256_BYTES);
+        memcpy(digests[i], upload.res.digest.digest_val, SHA256_BYTES);
+}
+
+/* Over what has ETAG; NULL: over anything. */
+static void complete_whole(const char *etag)
 {
         static struct s3_complete complete;
-        static struct s3_part parts[PARTS];
-        static ctl_addr addrs[2];
-        static char uaddrs[2][NETADDR_TEXT], id[S3_UPLOAD_ID_BYTES];
-        const struct s3_put_args none = { .body_count = 0 };
-        ctl_member members[2] = { { { 1, &addrs[0] } }, { { 1, &addrs[1] } } };
+
+        complete = (struct s3_complete){ .parts = parts, .count = PARTS, .size = BYTES, .if_match = etag };
+        live_call(&complete.call);
+        s3_upload_complete(live.s3, &complete, "whole", upload_id);
+        live_ok(&complete.call);
+        assert_object("whole", BYTES);
+}
+
+/* The MDS completes it. */
+static void two_data_servers_fill_one_upload(void **state)
+{
         struct fh fh = handle();
 
         (void)state;
-        addrs[0] = (ctl_addr){ (char *)(uintptr_t) "tcp", netaddr_universal(&lab.ds_addr, uaddrs[0]) };
-        addrs[1] = (ctl_addr){ (char *)(uintptr_t) "tcp", netaddr_universal(&second.addr, uaddrs[1]) };
         write_file(&fh, BYTES);
-        s3_upload_create(live.s3, live_call(&call), "whole", &none);
-        live_ok(&call);
-        strcpy(id, call.upload_id);
-        for (uint32_t i = 0; i < PARTS; i++) {
-                uint64_t begin = i * (uint64_t)PART, left = BYTES - begin;
-
-                upload_end(&upload);
-                upload_whole(&lab, &upload, &fh, "whole", left < PART ? left : PART);
-                upload.second = i % 2;
-                upload.args.members.members_len = 2;
-                upload.args.members.members_val = members;
-                upload.args.offset = begin;
-                upload.args.upload_id = id;
-                upload.args.part = i + 1;
-                assert_uploaded();
-                parts[i] = (struct s3_part){ .number = i + 1, .size = upload.args.length };
-                strcpy(parts[i].etag, upload.res.etag);
-        }
-        complete = (struct s3_complete){ .parts = parts, .count = PARTS, .size = BYTES };
-        live_call(&complete.call);
-        s3_upload_complete(live.s3, &complete, "whole", id);
-        live_ok(&complete.call);
-        assert_object("whole", BYTES);
+        begin_whole();
+        for (uint32_t i = 0; i < PARTS; i++)
+                send_part(&fh, i, false);
+        complete_whole(NULL);
         assert_true(atomic_load(&second.ds->workers[0]->tier->counts.uploaded_bytes.value) > PART);
         assert_true(atomic_load(&second.ds->workers[0]->counts.read_bytes.value) > 3 * MIB);
+}
+
+/* And the MDS has S3 copy them. */
+static void parts_that_s3_has_are_not_sent(void **state)
+{
+        struct fh fh = handle();
+        char etag[S3_ETAG_BYTES];
+        uint32_t sent = 0;
+
+        (void)state;
+        write_file(&fh, BYTES);
+        begin_whole();
+        for (uint32_t i = 0; i < PARTS; i++)
+                send_part(&fh, i, false);
+        complete_whole(NULL);
+        strcpy(etag, call.object.etag);
+        memset(content + PART + 7, 0xee, 20);
+        assert_int_equal(lab_write(&clients[1], &fh, PART + 7, content + PART + 7, 20, UNSTABLE4, NULL),
+                         NFS4_OK);
+        begin_whole();
+        for (uint32_t i = 0; i < PARTS; i++) {
+                send_part(&fh, i, true);
+                sent += !upload.res.same;
+                if (!upload.res.same)
+                        continue;
+                s3_upload_part_copy(live.s3, live_call(&call), "whole", upload_id, i + 1, "whole", etag,
+                                    upload.args.offset, upload.args.length);
+                live_ok(&call);
+                strcpy(parts[i].etag, call.object.etag);
+        }
+        assert_int_equal(sent, 1);
+        complete_whole(live.is_swift ? NULL : etag);
 }
 
 /* Some units were written, the others are fetched first; all goes to where they came from. */
@@ -262,6 +322,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(files_become_objects, setup, teardown),
                 cmocka_unit_test_setup_teardown(conditions_hold, setup, teardown),
                 cmocka_unit_test_setup_teardown(two_data_servers_fill_one_upload, setup_two, teardown_two),
+                cmocka_unit_test_setup_teardown(parts_that_s3_has_are_not_sent, setup_two, teardown_two),
                 cmocka_unit_test_setup_teardown(a_cold_file_goes_back, setup, teardown),
                 cmocka_unit_test_setup_teardown(puts_that_are_spoilt, setup, teardown),
         };

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/sha256.h"
 #include "ds/tier/tier.h"
 #include "tests/lab/tier_lab.h"
 #include "tests/lab/upload_lab.h"
@@ -191,6 +192,48 @@ static void a_range_is_a_part(void **state)
 }
 
 /* Nobody sees what is a little of this and a little of that. */
+/* [4096, 4096 + BYTES) as part 7, with a digest; KNOWN: what the MDS believes it is. */
+static void send_part(const struct fh *fh, uint64_t bytes, uint8_t *known)
+{
+        upload_end(&upload);
+        upload_whole(&lab, &upload, fh, "big", bytes);
+        upload.args.offset = 4096;
+        upload.args.upload_id = (char *)(uintptr_t) "id";
+        upload.args.part = 7;
+        upload.args.digest = true;
+        upload.args.known.known_len = known ? SHA256_BYTES : 0;
+        upload.args.known.known_val = (char *)known;
+        assert_int_equal(upload_run(&upload), CTL_OK);
+        assert_int_equal(upload.res.digest.digest_len, SHA256_BYTES);
+}
+
+static void a_part_that_s3_has_is_not_sent(void **state)
+{
+        uint8_t digest[SHA256_BYTES], other[SHA256_BYTES] = { 1 };
+        struct fh fh = written(BIG);
+
+        (void)state;
+        sha256(content + 4096, BIG - 4096, digest);
+        send_part(&fh, BIG - 4096, NULL);
+        assert_memory_equal(upload.res.digest.digest_val, digest, SHA256_BYTES);
+        assert_false(upload.res.same);
+        assert_int_equal(atomic_load(&lab.s3.puts), 1);
+        send_part(&fh, BIG - 4096, digest);
+        assert_memory_equal(upload.res.digest.digest_val, digest, SHA256_BYTES);
+        assert_true(upload.res.same);
+        assert_string_equal(upload.res.etag, "");
+        assert_int_equal(atomic_load(&lab.s3.puts), 1);
+        assert_int_equal(counts()->same_bytes.value, BIG - 4096);
+        assert_int_equal(counts()->uploaded_bytes.value, BIG - 4096);
+        send_part(&fh, BIG - 4096, other);
+        assert_false(upload.res.same);
+        assert_int_equal(atomic_load(&lab.s3.puts), 2);
+        assert_int_equal(lab_write(&client, &fh, 5000, "x", 1, UNSTABLE4, NULL), NFS4_OK);
+        send_part(&fh, BIG - 4096, digest);
+        assert_false(upload.res.same);
+        assert_int_equal(atomic_load(&lab.s3.puts), 3);
+}
+
 static void what_has_changed_is_not_put(void **state)
 {
         struct fh fh = written(100);
@@ -295,7 +338,7 @@ static void what_cannot_be_is_refused(void **state)
         ctl_metadata word = { (char *)(uintptr_t) "bad name", (char *)(uintptr_t) "value" };
 
         (void)state;
-        for (int i = 0; i < 10; i++) {
+        for (int i = 0; i < 13; i++) {
                 upload_whole(&lab, &upload, &fh, "key", 100);
                 switch (i) {
                 case 0: upload.args.key = (char *)(uintptr_t) ""; break;
@@ -306,6 +349,20 @@ static void what_cannot_be_is_refused(void **state)
                 case 5: upload.handle[20] ^= 1; break;
                 case 6: upload.args.upload_id = (char *)(uintptr_t) "id"; break; /* part 0 */
                 case 7: upload.args.if_match = (char *)(uintptr_t) "a\r\nb: c"; break;
+                case 10: upload.args.digest = true; break; /* of no part */
+                case 11:
+                        upload.args.upload_id = (char *)(uintptr_t) "id";
+                        upload.args.part = 1;
+                        upload.args.known.known_len = SHA256_BYTES; /* what for? */
+                        upload.args.known.known_val = (char *)content;
+                        break;
+                case 12:
+                        upload.args.upload_id = (char *)(uintptr_t) "id";
+                        upload.args.part = 1;
+                        upload.args.digest = true;
+                        upload.args.known.known_len = 5;
+                        upload.args.known.known_val = (char *)content;
+                        break;
                 case 8: word.value = (char *)(uintptr_t) "a\nb"; /* fall through */
                 default: upload.args.metadata.metadata_len = 1; upload.args.metadata.metadata_val = &word;
                 }
@@ -330,6 +387,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(holes_and_what_lies_behind_the_end_are_zeros, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_range_is_a_part, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_part_that_s3_has_is_not_sent, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_has_changed_is_not_put, setup, teardown),
                 cmocka_unit_test_setup_teardown(conditions_hold, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_there_already_is_a_success, setup, teardown),
