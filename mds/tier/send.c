@@ -303,13 +303,14 @@ static void put_by_server(void *arg, struct server *server, void *result)
                 send_refused(s, error, message);
 }
 
-/* The one data server that has all of the file; false: there are more. */
+/* The data server that can put all of the file at once; false: it is sent in parts. */
 static bool find_only(const struct inode *file, uint32_t *ret)
 {
         const struct stripe stripe = inode_stripe(file);
 
         *ret = stripe_index(stripe, 0);
-        return file->size <= file->unit || file->width == 1;
+        return file->size <= file->unit ||
+               (file->width == 1 && file->size <= s3_part_bytes(file->size, file->unit));
 }
 
 void send_content(struct send *s)

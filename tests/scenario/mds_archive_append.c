@@ -11,6 +11,7 @@
 #include "mds/tier/digests.h"
 #include "mds/tier/unfinished.h"
 #include "tests/lab/archive_lab.h"
+#include "tests/lab/mds_user_xattrs.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define PART (16 * MIB)
@@ -213,6 +214,27 @@ static void after_a_new_name_as_before(void **state)
         assert_true(archive_lab_is_archived(&a, &big));
         assert_int_equal(a.bucket.uploaded_bytes, 8 * MIB + 1);
         assert_true(bucket_is_like_file(&a.bucket, bucket_find(&a.bucket, "new")));
+}
+
+/* Also when all of them are on one data server. */
+static void a_file_of_one_data_server_goes_in_parts(void **state)
+{
+        (void)state;
+        assert_int_equal(user_setxattr(&a.u, &a.train, SETXATTR4_EITHER, "nacre.layout",
+                                       slice_str("width=1")),
+                         NFS4_OK);
+        archive_lab_make(&a, &a.train, "small", PART);
+        seconds(10);
+        assert_int_equal(a.bucket.completes, 0);
+        assert_int_equal(user_remove(&a.u, &a.train, "big"), NFS4_OK);
+        seconds(70);
+        big = archive_lab_make(&a, &a.train, "big", BIG);
+        seconds(10);
+        assert_int_equal(a.bucket.completes, 1);
+        forget();
+        change(BIG, 1, BIG + 1);
+        seconds(10);
+        assert_sent(8 * MIB + 1, BIG + 1);
 }
 
 /* --- S3 is otherwise */
@@ -457,6 +479,7 @@ int main(void)
                 T(of_what_nobody_knows_the_digests_all),
                 T(after_a_restart_and_other_metadata_as_before),
                 T(after_a_new_name_as_before),
+                T(a_file_of_one_data_server_goes_in_parts),
                 T(a_store_that_copies_no_parts_gets_all),
                 T(copies_that_fail_for_other_reasons_are_sent),
                 T(copies_that_fail_for_a_while_are_made_later),
