@@ -117,7 +117,7 @@ static void complete(struct send *s)
         const struct s3_put_args args = send_put_args(s);
         struct parts *p = s->parts;
 
-        if (p->copied && strcmp(s->expected, s->etag) != 0) {
+        if (p->copied && !parts_is_renamed(s) && strcmp(s->expected, s->etag) != 0) {
                 begin_anew(s);
                 send_content(s);
                 return;
@@ -132,6 +132,22 @@ static void complete(struct send *s)
         s3_upload_complete(s->repo->s3, &p->complete, s->key, s->upload_id);
 }
 
+/* Not every store heeds the condition of a copy. */
+static void looked_at_source(struct send *s)
+{
+        const struct s3_result *r = &s->call.result;
+
+        if (r->error == S3_OK && strcmp(s->call.object.etag, s->etag) == 0) {
+                s->go = complete;
+                conflict_look(s);
+        } else if (r->error == S3_OK || r->error == S3_OBJECT_NOT_FOUND) {
+                begin_anew(s);
+                send_content(s);
+        } else {
+                s3_failed(s, r);
+        }
+}
+
 /* Not every store heeds the conditions of a complete: it is looked at before, too. */
 static void heard(struct size_wait *w, enum nfsstat4 status)
 {
@@ -144,6 +160,8 @@ static void heard(struct size_wait *w, enum nfsstat4 status)
                 give_up(s, ARCHIVE_NO_SERVER, "a data server cannot be asked whether the file has changed");
         else if (meta_inode(s->archiver->mds->meta, s->file, &inode) < 0 || inode->change != s->change)
                 give_up(s, ARCHIVE_AGAIN, "");
+        else if (s->parts->copied && parts_is_renamed(s))
+                s3_head(s->repo->s3, send_call(s, looked_at_source), s->old_key);
         else {
                 s->go = complete;
                 conflict_look(s);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parts that are what they were are copied inside S3 (UploadPartCopy) from the object that is written over,
- * if it is still the one with the ETag that its digests are of. A data server has read such a part like any
- * other, between the two looks at the change attribute, and what it has read is durable: so what is completed
- * is the file here as well. Not every store heeds the condition of a copy: when the look before the end finds
- * another object at the key, nothing that was copied is used. */
+/* Parts that are what they were are copied inside S3 (UploadPartCopy) from the object that is written over
+ * or left, if it is still the one with the ETag that its digests are of. A data server has read such a part
+ * like any other, between the two looks at the change attribute, and what it has read is durable: so what is
+ * completed is the file here as well. Not every store heeds the condition of a copy: when the look before the
+ * end finds another object there, nothing that was copied is used. */
 #include <stdlib.h>
 
 #include "mds/tier/parts_private.h"
@@ -19,7 +19,7 @@ struct part_copy {
 void parts_look_back(struct send *s, struct parts *p)
 {
         if (s->etag[0] && !send_is_second(s) && !s->whole && !s->repo->no_part_copies &&
-            strcmp(s->key, s->old_key) == 0 && strcmp(s->expected, s->etag) == 0)
+            (parts_is_renamed(s) || strcmp(s->expected, s->etag) == 0))
                 digests_read(s->archiver->mds, s->fileid, s->etag, &p->old);
 }
 
@@ -51,7 +51,11 @@ static void refused(struct part *part, const struct s3_result *r)
         case S3_OBJECT_CHANGED:
         case S3_PRECONDITION_FAILED:
         case S3_OBJECT_NOT_FOUND: /* or the upload: then all of it is sent again, too */
-                p->moved = s->whole = true;
+                s->whole = true;
+                if (parts_is_renamed(s))
+                        send_it(part);
+                else
+                        p->moved = true;
                 break;
         case S3_SLOW_DOWN:
         case S3_TIMED_OUT:
@@ -83,6 +87,7 @@ static void copied(struct s3_call *call)
         part->under_way = false;
         p->copying--;
         if (call->result.error == S3_OK) {
+                p->copied = true;
                 snprintf(p->list[part->number - 1].etag, S3_ETAG_BYTES, "%s", call->object.etag);
                 metric_add(&s->archiver->copied_bytes, p->list[part->number - 1].size);
         } else {
@@ -113,8 +118,7 @@ void parts_copy(struct part *part)
         c->call.done = copied;
         list_push(&p->copies, &c->node);
         p->copying++;
-        p->copied = true;
-        s3_upload_part_copy(s->repo->s3, &c->call, s->key, s->upload_id, part->number, s->key, s->etag,
+        s3_upload_part_copy(s->repo->s3, &c->call, s->key, s->upload_id, part->number, s->old_key, s->etag,
                             (part->number - 1) * p->part_bytes, bytes);
 }
 

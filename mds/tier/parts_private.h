@@ -32,8 +32,14 @@ struct parts {
 /* The part is begun, or another that was not; the end, when that was the last. */
 void parts_go_on(struct send *s);
 
+/* Is the object that is there at another key, which S leaves? */
+static inline bool parts_is_renamed(const struct send *s)
+{
+        return strcmp(s->key, s->old_key) != 0;
+}
+
 /* --- parts_copy.c */
-/* What is known of the object that S writes over, into p->old. */
+/* What is known of the object that the file has, into p->old. */
 void parts_look_back(struct send *s, struct parts *p);
 /* The digest of part I (0..) if S3 has one of that length in its place that could be copied; else NULL. */
 const uint8_t *parts_known(const struct send *s, unsigned i);
