@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors of RFC 1321 §A.5, FIPS 180-4's examples, RFC 3720 §B.4, RFC 4648 §10. */
+/* Vectors of RFC 1321 §A.5, FIPS 180-4's examples, RFC 3720 §B.4, the NVM Command Set's of its 64b
+ * guard, RFC 4648 §10. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,6 +47,45 @@ static void test_crc32c(void **state)
         assert_int_equal(crc32c(0, NULL, 0), 0);
 }
 
+static void test_crc64nvme(void **state)
+{
+        static uint8_t bytes[4096];
+        struct iovec pieces[2] = { { bytes, 1000 }, { bytes + 1000, 3096 } };
+
+        (void)state;
+        assert_true(crc64nvme(0, "123456789", 9) == 0xae8b14860a799888);
+        assert_true(crc64nvme(0, NULL, 0) == 0);
+        assert_true(crc64nvme(0, bytes, sizeof bytes) == 0x6482d367eb22b64e);
+        memset(bytes, 0xff, sizeof bytes);
+        assert_true(crc64nvme(0, bytes, sizeof bytes) == 0xc0ddba7302eca3ac);
+        for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = (uint8_t)i;
+        assert_true(crc64nvme(0, bytes, sizeof bytes) == 0x3e729f5f6750449c);
+        assert_true(crc64nvme_iov(pieces, 2) == 0x3e729f5f6750449c);
+}
+
+/* A long piece is read in another way than short ones: at each length and place the same comes out. */
+static void test_crc64nvme_of_all_lengths(void **state)
+{
+        static uint8_t bytes[700];
+        uint32_t random = 1;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = (uint8_t)((random = random * 1664525 + 1013904223) >> 24);
+        for (size_t begin = 0; begin < 20; begin++) {
+                uint64_t one_by_one = 0;
+
+                for (size_t end = begin; end < sizeof bytes; end++) {
+                        assert_true(crc64nvme(0, bytes + begin, end - begin) == one_by_one);
+                        assert_true(crc64nvme(crc64nvme(0, bytes + begin, (end - begin) / 3),
+                                              bytes + begin + (end - begin) / 3,
+                                              end - begin - (end - begin) / 3) == one_by_one);
+                        one_by_one = crc64nvme(one_by_one, bytes + end, 1);
+                }
+        }
+}
+
 static void test_base64(void **state)
 {
         static const char *const pairs[][2] = { { "", "" },
@@ -68,6 +108,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_md5_and_sha256_of_pieces),
                 cmocka_unit_test(test_crc32c),
+                cmocka_unit_test(test_crc64nvme),
+                cmocka_unit_test(test_crc64nvme_of_all_lengths),
                 cmocka_unit_test(test_base64),
         };
 
