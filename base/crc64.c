@@ -3,8 +3,8 @@
  * order, ones before and after. A polynomial here is a word whose lowest bit is its highest power, as the
  * bytes come.
  *
- * Eight tables, a word at a time; where the processor multiplies without carries, four blocks of 16 bytes at a
- * time: what is read so far, times x^512 mod P, is added to the next 64 bytes ("Fast CRC Computation for
+ * Eight tables, a word at a time; where the processor multiplies without carries, four blocks of 16 bytes at
+ * a time: what is read so far, times x^512 mod P, is added to the next 64 bytes ("Fast CRC Computation for
  * Generic Polynomials Using PCLMULQDQ", Intel 2009), and the tables take what is left. */
 #include <endian.h>
 #include <pthread.h>
@@ -87,7 +87,8 @@ FOLDS static __m128i block_at(const uint8_t *data)
 /* SO_FAR moved by the distance of BY, and NEXT. */
 FOLDS static __m128i fold(__m128i so_far, __m128i by, __m128i next)
 {
-        __m128i first = _mm_clmulepi64_si128(so_far, by, 0x00), second = _mm_clmulepi64_si128(so_far, by, 0x11);
+        __m128i first = _mm_clmulepi64_si128(so_far, by, 0x00);
+        __m128i second = _mm_clmulepi64_si128(so_far, by, 0x11);
 
         return _mm_xor_si128(_mm_xor_si128(first, second), next);
 }

@@ -153,7 +153,11 @@ static bool check(const struct cli_args *args, const char *name, char **text)
         answer = cli_ask(args, "repo-check", question);
         if (!answer || !is_usable(*text, answer))
                 return false;
-        if (json_parse(answer, &root) && is_able(root, S3_CAN_CRC32C) && !has_setting(args, "checksum"))
+        if (!json_parse(answer, &root) || has_setting(args, "checksum"))
+                return true;
+        if (is_able(root, S3_CAN_CRC64NVME))
+                *text = repo_file_with(*text, "checksum", "md5+crc64nvme");
+        else if (is_able(root, S3_CAN_CRC32C))
                 *text = repo_file_with(*text, "checksum", "md5+crc32c");
         return true;
 }

@@ -158,6 +158,7 @@ static void read_description(struct s3_call *call, struct slice name, const char
 static void on_header(struct http_call *http, struct slice name, struct slice value)
 {
         struct s3_call *call = CONTAINER(http, struct s3_call, http);
+        enum s3_checksum checksum = call->s3->conf.checksum;
         struct s3_object *o = &call->object;
         char text[S3_METADATA_BYTES];
 
@@ -187,6 +188,8 @@ static void on_header(struct http_call *http, struct slice name, struct slice va
                 copy_value(value, o->storage_class, sizeof(o->storage_class));
         else if (is_name(name, "content-type"))
                 copy_value(value, o->content_type, sizeof(o->content_type));
+        else if (checksum != S3_SUM_NONE && is_name(name, s3_sum_header(checksum)))
+                copy_value(value, o->checksum, sizeof(o->checksum));
 }
 
 /* --- what became of an attempt */
@@ -245,12 +248,36 @@ static bool try_bare(struct s3_call *call)
         struct http_header *h = &call->headers[call->if_match];
         char *value;
 
-        if (call->if_match == 0 || call->bare)
+        if (call->if_match == 0 || call->bare || call->s3->quoted_etags)
                 return false;
         value = call->space + (h->value - call->space);
         call->bare = true;
         value[strlen(value) - 1] = '\0';
         h->value++;
+        return true;
+}
+
+/* A condition of a write was heeded, or not looked at. */
+static void learn_quotes(struct s3_call *call)
+{
+        if (call->bare && call->kind != S3_KIND_DELETE)
+                call->s3->conf.bare_etags = true;
+        else if (call->kind == S3_KIND_PUT)
+                call->s3->quoted_etags = true;
+}
+
+/* A DELETE whose condition the store does not know goes without it. */
+static bool drop_condition(struct s3_call *call)
+{
+        unsigned after = (unsigned)call->if_match + 1;
+
+        if (call->kind != S3_KIND_DELETE || call->if_match == 0)
+                return false;
+        memmove(call->headers + call->if_match, call->headers + after,
+                (call->fixed_headers - after) * sizeof(*call->headers));
+        call->fixed_headers--;
+        call->if_match = 0;
+        call->s3->plain_deletes = true;
         return true;
 }
 
@@ -273,6 +300,8 @@ static enum retry_class judge_status(struct s3_call *call)
         }
         if (call->result.error == S3_PRECONDITION_FAILED && !was_maybe_done && try_bare(call))
                 return RETRY_SOON;
+        if (call->result.error == S3_NOT_IMPLEMENTED && drop_condition(call))
+                return RETRY_SOON;
         return class;
 }
 
@@ -294,8 +323,8 @@ static void on_http_done(struct http_call *http, enum http_result result)
         if (call->result.error == S3_OK) {
                 budget_succeeded(&s3->budget);
                 call->result.message[0] = call->result.code[0] = '\0';
-                if (call->bare && call->if_match)
-                        s3->conf.bare_etags = true;
+                if (call->if_match)
+                        learn_quotes(call);
                 end(call);
                 return;
         }
@@ -309,7 +338,7 @@ static void forget_answer(struct s3_call *call)
 {
         struct s3_object *o = &call->object;
 
-        o->etag[0] = o->version_id[0] = o->storage_class[0] = o->content_type[0] = '\0';
+        o->etag[0] = o->version_id[0] = o->storage_class[0] = o->content_type[0] = o->checksum[0] = '\0';
         o->size = o->modified_ns = 0;
         o->metadata.bytes = 0;
         o->metadata.full = false;

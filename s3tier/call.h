@@ -15,6 +15,8 @@ struct s3 {
          * store is to be believed (object.c). */
         bool etags_fit;
         uint32_t etags_differ;
+        bool quoted_etags;  /* If-Match of a write was taken with its quotes */
+        bool plain_deletes; /* a DELETE with a condition is not implemented */
         int64_t skew_ns;    /* the server's clock minus ours, once it has complained */
         const char *origin; /* "http://HOST[:PORT]" as in the URL */
         const char *host;   /* HOST[:PORT] as in the header */
@@ -43,12 +45,19 @@ void s3_header_source(struct s3_call *call, const char *key, const char *etag);
 void s3_header_describe(struct s3_call *call, const struct s3_put_args *args);
 /* The body, with its digests. */
 void s3_body(struct s3_call *call, const struct iovec *body, int count);
+/* The names of CHECKSUM, which is one. */
+const char *s3_sum_algorithm(enum s3_checksum checksum);
+const char *s3_sum_header(enum s3_checksum checksum);
+/* In base64. */
+void s3_sum(enum s3_checksum checksum, const struct iovec *body, int count, char out[16]);
 /* A put without digests, whose headers are still to come (for the probe). */
 void s3_put_raw(struct s3_call *call, const struct iovec *body, int count);
 /* Carry it out; the answer's body is kept in http.text up to TEXT_LIMIT bytes, if it has no room. */
 void s3_start(struct s3_call *call, uint32_t text_limit);
 /* The same for what deletes: who finds nothing has done it. */
 void s3_start_delete(struct s3_call *call);
+/* finish() of what stores bytes: there is an ETag, and the sum is the one that was sent. */
+enum retry_class s3_put_finish(struct s3_call *call);
 /* From recover() only: the same request line from the start, as a HEAD without conditions or body. */
 void s3_again_as_head(struct s3_call *call, enum retry_class (*finish)(struct s3_call *));
 

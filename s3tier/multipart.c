@@ -38,18 +38,16 @@ void s3_upload_create(struct s3 *s3, struct s3_call *call, const char *key, cons
 {
         s3_begin(s3, call, S3_KIND_MULTIPART, HTTP_POST, key);
         s3_query(call, "uploads", "");
+        if (s3->conf.checksum != S3_SUM_NONE) {
+                s3_header(call, "x-amz-checksum-algorithm", s3_sum_algorithm(s3->conf.checksum));
+                s3_header(call, "x-amz-checksum-type", "FULL_OBJECT");
+        }
         s3_header_describe(call, args);
         call->finish = create_finish;
         s3_start(call, S3_SMALL_ANSWER);
 }
 
 /* --- parts */
-
-static enum retry_class part_finish(struct s3_call *call)
-{
-        call->object.size = call->body_bytes;
-        return call->object.etag[0] ? RETRY_NEVER : s3_fail(call, S3_BAD_ANSWER, RETRY_LATER, "no ETag");
-}
 
 static void begin_part(struct s3 *s3, struct s3_call *call, const char *key, const char *upload_id,
                        unsigned number)
@@ -65,7 +63,7 @@ void s3_upload_part(struct s3 *s3, struct s3_call *call, const char *key, const 
 {
         begin_part(s3, call, key, upload_id, number);
         s3_body(call, body, body_count);
-        call->finish = part_finish;
+        call->finish = s3_put_finish;
         s3_start(call, S3_SMALL_ANSWER);
 }
 
@@ -81,7 +79,7 @@ static enum retry_class part_copy_finish(struct s3_call *call)
         enum retry_class class;
 
         call->object.etag[0] = '\0';
-        return s3_read_answer(call, "CopyPartResult", on_part_copy_element, &class) ? part_finish(call)
+        return s3_read_answer(call, "CopyPartResult", on_part_copy_element, &class) ? s3_put_finish(call)
                                                                                     : class;
 }
 

@@ -103,10 +103,35 @@ static enum retry_class check_md5(struct s3_call *call, const char *hex)
         return s3_fail(call, S3_CHECKSUM, RETRY_LATER, "the bytes are not those that were stored (ETag)");
 }
 
+static bool is_whole(const struct s3_call *call)
+{
+        return call->received == call->object.size;
+}
+
 static bool may_check_md5(const struct s3_call *call)
 {
-        return call->received == call->object.size && s3_is_md5(call->object.etag) &&
+        return is_whole(call) && s3_is_md5(call->object.etag) &&
                (call->s3->etags_fit || call->s3->etags_differ < S3_ETAGS_DIFFER);
+}
+
+/* Of an object in parts "SUM-3" may be told, which is of its parts' sums. */
+static bool is_sum_of_whole(const struct s3_call *call)
+{
+        const char *told = call->object.checksum;
+        size_t length = call->s3->conf.checksum == S3_SUM_CRC32C ? 8 : 12;
+
+        return told[0] && strlen(told) == length && !strchr(told, '-');
+}
+
+static enum retry_class check_sum(struct s3_call *call, const struct iovec *pieces, int count)
+{
+        char text[16];
+
+        s3_sum(call->s3->conf.checksum, pieces, count, text);
+        return strcmp(text, call->object.checksum) == 0
+                       ? RETRY_NEVER
+                       : s3_fail(call, S3_CHECKSUM, RETRY_LATER,
+                                 "the bytes are not those that were stored (checksum)");
 }
 
 /* What can be known of the bytes themselves. */
@@ -116,13 +141,16 @@ static enum retry_class check_bytes(struct s3_call *call)
         struct iovec pieces[PIECES];
         uint8_t md5[MD5_BYTES];
         char hex[2 * MD5_BYTES + 1];
+        bool by_sum = is_whole(call) && is_sum_of_whole(call);
         int count;
 
-        if (!call->has_crc32c && !may_check_md5(call))
+        if (!call->has_crc32c && !by_sum && !may_check_md5(call))
                 return RETRY_NEVER;
         count = cut(call->http.room, call->http.room_count, call->received, pieces, PIECES);
         if (count < 0)
                 return RETRY_NEVER;
+        if (by_sum)
+                return check_sum(call, pieces, count);
         if (call->has_crc32c && crc32c_iov(pieces, count) != call->want_crc32c)
                 return s3_fail(call, S3_CHECKSUM, RETRY_LATER,
                                "the bytes are not those that were stored (CRC32C)");
@@ -158,6 +186,8 @@ void s3_get(struct s3 *s3, struct s3_call *call, const char *key, const struct s
                         snprintf(text, sizeof(text), "bytes=%llu-", (unsigned long long)args->offset);
                 s3_header(call, "range", text);
         }
+        if (!call->ranged && s3->conf.checksum != S3_SUM_NONE)
+                s3_header(call, "x-amz-checksum-mode", "ENABLED");
         if (args->etag) {
                 s3_header_if_match(call, args->etag);
                 call->if_match = 0; /* of a read: every store takes both forms */
@@ -173,10 +203,13 @@ void s3_get(struct s3 *s3, struct s3_call *call, const char *key, const struct s
 
 /* --- PUT */
 
-static enum retry_class put_finish(struct s3_call *call)
+enum retry_class s3_put_finish(struct s3_call *call)
 {
         if (call->object.etag[0] == '\0')
                 return s3_fail(call, S3_BAD_ANSWER, RETRY_LATER, "no ETag");
+        if (call->checksum[0] && call->object.checksum[0] &&
+            strcmp(call->checksum, call->object.checksum) != 0)
+                return s3_fail(call, S3_CHECKSUM, RETRY_LATER, "other bytes were stored than were sent");
         if (strcmp(call->object.etag, call->md5_hex) == 0)
                 call->s3->etags_fit = true;
         call->object.size = call->body_bytes;
@@ -215,7 +248,7 @@ void s3_put(struct s3 *s3, struct s3_call *call, const char *key, const struct s
         add_conditions(call, args);
         s3_header_describe(call, args);
         call->same_is_fine = args->same_is_fine;
-        call->finish = put_finish;
+        call->finish = s3_put_finish;
         call->recover = put_recover;
         s3_start(call, S3_SMALL_ANSWER);
 }
@@ -226,7 +259,7 @@ void s3_put_raw(struct s3_call *call, const struct iovec *body, int count)
         call->http.body_count = count;
         call->body_bytes = pieces_bytes(body, count);
         strcpy(call->payload_hash, SIGN_UNSIGNED_PAYLOAD);
-        call->finish = put_finish;
+        call->finish = s3_put_finish;
 }
 
 /* --- DELETE */
@@ -245,9 +278,11 @@ void s3_start_delete(struct s3_call *call)
         s3_start(call, S3_SMALL_ANSWER);
 }
 
-void s3_delete(struct s3 *s3, struct s3_call *call, const char *key)
+void s3_delete(struct s3 *s3, struct s3_call *call, const char *key, const char *etag)
 {
         s3_begin(s3, call, S3_KIND_DELETE, HTTP_DELETE, key);
+        if (etag && !s3->plain_deletes)
+                s3_header_if_match(call, etag);
         s3_start_delete(call);
 }
 
@@ -273,7 +308,7 @@ static enum retry_class copy_finish(struct s3_call *call)
             strcmp(call->want_etag, call->object.etag) != 0) /* radosgw 16 does not heed the condition */
                 return s3_fail(call, S3_OBJECT_CHANGED, RETRY_NEVER,
                                "the source was another one; it was copied");
-        return put_finish(call);
+        return s3_put_finish(call);
 }
 
 void s3_copy(struct s3 *s3, struct s3_call *call, const char *source, const char *source_etag,

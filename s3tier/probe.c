@@ -32,12 +32,12 @@ struct s3_probe_run {
         struct left {
                 char key[KEY_BYTES], upload_id[S3_UPLOAD_ID_BYTES];
         } left[LEFT_MAX]; /* by probes that were interrupted */
-        unsigned left_count, left_at;
+        unsigned left_count, left_at, sum, deleted;
 };
 
 struct step {
         void (*start)(struct s3_probe_run *r);
-        void (*judge)(struct s3_probe_run *r, const struct s3_call *call);
+        void (*judge)(struct s3_probe_run *r, const struct s3_call *call); /* NULL: whatever it was */
 };
 
 static void set(struct s3_probe_run *r, enum s3_ability ability, bool can)
@@ -52,11 +52,7 @@ static bool is_ok(const struct s3_call *call)
 
 static void put(struct s3_probe_run *r, bool if_none_match, const char *if_match)
 {
-        const struct s3_put_args args = { .body = &r->body,
-                                          .body_count = 1,
-                                          .if_none_match = if_none_match,
-                                          .if_match = if_match,
-                                          .metadata = &r->metadata };
+        const struct s3_put_args args = { &r->body, 1, if_none_match, if_match, .metadata = &r->metadata };
 
         s3_put(r->s3, &r->call, r->keys[0], &args);
 }
@@ -161,38 +157,36 @@ static void judge_put_right(struct s3_probe_run *r, const struct s3_call *call)
 
 /* --- checksums: a header that does not fit the body must be refused */
 
-static void start_with_header(struct s3_probe_run *r, const char *name, const char *value)
+static const struct wrong {
+        const char *header, *value;
+        enum s3_checksum checksum;
+        enum s3_ability ability;
+} wrong_sums[] = {
+        { "content-md5", "AAAAAAAAAAAAAAAAAAAAAA==", S3_SUM_NONE, S3_CAN_CONTENT_MD5 },
+        { "x-amz-checksum-crc32c", "AAAAAA==", S3_SUM_CRC32C, S3_CAN_CRC32C },
+        { "x-amz-checksum-crc64nvme", "AAAAAAAAAAA=", S3_SUM_CRC64NVME, S3_CAN_CRC64NVME },
+};
+enum { SUMS = sizeof(wrong_sums) / sizeof(*wrong_sums) };
+
+static void start_wrong_sum(struct s3_probe_run *r)
 {
+        const struct wrong *w = &wrong_sums[r->sum];
+
         s3_begin(r->s3, &r->call, S3_KIND_PUT, HTTP_PUT, r->keys[0]);
         s3_put_raw(&r->call, &r->body, 1);
-        s3_header(&r->call, name, value);
+        if (w->checksum != S3_SUM_NONE)
+                s3_header(&r->call, "x-amz-sdk-checksum-algorithm", s3_sum_algorithm(w->checksum));
+        s3_header(&r->call, w->header, w->value);
         s3_start(&r->call, S3_SMALL_ANSWER);
 }
 
-static void start_wrong_md5(struct s3_probe_run *r)
+static void judge_wrong_sum(struct s3_probe_run *r, const struct s3_call *call)
 {
-        start_with_header(r, "content-md5", "AAAAAAAAAAAAAAAAAAAAAA==");
-}
+        enum s3_error e = call->result.error;
 
-static bool is_refused(const struct s3_call *call)
-{
-        return call->result.error == S3_CHECKSUM ||
-               (call->result.error == S3_ERROR && call->result.status == 400);
-}
-
-static void judge_wrong_md5(struct s3_probe_run *r, const struct s3_call *call)
-{
-        set(r, S3_CAN_CONTENT_MD5, is_refused(call));
-}
-
-static void start_wrong_crc32c(struct s3_probe_run *r)
-{
-        start_with_header(r, "x-amz-checksum-crc32c", "AAAAAA==");
-}
-
-static void judge_wrong_crc32c(struct s3_probe_run *r, const struct s3_call *call)
-{
-        set(r, S3_CAN_CRC32C, is_refused(call));
+        set(r, wrong_sums[r->sum].ability, e == S3_CHECKSUM || (e == S3_ERROR && call->result.status == 400));
+        if (++r->sum < SUMS)
+                r->step--; /* the next one */
 }
 
 /* --- copies */
@@ -338,19 +332,19 @@ static void start_put_third(struct s3_probe_run *r)
         s3_put(r->s3, &r->call, r->keys[2], &(struct s3_put_args){ .body = &r->body, .body_count = 1 });
 }
 
+static void start_delete_wrong(struct s3_probe_run *r)
+{
+        s3_delete(r->s3, &r->call, r->keys[0], wrong_etag);
+}
+
+static void judge_delete_wrong(struct s3_probe_run *r, const struct s3_call *call)
+{
+        set(r, S3_CAN_DELETE_IF_MATCH, call->result.error == S3_PRECONDITION_FAILED);
+}
+
 static void start_delete(struct s3_probe_run *r)
 {
-        s3_delete(r->s3, &r->call, r->keys[0]);
-}
-
-static void start_delete_second(struct s3_probe_run *r)
-{
-        s3_delete(r->s3, &r->call, r->keys[1]);
-}
-
-static void start_delete_third(struct s3_probe_run *r)
-{
-        s3_delete(r->s3, &r->call, r->keys[2]);
+        s3_delete(r->s3, &r->call, r->keys[r->deleted], NULL);
 }
 
 static void judge_delete(struct s3_probe_run *r, const struct s3_call *call)
@@ -358,27 +352,32 @@ static void judge_delete(struct s3_probe_run *r, const struct s3_call *call)
         note_trouble(r, call);
         if (!is_ok(call))
                 set(r, S3_CAN_WRITE, false);
-}
-
-static void judge_nothing(struct s3_probe_run *r, const struct s3_call *call)
-{
-        (void)r, (void)call;
+        if (++r->deleted < KEYS)
+                r->step--; /* the next one */
 }
 
 static const struct step steps[] = {
-        { start_list, judge_list },           { start_put, judge_put },
-        { start_head, judge_head },           { start_put_new, judge_put_new },
-        { start_put_wrong, judge_put_wrong }, { start_put_right, judge_put_right },
-        { start_wrong_md5, judge_wrong_md5 }, { start_wrong_crc32c, judge_wrong_crc32c },
-        { start_copy, judge_copy },           { start_copy_wrong, judge_copy_wrong },
-        { start_upload, judge_upload },       { start_part_copy, judge_part_copy },
-        { start_part, judge_part },           { start_put_third, judge_nothing },
-        { start_complete, judge_complete },   { start_abort, judge_nothing },
-        { start_list_left, judge_list_left }, { start_abort_left, judge_abort_left },
-        { start_delete_third, judge_delete }, { start_delete_second, judge_delete },
+        { start_list, judge_list },
+        { start_put, judge_put },
+        { start_head, judge_head },
+        { start_put_new, judge_put_new },
+        { start_put_wrong, judge_put_wrong },
+        { start_put_right, judge_put_right },
+        { start_wrong_sum, judge_wrong_sum },
+        { start_copy, judge_copy },
+        { start_copy_wrong, judge_copy_wrong },
+        { start_upload, judge_upload },
+        { start_part_copy, judge_part_copy },
+        { start_part, judge_part },
+        { start_put_third, NULL },
+        { start_complete, judge_complete },
+        { start_abort, NULL },
+        { start_list_left, judge_list_left },
+        { start_abort_left, judge_abort_left },
+        { start_delete_wrong, judge_delete_wrong },
         { start_delete, judge_delete },
 };
-enum { STEPS = sizeof(steps) / sizeof(*steps), FIRST_PUT = 1, FIRST_UPLOAD = 10, LAST_UPLOAD = 15 };
+enum { STEPS = sizeof(steps) / sizeof(*steps), FIRST_PUT = 1, FIRST_UPLOAD = 9, LAST_UPLOAD = 14 };
 
 /* --- one after the other */
 
@@ -388,7 +387,7 @@ static void next(struct s3_probe_run *r);
 static void end(struct s3_probe_run *r)
 {
         r->s3->conf.retry = r->before.retry;
-        s3_set_abilities(r->s3, r->before.crc32c, r->before.bare_etags, r->before.etags_are_md5);
+        s3_set_abilities(r->s3, r->before.checksum, r->before.bare_etags, r->before.etags_are_md5);
         r->probe->run = NULL;
         free(r);
 }
@@ -406,7 +405,8 @@ static void on_step(struct s3_probe_run *r, const struct s3_call *call)
 {
         bool nobody = call->result.error == S3_UNREACHABLE || call->result.error == S3_TIMED_OUT;
 
-        steps[r->step].judge(r, call);
+        if (steps[r->step].judge)
+                steps[r->step].judge(r, call);
         /* Without a put there is nothing else to try, nor to delete; nor at an endpoint that is not there. */
         if ((r->step == FIRST_PUT && !is_ok(call)) || (r->step == 0 && nobody))
                 r->step = STEPS - 1;
@@ -472,7 +472,7 @@ void s3_probe(struct s3 *s3, struct s3_probe *probe)
         memset(&probe->found, 0, sizeof(probe->found));
         probe->run = r;
         s3->conf.retry.attempts = 3;
-        s3_set_abilities(s3, false, false, false);
+        s3_set_abilities(s3, S3_SUM_NONE, false, false);
         next(r);
 }
 
@@ -491,6 +491,10 @@ void s3_probe_cancel(struct s3_probe *probe)
 
 void s3_probe_use(struct s3 *s3, const struct s3_abilities *found)
 {
-        s3_set_abilities(s3, found->can[S3_CAN_CRC32C] == S3_YES, found->can[S3_WANTS_BARE_ETAGS] == S3_YES,
+        enum s3_checksum checksum = found->can[S3_CAN_CRC64NVME] == S3_YES ? S3_SUM_CRC64NVME
+                                    : found->can[S3_CAN_CRC32C] == S3_YES  ? S3_SUM_CRC32C
+                                                                           : S3_SUM_NONE;
+
+        s3_set_abilities(s3, checksum, found->can[S3_WANTS_BARE_ETAGS] == S3_YES,
                          found->can[S3_ETAG_IS_MD5] == S3_YES);
 }

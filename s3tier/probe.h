@@ -17,6 +17,7 @@ enum s3_ability {
         S3_WANTS_BARE_ETAGS, /* … but only without quotes */
         S3_CAN_CONTENT_MD5,  /* a body that does not fit it is refused */
         S3_CAN_CRC32C,       /* likewise x-amz-checksum-crc32c */
+        S3_CAN_CRC64NVME,    /* likewise x-amz-checksum-crc64nvme */
         S3_ETAG_IS_MD5,      /* of what is put whole */
         S3_CAN_COPY,
         S3_CAN_COPY_IF_MATCH, /* a copy of a source that is another one is refused */
@@ -24,7 +25,8 @@ enum s3_ability {
         S3_CAN_MULTIPART,
         S3_CAN_PART_COPY,
         S3_CAN_COMPLETE_IF_NONE_MATCH,
-        S3_HAS_VERSIONS, /* the bucket keeps them */
+        S3_CAN_DELETE_IF_MATCH, /* one with a wrong ETag is refused */
+        S3_HAS_VERSIONS,        /* the bucket keeps them */
         S3_ABILITIES,
 };
 enum s3_answer { S3_UNKNOWN, S3_NO, S3_YES }; /* unknown: it could not be tried */

@@ -9,6 +9,7 @@ const char *const s3_ability_names[S3_ABILITIES] = {
         [S3_WANTS_BARE_ETAGS] = "ETags of conditions without quotes",
         [S3_CAN_CONTENT_MD5] = "Content-MD5 is checked",
         [S3_CAN_CRC32C] = "x-amz-checksum-crc32c is checked",
+        [S3_CAN_CRC64NVME] = "x-amz-checksum-crc64nvme is checked",
         [S3_ETAG_IS_MD5] = "the ETag is the MD5",
         [S3_CAN_COPY] = "copy",
         [S3_CAN_COPY_IF_MATCH] = "conditional copy",
@@ -16,6 +17,7 @@ const char *const s3_ability_names[S3_ABILITIES] = {
         [S3_CAN_MULTIPART] = "multipart uploads",
         [S3_CAN_PART_COPY] = "parts copied by the server",
         [S3_CAN_COMPLETE_IF_NONE_MATCH] = "conditional complete of an upload",
+        [S3_CAN_DELETE_IF_MATCH] = "conditional delete",
         [S3_HAS_VERSIONS] = "keeps versions",
 };
 

@@ -19,7 +19,7 @@ static void reset(struct s3 *s3, struct s3_call *call, enum s3_kind kind, enum h
         call->http = (struct http_call){ .method = method };
         call->text = text_of(call->space, sizeof(call->space));
         call->query = slice_of(NULL, 0);
-        call->upload_id[0] = call->want_etag[0] = call->md5_hex[0] = '\0';
+        call->upload_id[0] = call->want_etag[0] = call->md5_hex[0] = call->checksum[0] = '\0';
         call->owned = NULL;
         call->finish = NULL;
         call->recover = NULL;
@@ -170,9 +170,38 @@ void s3_header_describe(struct s3_call *call, const struct s3_put_args *args)
                 push_metadata(call, name, value);
 }
 
+/* --- bodies and their digests */
+
+static const struct {
+        const char *algorithm, *header;
+} sums[] = { [S3_SUM_CRC32C] = { "CRC32C", "x-amz-checksum-crc32c" },
+             [S3_SUM_CRC64NVME] = { "CRC64NVME", "x-amz-checksum-crc64nvme" } };
+
+const char *s3_sum_algorithm(enum s3_checksum checksum)
+{
+        return sums[checksum].algorithm;
+}
+
+const char *s3_sum_header(enum s3_checksum checksum)
+{
+        return sums[checksum].header;
+}
+
+void s3_sum(enum s3_checksum checksum, const struct iovec *body, int count, char out[16])
+{
+        uint64_t sum = checksum == S3_SUM_CRC32C ? crc32c_iov(body, count) : crc64nvme_iov(body, count);
+        size_t length = checksum == S3_SUM_CRC32C ? 4 : 8;
+        uint8_t bytes[8];
+
+        for (size_t i = 0; i < length; i++)
+                bytes[i] = (uint8_t)(sum >> 8 * (length - 1 - i));
+        base64_of(bytes, length, out);
+}
+
 void s3_body(struct s3_call *call, const struct iovec *body, int count)
 {
-        uint8_t digest[SHA256_BYTES], crc[4];
+        enum s3_checksum checksum = call->s3->conf.checksum;
+        uint8_t digest[SHA256_BYTES];
         char text[64];
 
         call->http.body = body;
@@ -181,13 +210,10 @@ void s3_body(struct s3_call *call, const struct iovec *body, int count)
         md5_iov(body, count, digest);
         hex_of(digest, MD5_BYTES, call->md5_hex);
         s3_header(call, "content-md5", base64_of(digest, MD5_BYTES, text));
-        /* Parts would have to be announced with their upload, and named with it once more in the end. */
-        if (call->s3->conf.crc32c && call->kind == S3_KIND_PUT) {
-                uint32_t sum = crc32c_iov(body, count);
-
-                for (int i = 0; i < 4; i++)
-                        crc[i] = (uint8_t)(sum >> (24 - 8 * i));
-                s3_header(call, "x-amz-checksum-crc32c", base64_of(crc, sizeof(crc), text));
+        if (checksum != S3_SUM_NONE && (call->kind == S3_KIND_PUT || call->kind == S3_KIND_PART)) {
+                s3_sum(checksum, body, count, call->checksum);
+                s3_header(call, "x-amz-sdk-checksum-algorithm", s3_sum_algorithm(checksum)); /* radosgw 20 */
+                s3_header(call, s3_sum_header(checksum), call->checksum);
         }
         if (!call->s3->conf.sign_payload) {
                 strcpy(call->payload_hash, payload_any);

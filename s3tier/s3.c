@@ -183,9 +183,9 @@ const struct s3_conf *s3_conf(const struct s3 *s3)
         return &s3->conf;
 }
 
-void s3_set_abilities(struct s3 *s3, bool crc32c, bool bare_etags, bool etags_are_md5)
+void s3_set_abilities(struct s3 *s3, enum s3_checksum checksum, bool bare_etags, bool etags_are_md5)
 {
-        s3->conf.crc32c = crc32c;
+        s3->conf.checksum = checksum;
         s3->conf.bare_etags = bare_etags;
         s3->conf.etags_are_md5 = s3->etags_fit = etags_are_md5;
 }

@@ -6,9 +6,9 @@
  * the loop of the struct http.
  *
  * What is checked: an answer has the length that was asked for and announced, and the ETag that was expected;
- * what is sent carries Content-MD5, and whole objects CRC32C where the endpoint keeps it (probe.h). Ranged
- * GETs carry no checksum in S3: over plain http only the ETag of an object that is read whole, and what the
- * caller knows of the bytes (s3_get_args.crc32c), can find a flipped one. */
+ * what is sent carries Content-MD5, and a CRC where the endpoint checks one (probe.h), which it keeps of the
+ * whole object: what is read whole is compared with it, or with its ETag. Ranged GETs carry no checksum in S3:
+ * over plain http only what the caller knows of the bytes can find a flipped one (s3_get_args.crc32c). */
 #pragma once
 
 #include "base/metrics.h"
@@ -87,10 +87,12 @@ struct s3_object {
         char version_id[128]; /* "" unless the bucket keeps versions */
         char storage_class[32];
         char content_type[128];
+        char checksum[16]; /* s3_conf.checksum's, in base64: PUT, parts, GET of the whole; "": not told */
         struct s3_metadata metadata; /* of HEAD and GET */
 };
 
 /* --- a bucket at an endpoint */
+enum s3_checksum { S3_SUM_NONE, S3_SUM_CRC32C, S3_SUM_CRC64NVME };
 struct s3;
 struct s3_metrics;
 struct s3_conf {
@@ -101,7 +103,7 @@ struct s3_conf {
         bool virtual_host;  /* BUCKET.ENDPOINT/KEY instead of ENDPOINT/BUCKET/KEY */
         bool sign_payload;  /* SHA-256 of each body in its signature, instead of UNSIGNED-PAYLOAD */
         /* what a probe has found */
-        bool crc32c;        /* send x-amz-checksum-crc32c: it is kept and checked */
+        enum s3_checksum checksum; /* send it: it is kept and checked */
         bool bare_etags;    /* If-Match of writes wants no quotes (radosgw 16); also learnt from a 412 */
         bool etags_are_md5; /* of objects put whole; also learnt from the first that is */
         struct retry_policy retry; /* all 0: retry_default */
@@ -116,7 +118,7 @@ void s3_free(struct s3 *s3); /* no call may be under way; NULL is fine */
 struct budget *s3_budget(struct s3 *s3);
 const struct s3_conf *s3_conf(const struct s3 *s3);
 /* From what a probe has found. */
-void s3_set_abilities(struct s3 *s3, bool crc32c, bool bare_etags, bool etags_are_md5);
+void s3_set_abilities(struct s3 *s3, enum s3_checksum checksum, bool bare_etags, bool etags_are_md5);
 
 /* --- one call */
 struct s3_call;
@@ -185,10 +187,11 @@ struct s3_call {
         char want_etag[S3_ETAG_BYTES];
         uint64_t want_first, want_bytes, announced, range_first, range_last, date_ns;
         uint32_t want_crc32c;
-        char md5_hex[33]; /* of the body sent; "" if none. GET: of the last answer that did not fit its ETag
-                           */
-        int if_match;     /* the header's index; 0: none */
-        bool encrypted;   /* with keys of its own: its ETag is no MD5 */
+        /* of the body sent; "" if none. GET: of the last answer that did not fit its ETag */
+        char md5_hex[33];
+        char checksum[16]; /* of the body sent, in base64 */
+        int if_match;      /* the header's index; 0: none */
+        bool encrypted;    /* with keys of its own: its ETag is no MD5 */
         bool has_crc32c, has_announced, has_range, ranged, bare, maybe_done, renewed, same_is_fine;
 };
 /* In done(): an attempt had no answer, or one that does not tell: it may be carried out yet. */
@@ -231,8 +234,9 @@ struct s3_put_args {
  * ETag and is a success. */
 void s3_put(struct s3 *s3, struct s3_call *call, const char *key, const struct s3_put_args *args);
 
-/* DELETE; a key that is not there is fine. */
-void s3_delete(struct s3 *s3, struct s3_call *call, const char *key);
+/* DELETE; a key that is not there is fine. ETAG: only that one (S3_PRECONDITION_FAILED else), where the store
+ * heeds it (probe.h); or NULL. */
+void s3_delete(struct s3 *s3, struct s3_call *call, const char *key, const char *etag);
 
 /* CopyObject inside the bucket, at most 5 GiB: object.etag. SOURCE_ETAG: only if it is that one
  * (S3_OBJECT_CHANGED else), or NULL. METADATA: NULL keeps the source's. args->body is not used. */

@@ -94,6 +94,11 @@ static uint64_t share(const struct worker *w, uint64_t all)
         return all > 0 && part == 0 ? 1 : part;
 }
 
+static enum s3_checksum checksum_of(const ctl_repo *repo)
+{
+        return repo->checksum <= S3_SUM_CRC64NVME ? (enum s3_checksum)repo->checksum : S3_SUM_NONE;
+}
+
 static struct link *make_link(struct bucket *b, const ctl_repo *repo, const char **why)
 {
         struct worker *w = b->tw->worker;
@@ -102,7 +107,7 @@ static struct link *make_link(struct bucket *b, const ctl_repo *repo, const char
                                 .prefix = repo->prefix,
                                 .region = repo->region[0] ? repo->region : NULL,
                                 .virtual_host = repo->virtual_host,
-                                .crc32c = repo->crc32c,
+                                .checksum = checksum_of(repo),
                                 .retry = retry_default,
                                 .budget = { .requests_per_second =
                                                     (uint32_t)share(w, repo->requests_per_second),

@@ -270,6 +270,12 @@ static void got(struct s3_call *call)
         s3_failed(f);
 }
 
+/* Is this piece the object? Then its checksum can be looked at, where it has one. */
+static bool is_whole(const struct fetch *f)
+{
+        return f->piece == f->residency->source.size && s3_conf(f->link->s3)->checksum != S3_SUM_NONE;
+}
+
 static void next_piece(struct fetch *f)
 {
         const struct residency *r = f->residency;
@@ -283,7 +289,7 @@ static void next_piece(struct fetch *f)
         f->step = WITH_S3;
         f->piece = bytes - f->at < FETCH_PIECE ? (uint32_t)(bytes - f->at) : FETCH_PIECE;
         f->room = (struct iovec){ f->buf->data, f->piece };
-        args.length = f->piece;
+        args.length = is_whole(f) ? 0 : f->piece;
         args.room = &f->room;
         f->call.priority = f->prefetch ? S3_PREFETCH : S3_DEMAND;
         f->call.done = got;

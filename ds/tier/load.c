@@ -42,6 +42,7 @@ static bool take(struct load *l)
         if (tiered) {
                 r->source.repo = s->repo;
                 atomic_store(&r->source.revision, s->revision);
+                r->source.size = s->size;
                 r->source.key = strdup(s->key);
                 snprintf(r->source.etag, sizeof(r->source.etag), "%s", s->etag);
                 if (!r->source.key)

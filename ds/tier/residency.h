@@ -20,6 +20,7 @@ enum { RESIDENCIES_IDLE = 16384, RESIDENCIES_MAX = 262144 };
 struct source { /* of the bytes: CTL_SOURCE's answer; constant once loaded, but for the revision */
         uint32_t repo;
         _Atomic uint64_t revision; /* of the repo; rises */
+        uint64_t size;             /* of the object */
         char *key;
         char etag[UNITS_ETAG];
 };

@@ -61,7 +61,7 @@ ctl_status tier_repo(struct mds *mds, uint32_t number, ctl_repo *ret)
                            .region = r->conf.region ? r->conf.region : nothing,
                            .virtual_host = r->conf.addressing == 1,
                            .ca = r->conf.ca ? r->conf.ca : nothing,
-                           .crc32c = r->conf.checksum == REPO_CRC32C,
+                           .checksum = (u_int)r->conf.checksum,
                            .access_key = (char *)(uintptr_t)creds->access_key,
                            .secret_key = (char *)(uintptr_t)creds->secret,
                            .session_token = (char *)(uintptr_t)creds->token,

@@ -82,7 +82,7 @@ static bool open_bucket(struct tier *t, struct repo *r, const char **why)
                              .prefix = r->conf.prefix,
                              .region = r->conf.region,
                              .virtual_host = r->conf.addressing == 1,
-                             .crc32c = r->conf.checksum == REPO_CRC32C,
+                             .checksum = (enum s3_checksum)r->conf.checksum,
                              .budget = { .requests_per_second = (uint32_t)r->conf.requests_per_second,
                                          .bytes_per_second = r->conf.bytes_per_second,
                                          .in_flight = HTTP_CONNECTIONS },

@@ -17,7 +17,9 @@ enum {
 };
 
 static const char *const addressing_names[] = { "path", "host", NULL };
-static const char *const checksum_names[] = { [REPO_MD5] = "md5", [REPO_CRC32C] = "md5+crc32c", NULL };
+static const char *const checksum_names[] = {
+        [S3_SUM_NONE] = "md5", [S3_SUM_CRC32C] = "md5+crc32c", [S3_SUM_CRC64NVME] = "md5+crc64nvme", NULL
+};
 static const char *const change_names[] = { "new", "changed", "deleted", NULL };
 static const char *const conflict_names[] = { "keep-both", "s3-wins", "fs-wins", "fail", NULL };
 

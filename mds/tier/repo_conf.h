@@ -4,13 +4,12 @@
 #pragma once
 
 #include "base/conf.h"
-#include "s3tier/creds.h"
+#include "s3tier/s3.h"
 
 enum { REPO_BUCKET_BYTES = 255, REPO_PREFIX_BYTES = 1024, REPO_NAME_LENGTH = 64, REPO_CA_BYTES = 65536 };
 
 /* What of the other side is taken over: a bit each. */
 enum repo_changes { REPO_NEW = 1, REPO_CHANGED = 2, REPO_DELETED = 4 };
-enum repo_checksum { REPO_MD5, REPO_CRC32C /* both */ };
 /* Who wins when both sides have changed. */
 enum repo_conflict { REPO_KEEP_BOTH, REPO_S3_WINS, REPO_FS_WINS, REPO_FAIL };
 
@@ -18,7 +17,7 @@ struct repo_conf {
         char *path, *url, *endpoint, *region;
         int addressing; /* 1: BUCKET.ENDPOINT/KEY, else ENDPOINT/BUCKET/KEY */
         char *ca_file;  /* none: the system's authorities */
-        int checksum;   /* enum repo_checksum: of what is sent */
+        int checksum;   /* enum s3_checksum: of what is sent, beside MD5 */
         char *credentials_file, *profile, *credential_process; /* none: as AWS's tools look for them */
         uint64_t uid, gid;                                     /* of what has no owner in its metadata */
         char *file_mode_text, *directory_mode_text;

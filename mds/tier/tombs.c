@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects whose files were removed: the 'z' records are the queue, in no order of time, so there is a pass
  * through all of them when the first is due; it halts while DELETIONS_MAX are under way. An object goes only
- * if it is the one that the file had, or one that we made of it: S3 has no DELETE with a condition that every
- * store heeds, so a HEAD comes before.
+ * if it is the one that the file had, or one that we made of it: not every store heeds a DELETE's condition,
+ * so a HEAD comes before; who refuses what was seen, twice, compares with another ETag than it tells.
  *
  * What is written to S3 may be carried out after nobody waits for it any more: by a server that has crashed,
  * on a connection that broke. S3 refuses what was signed more than 15 minutes ago; so a tombstone stays for
@@ -27,6 +27,7 @@ struct deletion {
         struct durable_wait marked;
         struct tomb_record tomb; /* its etag is: */
         char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
+        bool was_refused; /* by the condition, although a HEAD had shown that one */
 };
 
 int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret)
@@ -215,18 +216,23 @@ static void end_gone(struct deletion *d)
         end(d, become(d, late > now ? &z : NULL, &seq));
 }
 
+static void ask_s3(struct deletion *d);
+
 static void deleted(struct s3_call *call)
 {
         struct deletion *d = CONTAINER(call, struct deletion, call);
 
-        if (call->result.error != S3_OK) {
+        if (call->result.error == S3_PRECONDITION_FAILED && !d->was_refused) {
+                d->was_refused = true;
+                ask_s3(d);
+        } else if (call->result.error != S3_OK) {
                 end(d, false);
-                return;
+        } else {
+                metric_add(&d->archiver->deleted, 1);
+                if (!s3_may_come_late(call))
+                        d->tomb.deleting = 0;
+                end_gone(d);
         }
-        metric_add(&d->archiver->deleted, 1);
-        if (!s3_may_come_late(call))
-                d->tomb.deleting = 0;
-        end_gone(d);
 }
 
 static void delete_it(struct durable_wait *w)
@@ -234,7 +240,7 @@ static void delete_it(struct durable_wait *w)
         struct deletion *d = CONTAINER(w, struct deletion, marked);
 
         d->call.done = deleted;
-        s3_delete(d->repo->s3, &d->call, d->key);
+        s3_delete(d->repo->s3, &d->call, d->key, d->was_refused ? NULL : d->etag);
 }
 
 /* That it goes becomes durable first. */
@@ -342,6 +348,12 @@ static void looked(struct s3_call *call)
         }
 }
 
+static void ask_s3(struct deletion *d)
+{
+        d->call.done = looked;
+        s3_head(d->repo->s3, &d->call, d->key);
+}
+
 /* --- who is due */
 
 static struct deletion *new_deletion(struct archiver *a, struct repo *repo, struct slice key,
@@ -359,7 +371,6 @@ static struct deletion *new_deletion(struct archiver *a, struct repo *repo, stru
         slice_text(d->etag, sizeof(d->etag), z->etag);
         d->tomb.etag = slice_str(d->etag);
         d->call.priority = S3_EXPORT;
-        d->call.done = looked;
         return d;
 }
 
@@ -374,13 +385,7 @@ static void start(struct deletion *d)
 {
         d->archiver->deleting++;
         list_push(&d->archiver->deletions, &d->node);
-        s3_head(d->repo->s3, &d->call, d->key);
-}
-
-static void halt(struct archiver *a, struct slice key)
-{
-        memcpy(a->tomb_from, key.data, key.length);
-        a->tomb_from_length = key.length;
+        ask_s3(d);
 }
 
 static bool each(void *arg, struct slice key, struct slice value)
@@ -395,17 +400,14 @@ static bool each(void *arg, struct slice key, struct slice value)
 
         if (!key_parse_tomb(key, &number, &name) || !tomb_decode(value, &z))
                 return true; /* fsck tells */
-        if (z.due > now) {
-                ask_for(a, z.due);
-                return true;
-        }
         repo = repo_by_number(a->tier, number);
-        if (!repo || repo->conf.paused) {
-                ask_for(a, now + (int64_t)LATER_NS);
+        if (z.due > now || !repo || repo->conf.paused) {
+                ask_for(a, z.due > now ? z.due : now + (int64_t)LATER_NS);
                 return true;
         }
         if (a->deleting >= DELETIONS_MAX || !(d = new_deletion(a, repo, name, &z))) {
-                halt(a, key);
+                memcpy(a->tomb_from, key.data, key.length);
+                a->tomb_from_length = key.length; /* halted */
                 return false;
         }
         if (is_needed(a, d)) {

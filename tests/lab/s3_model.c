@@ -208,16 +208,29 @@ static char *copy_metadata(const struct http_call *call)
         return text.data;
 }
 
-/* As stores do that keep it. */
-static bool is_whole(const struct http_call *call)
+/* NAME's of the body, which is SUM of BYTES: is it what the call says? As stores do that keep it. */
+static bool is_sum(const struct http_call *call, const char *name, uint64_t sum, unsigned bytes, char *said,
+                   size_t said_bytes)
 {
-        const char *said = request_header(call, "x-amz-checksum-crc32c");
-        uint32_t sum = crc32c_iov(call->body, call->body_count);
-        const uint8_t bytes[4] = { (uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8),
-                                   (uint8_t)sum };
-        char text[16];
+        char header[40], text[16];
+        const char *value;
+        uint8_t order[8];
 
-        return !said || strcmp(said, base64_of(bytes, sizeof(bytes), text)) == 0;
+        snprintf(header, sizeof(header), "x-amz-checksum-%s", name);
+        value = request_header(call, header);
+        if (!value)
+                return true;
+        for (unsigned i = 0; i < bytes; i++)
+                order[i] = (uint8_t)(sum >> 8 * (bytes - 1 - i));
+        snprintf(said, said_bytes, "%s %s", name, value);
+        return strcmp(value, base64_of(order, bytes, text)) == 0;
+}
+
+static bool is_whole(const struct http_call *call, char *said, size_t said_bytes)
+{
+        said[0] = '\0';
+        return is_sum(call, "crc32c", crc32c_iov(call->body, call->body_count), 4, said, said_bytes) &&
+               is_sum(call, "crc64nvme", crc64nvme_iov(call->body, call->body_count), 8, said, said_bytes);
 }
 
 static void take(struct s3_model *m, struct http_call *call)
@@ -230,8 +243,7 @@ static void take(struct s3_model *m, struct http_call *call)
         CHECK(path && data && pieces_read(&body, (char *)data, o.size) == o.size);
         md5_iov(call->body, call->body_count, md5);
         hex_of(md5, MD5_BYTES, o.etag);
-        if (request_header(call, "x-amz-checksum-crc32c"))
-                snprintf(o.crc32c, sizeof(o.crc32c), "%s", request_header(call, "x-amz-checksum-crc32c"));
+        CHECK(is_whole(call, o.checksum, sizeof(o.checksum)));
         o.path = o.owned[0] = path;
         o.data = o.owned[1] = data;
         call->status = 200;
@@ -242,13 +254,14 @@ static void take(struct s3_model *m, struct http_call *call)
 static void answer_put(struct s3_model *m, struct http_call *call)
 {
         const struct s3_model_object *o = find(m, path_of(call));
+        char said[40];
 
         if (o ? request_header(call, "If-None-Match") || !is_expected(call, o)
               : request_header(call, "If-Match") != NULL)
                 answer_error(call, 412, "PreconditionFailed");
         else if (body_bytes(call) > S3_MODEL_BYTES)
                 answer_error(call, 400, "EntityTooLarge");
-        else if (!is_whole(call))
+        else if (!is_whole(call, said, sizeof(said)))
                 answer_error(call, 400, "BadDigest");
         else
                 take(m, call);

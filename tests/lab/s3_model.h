@@ -18,9 +18,10 @@ struct s3_model_object {
         char etag[64];    /* without quotes */
         const uint8_t *data;
         uint64_t size;
-        char *metadata;  /* of a PUT: "name=value\n" each */
-        char crc32c[12]; /* of a PUT: what it said, in base64; it was right. "": nothing */
-        void *owned[2];  /* of a PUT: path and data */
+        char *metadata;    /* of a PUT: "name=value\n" each */
+        char checksum[40]; /* of a PUT: "crc32c SUM" or "crc64nvme SUM" as it said, in base64; it was right.
+                              "": nothing */
+        void *owned[2];    /* of a PUT: path and data */
 };
 
 struct s3_model {             /* all zeros: empty */

@@ -81,6 +81,27 @@ static void test_ranges_that_are_spoilt(void **state)
         }
 }
 
+/* Of an object whose ETag says nothing of its bytes, as that of one in parts. */
+static void test_a_checksum_finds_what_is_spoilt(void **state)
+{
+        const struct s3_get_args get = { .room = &room, .room_count = 1 };
+        struct s3_conf conf = live.conf;
+        struct s3 *s3;
+
+        (void)state;
+        conf.etags_are_md5 = false;
+        s3 = live_open(&conf);
+        live_tell("flip GET 2");
+        s3_get(s3, live_call(&call), "object", &get);
+        live_ok(&call);
+        if (live.is_new) { /* the others keep no checksum */
+                assert_int_equal(call.result.attempts, 3);
+                assert_right();
+        }
+        live_tell("none any 0");
+        s3_free(s3);
+}
+
 /* A range of one object with the headers of another. */
 static void test_an_object_that_is_another(void **state)
 {
@@ -250,6 +271,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_answers_that_are_spoilt),
                 cmocka_unit_test(test_ranges_that_are_spoilt),
+                cmocka_unit_test(test_a_checksum_finds_what_is_spoilt),
                 cmocka_unit_test(test_an_object_that_is_another),
                 cmocka_unit_test(test_what_never_works_is_given_up_with_its_reason),
                 cmocka_unit_test(test_puts_that_are_spoilt),

@@ -32,6 +32,7 @@ static void name_source(const char *key, const char *etag, uint64_t size)
                                    .access_key = getenv("NACRE_S3_ACCESS_KEY"),
                                    .secret_key = getenv("NACRE_S3_SECRET"),
                                    .session_token = (char *)(uintptr_t) "",
+                                   .checksum = (u_int)live.conf.checksum,
                                    .ca = (char *)(uintptr_t) "" };
 }
 

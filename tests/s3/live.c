@@ -36,11 +36,13 @@ int live_setup(void **state)
         live.http = http_new(live.loop, &conf);
         live.creds = creds_given(setting("NACRE_S3_ACCESS_KEY"), setting("NACRE_S3_SECRET"));
         live.is_swift = strcmp(setting("NACRE_S3_STORE"), "swift") == 0;
+        live.is_new = strcmp(setting("NACRE_S3_STORE"), "rgw-new") == 0;
         s3_metrics_init(&live.s3_metrics, &live.metrics);
         live.conf = (struct s3_conf){ .endpoint = setting("NACRE_S3_ENDPOINT"),
                                       .bucket = setting("NACRE_S3_BUCKET"),
                                       .prefix = prefix,
                                       .region = setting("NACRE_S3_REGION"),
+                                      .checksum = live.is_new ? S3_SUM_CRC64NVME : S3_SUM_NONE,
                                       .etags_are_md5 = true,
                                       .metrics = &live.s3_metrics };
         live.s3 = s3_new(live.http, live.creds, &live.conf, &why);

@@ -15,7 +15,7 @@ struct live {
         struct s3_conf conf;
         struct metrics metrics;
         struct s3_metrics s3_metrics;
-        bool is_swift;
+        bool is_swift, is_new; /* radosgw 20 */
 };
 extern struct live live;
 

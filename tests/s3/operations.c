@@ -180,6 +180,7 @@ static void test_conditional_puts(void **state)
         put.if_match = "0123456789abcdef0123456789abcdef";
         s3_put(live.s3, live_call(&call), "conditional", &put);
         assert_int_equal(live_wait(&call), S3_PRECONDITION_FAILED);
+        assert_int_equal(call.result.attempts, 2); /* without the quotes, too */
         put.if_match = etag;
         put.body = &(struct iovec){ bytes + 10, 20 };
         s3_put(live.s3, live_call(&call), "conditional",
@@ -211,12 +212,61 @@ static void test_delete(void **state)
 {
         (void)state;
         live_put("gone", 10, 1, NULL);
-        s3_delete(live.s3, live_call(&call), "gone");
+        s3_delete(live.s3, live_call(&call), "gone", NULL);
         live_ok(&call);
         s3_head(live.s3, live_call(&call), "gone");
         assert_int_equal(live_wait(&call), S3_OBJECT_NOT_FOUND);
-        s3_delete(live.s3, live_call(&call), "gone");
+        s3_delete(live.s3, live_call(&call), "gone", NULL);
         live_ok(&call);
+}
+
+/* Who does not heed the condition deletes whatever is there. */
+static void test_delete_of_what_was_expected(void **state)
+{
+        char etag[S3_ETAG_BYTES];
+        bool heeds = live.is_new || live.is_swift;
+
+        (void)state;
+        live_put("kept", 10, 1, etag);
+        s3_delete(live.s3, live_call(&call), "kept", "0123456789abcdef0123456789abcdef");
+        assert_int_equal(live_wait(&call), heeds ? S3_PRECONDITION_FAILED : S3_OK);
+        if (!heeds)
+                live_put("kept", 10, 1, etag);
+        s3_head(live.s3, live_call(&call), "kept");
+        live_ok(&call);
+        s3_delete(live.s3, live_call(&call), "kept", etag);
+        live_ok(&call);
+        s3_head(live.s3, live_call(&call), "kept");
+        assert_int_equal(live_wait(&call), S3_OBJECT_NOT_FOUND);
+}
+
+/* Kept with the object, and what is read whole is compared with it; a store that does not know them ignores
+ * them. */
+static void test_checksums(void **state)
+{
+        const struct s3_put_args put = { .body = &whole, .body_count = 1 };
+        struct iovec room = { seen, sizeof seen };
+        const struct s3_get_args get = { .room = &room, .room_count = 1 };
+
+        (void)state;
+        live_fill(bytes, sizeof bytes, 4);
+        for (int checksum = S3_SUM_CRC32C; checksum <= S3_SUM_CRC64NVME; checksum++) {
+                struct s3_conf conf = live.conf;
+                struct s3 *s3;
+
+                conf.checksum = (enum s3_checksum)checksum;
+                s3 = live_open(&conf);
+                s3_put(s3, live_call(&call), "summed", &put);
+                live_ok(&call);
+                assert_string_equal(call.object.checksum, live.is_new ? call.checksum : "");
+                s3_get(s3, live_call(&call), "summed", &get);
+                live_ok(&call);
+                assert_int_equal(strlen(call.object.checksum), !live.is_new                ? 0
+                                                               : checksum == S3_SUM_CRC32C ? 8
+                                                                                           : 12);
+                assert_memory_equal(seen, bytes, sizeof bytes);
+                s3_free(s3);
+        }
 }
 
 static unsigned failures;
@@ -280,7 +330,7 @@ static void test_buckets_that_are_not_ours(void **state)
         s3 = live_open(&live.conf);
         s3_head(s3, live_call(&call), "meta");
         assert_int_equal(live_wait(&call), S3_ACCESS_DENIED);
-        s3_delete(s3, live_call(&call), "meta");
+        s3_delete(s3, live_call(&call), "meta", NULL);
         assert_int_equal(live_wait(&call), S3_ACCESS_DENIED);
         assert_string_equal(call.result.code, "SignatureDoesNotMatch");
         s3_free(s3);
@@ -325,12 +375,11 @@ static void on_probed(struct s3_call *done)
 /* What each store can do is known; nothing is left behind. */
 static void test_probe(void **state)
 {
-        static const enum s3_answer rgw[S3_ABILITIES] = { S3_YES, S3_YES, S3_YES, S3_YES, S3_YES,
-                                                          S3_YES, S3_NO,  S3_YES, S3_YES, S3_NO,
-                                                          S3_YES, S3_YES, S3_YES, S3_NO,  S3_NO },
-                                    swift[S3_ABILITIES] = { S3_YES, S3_YES, S3_NO,  S3_NO,  S3_UNKNOWN,
-                                                            S3_YES, S3_NO,  S3_YES, S3_YES, S3_YES,
-                                                            S3_YES, S3_YES, S3_YES, S3_YES, S3_NO };
+        enum { N = S3_NO, Y = S3_YES, U = S3_UNKNOWN };
+        static const uint8_t rgw[S3_ABILITIES] = { Y, Y, Y, Y, Y, Y, N, N, Y, Y, N, Y, Y, Y, N, N, N },
+                             rgw_new[S3_ABILITIES] = { Y, Y, Y, Y, N, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, Y, N },
+                             swift[S3_ABILITIES] = { Y, Y, N, N, U, Y, N, N, Y, Y, Y, Y, Y, Y, Y, Y, N };
+        const uint8_t *wanted = live.is_swift ? swift : live.is_new ? rgw_new : rgw;
         static struct s3_probe probe;
         struct s3_list list = { .prefix = ".nacre-probe", .delimiter = "", .start_after = "", .page = 10 };
         bool wrong = false;
@@ -340,7 +389,7 @@ static void test_probe(void **state)
         s3_probe(live.s3, &probe);
         loop_run(live.loop);
         for (int i = 0; i < S3_ABILITIES; i++)
-                wrong |= probe.found.can[i] != (live.is_swift ? swift : rgw)[i];
+                wrong |= probe.found.can[i] != wanted[i];
         if (wrong) {
                 s3_probe_print(&probe.found, stderr);
                 fail();
@@ -351,7 +400,8 @@ static void test_probe(void **state)
         s3_list_first(live.s3, &list);
         live_ok(&list.call);
         s3_probe_use(live.s3, &probe.found);
-        assert_int_equal(s3_conf(live.s3)->bare_etags, !live.is_swift);
+        assert_int_equal(s3_conf(live.s3)->bare_etags, !live.is_swift && !live.is_new);
+        assert_int_equal(s3_conf(live.s3)->checksum, live.is_new ? S3_SUM_CRC64NVME : S3_SUM_NONE);
 }
 
 int main(void)
@@ -365,6 +415,8 @@ int main(void)
                 cmocka_unit_test(test_conditional_puts),
                 cmocka_unit_test(test_copy_of_what_was_expected),
                 cmocka_unit_test(test_delete),
+                cmocka_unit_test(test_delete_of_what_was_expected),
+                cmocka_unit_test(test_checksums),
                 cmocka_unit_test(test_delete_many),
                 cmocka_unit_test(test_signed_payload),
                 cmocka_unit_test(test_buckets_that_are_not_ours),

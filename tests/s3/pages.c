@@ -234,6 +234,37 @@ static void test_parts_copied_by_the_server(void **state)
         check_whole("appended", PART + 510);
 }
 
+/* Each of the sums goes with its parts, and the store makes one of the whole. */
+static void test_parts_with_checksums(void **state)
+{
+        static struct s3_complete complete;
+        struct s3 *before = live.s3;
+        char id[S3_UPLOAD_ID_BYTES];
+
+        (void)state;
+        for (int checksum = S3_SUM_CRC32C; checksum <= S3_SUM_CRC64NVME; checksum++) {
+                struct s3_conf conf = live.conf;
+                size_t length = checksum == S3_SUM_CRC32C ? 8 : 12; /* in base64 */
+
+                conf.checksum = (enum s3_checksum)checksum;
+                live.s3 = live_open(&conf);
+                create("summed", id);
+                for (unsigned i = 0; i < 3; i++) {
+                        upload_part("summed", id, i, (uint64_t)i * PART, i < 2 ? PART : 1000);
+                        assert_int_equal(strlen(call.checksum), length);
+                        assert_string_equal(call.object.checksum, live.is_new ? call.checksum : "");
+                }
+                complete = (struct s3_complete){ .parts = parts, .count = 3, .size = 2 * PART + 1000 };
+                live_call(&complete.call);
+                s3_upload_complete(live.s3, &complete, "summed", id);
+                live_ok(&complete.call);
+                check_whole("summed", 2 * PART + 1000);
+                assert_int_equal(strlen(call.object.checksum), live.is_new ? length : 0);
+                s3_free(live.s3);
+        }
+        live.s3 = before;
+}
+
 /* Over what is expected there, of a store that heeds that or does not. */
 static void test_completed_over_another(void **state)
 {
@@ -332,6 +363,7 @@ int main(void)
                 cmocka_unit_test(test_delimiters_and_starts),
                 cmocka_unit_test(test_multipart),
                 cmocka_unit_test(test_parts_copied_by_the_server),
+                cmocka_unit_test(test_parts_with_checksums),
                 cmocka_unit_test(test_completed_over_another),
                 cmocka_unit_test(test_aborted_and_wrong),
                 cmocka_unit_test(test_an_upload_of_a_key),

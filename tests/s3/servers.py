@@ -6,11 +6,15 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import chroot  # noqa: E402
 
 ACCESS_KEY, SECRET = "NACRETESTKEY", "a-secret-of-no-worth-whatsoever"
 START_SECONDS = 60
@@ -39,6 +43,7 @@ class Server:
     """The processes of one store. start() of a subclass starts them, leave() ends them in the opposite order."""
     name = region = ""
     access_key, secret = ACCESS_KEY, SECRET
+    version = ""  # what its program says, where that may be another one the next time
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"nacre-s3-{self.name}-")
@@ -73,14 +78,18 @@ class Server:
 
     def run(self, *argv):
         """A tool, to its end."""
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=START_SECONDS)
+        done = subprocess.run(self.command(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=START_SECONDS)
         if done.returncode != 0:
             raise Failed(f"{' '.join(argv)}: exit status {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
+    def command(self, argv):
+        """How ARGV, a program of the store, is run."""
+        return argv
+
     def daemon(self, *argv):
         with open(self.path(os.path.basename(argv[0]) + f"-{len(self.processes)}.log"), "wb") as log:
-            self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+            self.processes.append(subprocess.Popen(self.command(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                                                    start_new_session=True))
 
     def until_listening(self, port):
@@ -92,7 +101,7 @@ class Server:
                     return
             for process in self.processes:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise Failed(f"{self.name}: {process.args[0]} ended or does not listen: {self.logs()}")
+                    raise Failed(f"{self.name}: {process.args} ended or does not listen: {self.logs()}")
             time.sleep(0.02)
 
     def logs(self):
@@ -107,6 +116,7 @@ class Server:
 class Radosgw(Server):
     """Ceph's gateway, version 16 in Debian 12. cephx stays on: without it the gateway loops for ever."""
     name, region = "rgw", "default"
+    key_type, key_bytes = 1, 16  # of cephx: AES
     disk_gib = 0  # of the file that objects are kept in; 0: in memory
 
     def start(self):
@@ -132,7 +142,7 @@ class Radosgw(Server):
     def certificate(self):
         """tls.pem: of nobody's authority but its own; and with its key, as radosgw wants it."""
         self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-                 "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.path("tls.key"), "-out", self.path("tls.pem"))
+                 "-addext", "subjectAltName=IP:127.0.0.1,DNS:bucket.localhost", "-keyout", self.path("tls.key"), "-out", self.path("tls.pem"))
         both = []
         for name in ("tls.key", "tls.pem"):
             with open(self.path(name), encoding="ascii") as f:
@@ -143,7 +153,7 @@ class Radosgw(Server):
         """One file with everybody's key, each allowed everything."""
         parts = []
         for entity in ("mon.", "client.admin", "osd.0", "client.rgw.a"):
-            key = base64.b64encode(b"\1\0" + bytes(8) + b"\x10\0" + os.urandom(16)).decode()
+            key = base64.b64encode(struct.pack("<H8xH", self.key_type, self.key_bytes) + os.urandom(self.key_bytes)).decode()
             caps = "".join(f'\tcaps {who} = "allow *"\n' for who in ("mon", "osd", "mgr", "mds"))
             parts.append(f"[{entity}]\n\tkey = {key}\n{caps}")
         return self.write("keyring", "".join(parts))
@@ -190,9 +200,34 @@ cluster_addr = 127.0.0.1
 osd_data = {f}/osd
 [client.rgw.a]
 rgw_frontends = beast endpoint=127.0.0.1:{port} ssl_endpoint=127.0.0.1:{self.tls_port} ssl_certificate={f}/tls.both tcp_nodelay=1
+rgw_dns_name = localhost
 rgw_crypt_require_ssl = false
 rgw_data = {f}
 """
+
+
+class NewRadosgw(Radosgw):
+    """Ceph's gateway of a Debian that is not out yet (version 20 when this was written), in a chroot that is made once."""
+    name = "rgw-new"
+    key_type, key_bytes = 2, 32  # AES256KRB5: others are refused
+    root, suite = os.environ.get("NACRE_TEST_FORKY", "/var/cache/nacre-test/forky"), "forky"
+    packages = ("ceph-mon", "ceph-osd", "radosgw", "ceph-common")
+    # The mounts are the process's own and go with it.
+    enter = ("root=$1 folder=$2; shift 2; mount -t tmpfs none $root/tmp && mkdir -p $root$folder && mount --bind $folder $root$folder && "
+             "mount -t proc proc $root/proc && mount --rbind /dev $root/dev && exec chroot $root \"$@\"")
+
+    def start(self):
+        try:
+            chroot.make(self.root, self.suite, self.packages)
+        except chroot.Failed as error:
+            raise Failed(f"no chroot of {self.suite}: {error}") from error
+        super().start()
+        self.version = self.run("radosgw", "--version").strip()
+
+    def command(self, argv):
+        if argv[0] == "openssl":
+            return argv
+        return ("unshare", "--mount", "--propagation", "private", "sh", "-c", self.enter, "sh", self.root, self.folder, *argv)
 
 
 class Swift(Server):
@@ -276,4 +311,4 @@ use = egg:swift#dlo
 """
 
 
-STORES = (Radosgw, Swift)
+STORES = (Radosgw, NewRadosgw, Swift)

@@ -36,6 +36,7 @@ static void start_lab(uint32_t width)
                                    .access_key = getenv("NACRE_S3_ACCESS_KEY"),
                                    .secret_key = getenv("NACRE_S3_SECRET"),
                                    .session_token = (char *)(uintptr_t) "",
+                                   .checksum = (u_int)live.conf.checksum,
                                    .ca = (char *)(uintptr_t) "" };
         lab_client_start(&clients[0], &lab, "client 1");
         live_fill(content, BYTES, 5);

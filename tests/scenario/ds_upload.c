@@ -100,6 +100,12 @@ static void a_small_file_is_put(void **state)
         assert_int_equal(atomic_load(&lab.s3.puts), 1);
 }
 
+static void assert_begins(const char *text, const char *begin)
+{
+        if (strncmp(text, begin, strlen(begin)) != 0)
+                fail_msg("\"%s\" does not begin with \"%s\"", text, begin);
+}
+
 static void a_checksum_is_sent_where_it_is_heeded(void **state)
 {
         struct fh fh = written(4096);
@@ -107,19 +113,24 @@ static void a_checksum_is_sent_where_it_is_heeded(void **state)
         (void)state;
         upload_whole(&lab, &upload, &fh, "without", 4096);
         assert_int_equal(upload_run(&upload), CTL_OK);
-        assert_string_equal(s3_model_find(&lab.s3, "/bucket/without")->crc32c, "");
-        upload_end(&upload);
-        lab.mds.repo.crc32c = true;
-        lab.mds.repo.revision++;
-        upload_whole(&lab, &upload, &fh, "with", 4096);
-        assert_int_equal(upload_run(&upload), CTL_OK);
-        assert_string_not_equal(s3_model_find(&lab.s3, "/bucket/with")->crc32c, "");
-        upload_end(&upload);
-        upload_whole(&lab, &upload, &fh, "part", 4096);
-        upload.args.upload_id = "ID"; /* the upload was not begun with one */
-        upload.args.part = 1;
-        assert_int_equal(upload_run(&upload), CTL_OK);
-        assert_string_equal(s3_model_find(&lab.s3, "/bucket/part?partNumber=1&uploadId=ID")->crc32c, "");
+        assert_string_equal(s3_model_find(&lab.s3, "/bucket/without")->checksum, "");
+        for (u_int checksum = S3_SUM_CRC32C; checksum <= S3_SUM_CRC64NVME; checksum++) {
+                const char *name = checksum == S3_SUM_CRC32C ? "crc32c " : "crc64nvme ";
+
+                upload_end(&upload);
+                lab.mds.repo.checksum = checksum;
+                lab.mds.repo.revision++;
+                upload_whole(&lab, &upload, &fh, "with", 4096);
+                assert_int_equal(upload_run(&upload), CTL_OK);
+                assert_begins(s3_model_find(&lab.s3, "/bucket/with")->checksum, name);
+                upload_end(&upload);
+                upload_whole(&lab, &upload, &fh, "part", 4096);
+                upload.args.upload_id = "ID";
+                upload.args.part = 1;
+                assert_int_equal(upload_run(&upload), CTL_OK);
+                assert_begins(s3_model_find(&lab.s3, "/bucket/part?partNumber=1&uploadId=ID")->checksum,
+                              name);
+        }
 }
 
 static void what_the_repo_was_before_a_change_is_not_written(void **state)

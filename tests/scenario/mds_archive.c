@@ -95,13 +95,13 @@ static void data_servers_are_told_of_another_repo_than_they_know(void **state)
         seconds(10);
         number = repo_by_name(a.lab.mds.tier, "train")->number;
         assert_int_equal(tier_repo(&a.lab.mds, number, &before), CTL_OK);
-        assert_false(before.crc32c);
+        assert_int_equal(before.checksum, S3_SUM_NONE);
         assert_true(before.revision > 0);
         assert_int_equal(last_revision, before.revision);
-        reload("endpoint: http://elsewhere.lab\nchecksum: md5+crc32c\n");
+        reload("endpoint: http://elsewhere.lab\nchecksum: md5+crc64nvme\n");
         assert_int_equal(tier_repo(&a.lab.mds, number, &after), CTL_OK);
         assert_string_equal(after.endpoint, "http://elsewhere.lab");
-        assert_true(after.crc32c);
+        assert_int_equal(after.checksum, S3_SUM_CRC64NVME);
         assert_true(after.revision > before.revision);
         make(&a.train, "two", 1000);
         seconds(10);

@@ -10,15 +10,19 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import stats
-from proc import LabError, TOOLS, need, run
+from proc import LabError, TOOLS, TREE, need, run
+
+sys.path.append(os.path.join(TREE, "tests"))
+import chroot  # noqa: E402
 
 MOUNT = "/mnt/n"
 TRIXIE = os.environ.get("NACRE_TEST_TRIXIE", "/var/cache/nacre-test/trixie")
-TRIXIE_PACKAGES = ("user-mode-linux,nfs-common,kmod,iproute2,busybox-static,ktls-utils,bash,openssl,"  # the client
-                   "attr,nfs4-acl-tools,xz-utils,make,gcc,libc6-dev,flex,bison,bc,groff-base,time")  # what tests run in it
+TRIXIE_PACKAGES = ("user-mode-linux", "nfs-common", "kmod", "iproute2", "busybox-static", "ktls-utils", "bash", "openssl",  # the client
+                   "attr", "nfs4-acl-tools", "xz-utils", "make", "gcc", "libc6-dev", "flex", "bison", "bc", "groff-base", "time")  # its tests
 PRELOAD = "wide_xstate.so"  # into the guests' kernels: guest/wide_xstate.so.c says why
 
 
@@ -218,7 +222,10 @@ class UmlClient(Client):
     def _uml(kernel, folder):
         if kernel == "6.1":
             return ["env", f"LD_PRELOAD={folder}/tools/{PRELOAD}", need("linux.uml", "user-mode-linux")]
-        make_trixie()
+        try:
+            chroot.make(TRIXIE, "trixie", TRIXIE_PACKAGES)  # about 500 MB
+        except chroot.Failed as error:
+            raise LabError(f"no chroot of trixie: {error}") from error
         # `ip netns exec` gives a mount namespace of its own: these mounts end with the guest.
         mounts = (f"mkdir -p {TRIXIE}/nacre && mount --bind {folder} {TRIXIE}/nacre && mount --rbind /dev {TRIXIE}/dev && "
                   f"mount -t proc proc {TRIXIE}/proc && exec chroot {TRIXIE} env LD_PRELOAD=/nacre/tools/{PRELOAD} /usr/bin/linux.uml \"$@\"")
@@ -246,17 +253,3 @@ class HostClient(Client):
         with open("/proc/filesystems", encoding="ascii") as f:
             has_client = any(line.split()[-1] == "nfs4" for line in f)
         return has_client and os.path.isdir("/sys/module/nfs_layout_nfsv41_files") and bool(shutil.which("mount.nfs4", path="/sbin:/usr/sbin"))
-
-
-def make_trixie():
-    """The chroot with kernel 6.12, made once (about 500 MB)."""
-    stamp = f"{TRIXIE}/.complete"
-    with contextlib.suppress(FileNotFoundError), open(stamp, encoding="ascii") as f:
-        if f.read() == TRIXIE_PACKAGES:
-            return
-    os.makedirs(os.path.dirname(TRIXIE), exist_ok=True)
-    shutil.rmtree(TRIXIE, ignore_errors=True)
-    run(need("debootstrap", "debootstrap"), "--variant=minbase", f"--include={TRIXIE_PACKAGES}", "trixie", TRIXIE,
-        os.environ.get("NACRE_TEST_MIRROR", "http://deb.debian.org/debian"), timeout=1200)
-    with open(stamp, "w", encoding="ascii") as f:
-        f.write(TRIXIE_PACKAGES)
