@@ -48,7 +48,7 @@ class Server:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"nacre-s3-{self.name}-")
         self.processes = []
-        self.endpoint = ""
+        self.endpoint = self.virtual_endpoint = self.virtual_tls_endpoint = ""  # virtual: BUCKET. is put before the host
 
     def __enter__(self):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that leaving ends the daemons
@@ -138,6 +138,7 @@ class Radosgw(Server):
         self.daemon("radosgw", "-c", self.conf, "-n", "client.rgw.a", "-f", "--keyring", keyring)
         self.until_listening(port)
         self.endpoint, self.tls_endpoint = f"http://127.0.0.1:{port}", f"https://127.0.0.1:{self.tls_port}"
+        self.virtual_endpoint, self.virtual_tls_endpoint = f"http://localhost:{port}", f"https://localhost:{self.tls_port}"
 
     def certificate(self):
         """tls.pem: of nobody's authority but its own; and with its key, as radosgw wants it."""
@@ -250,7 +251,7 @@ class Swift(Server):
         self.daemon("/usr/bin/swift-proxy-server", self.path("proxy.conf"))
         for port in (*self.ports.values(), self.memcached, self.proxy):
             self.until_listening(port)
-        self.endpoint = f"http://127.0.0.1:{self.proxy}"
+        self.endpoint, self.virtual_endpoint = f"http://127.0.0.1:{self.proxy}", f"http://localhost:{self.proxy}"
 
     def rings(self):
         """What swift-ring-builder does, without a Python for each step."""
@@ -299,6 +300,7 @@ memcache_servers = 127.0.0.1:{self.memcached}
 [filter:s3api]
 use = egg:swift#s3api
 location = {self.region}
+storage_domain = localhost
 allow_multipart_uploads = true
 min_segment_size = 5242880
 [filter:tempauth]
