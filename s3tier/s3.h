@@ -7,8 +7,8 @@
  *
  * What is checked: an answer has the length that was asked for and announced, and the ETag that was expected;
  * what is sent carries Content-MD5, and a CRC where the endpoint checks one (probe.h), which it keeps of the
- * whole object: what is read whole is compared with it, or with its ETag. Ranged GETs carry no checksum in S3:
- * over plain http only what the caller knows of the bytes can find a flipped one (s3_get_args.crc32c). */
+ * whole object: what is read whole is compared with it, or with its ETag. Ranged GETs carry no checksum in
+ * S3: over plain http only what the caller knows of the bytes can find a flipped one (s3_get_args.crc32c). */
 #pragma once
 
 #include "base/metrics.h"

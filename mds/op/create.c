@@ -6,6 +6,7 @@
  * devices are made by root only (mknod(2)); a set-gid directory gives its group. */
 #include "mds/op/change.h"
 #include "mds/ops.h"
+#include "mds/tier/archive.h"
 
 struct create_args {
         uint32_t type, rdev_major, rdev_minor;
@@ -58,6 +59,10 @@ static enum nfsstat4 check(struct compound *c, const struct create_args *a, stru
         if (status != NFS4ERR_NOENT)
                 return status == NFS4_OK ? NFS4ERR_EXIST : status;
         status = subject_may_add(dir, (uint8_t)a->type);
+        if (status != NFS4_OK)
+                return status;
+        if (a->type == NF4DIR)
+                status = archive_may_name(mds_of(c), dir->inode, a->name);
         if (status != NFS4_OK)
                 return status;
         if ((a->type == NF4BLK || a->type == NF4CHR) && dir->who.uid != 0)

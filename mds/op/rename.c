@@ -118,6 +118,8 @@ static enum nfsstat4 check(struct compound *c, struct rename *r)
         status = check_moved(c, r);
         if (status == NFS4_OK)
                 status = archive_may_move(mds_of(c), r->moved, r->from.inode, r->to.inode);
+        if (status == NFS4_OK && r->moved->type == NF4DIR)
+                status = archive_may_name(mds_of(c), r->to.inode, OP_ARGS(c, struct rename_args)->new_name);
         return status == NFS4_OK ? check_victim(r) : status;
 }
 

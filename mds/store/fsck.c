@@ -336,6 +336,18 @@ static void on_group(struct fsck *f, struct slice key, struct slice value)
                 fsck_problem(f, "record", 'k', "it is damaged");
 }
 
+/* Also of what is gone. */
+static void on_manifest(struct fsck *f, struct slice key, struct slice value)
+{
+        struct slice name;
+        uint32_t repo, count;
+        int64_t due;
+
+        if (key.data[0] == 'e' ? !key_parse_manifest(key, &repo, &name) || !manifest_decode(value, &due)
+                               : !key_parse_pages(key, &repo, &name) || !pages_decode(value, &count))
+                fsck_problem(f, "record", key.data[0], "it is damaged");
+}
+
 static void on_job(struct fsck *f, struct slice key, struct slice value)
 {
         uint64_t number = 0;
@@ -381,6 +393,8 @@ static bool each_record(void *arg, struct slice key, struct slice value)
         case 'n': on_name(f, key, value); break;
         case 'k': on_group(f, key, value); break;
         case 'h': on_head(f, key, value); break;
+        case 'e':
+        case 'g': on_manifest(f, key, value); break;
         case 'j': on_job(f, key, value); break;
         case 'f': on_failure(f, key, value); break;
         case 'c':

@@ -133,7 +133,7 @@ struct slice key_layout(uint8_t *out, uint64_t fileid, uint32_t client_tag)
         return key_u64_more(out, 'l', fileid, client_tag, 4);
 }
 
-static struct slice key_object(uint8_t *out, char kind, uint32_t repo, struct slice key)
+struct slice key_object(uint8_t *out, char kind, uint32_t repo, struct slice key)
 {
         CHECK(key.length <= BACKING_KEY_BYTES);
         out[0] = (uint8_t)kind;
@@ -224,7 +224,7 @@ bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_
         return true;
 }
 
-static bool parse_object(struct slice key, char kind, uint32_t *ret_repo, struct slice *ret_key)
+bool key_parse_object(struct slice key, char kind, uint32_t *ret_repo, struct slice *ret_key)
 {
         struct reader r = read_key(key, kind);
         uint32_t repo = (uint32_t)take(&r, 4);
@@ -238,12 +238,12 @@ static bool parse_object(struct slice key, char kind, uint32_t *ret_repo, struct
 
 bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
 {
-        return parse_object(key, 'z', ret_repo, ret_key);
+        return key_parse_object(key, 'z', ret_repo, ret_key);
 }
 
 bool key_parse_away(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
 {
-        return parse_object(key, 'w', ret_repo, ret_key);
+        return key_parse_object(key, 'w', ret_repo, ret_key);
 }
 
 /* --- inode: what every type has, then what this type has */

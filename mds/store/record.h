@@ -19,6 +19,8 @@
  *   y fileid first                what the parts of the object that backs it are, from part FIRST (0..) on
  *   n fileid number               a second name of a file in a repo: its inode (INODE_NAME), where it is
  *   k repo cluster fileid generation number   an object of that file is file NUMBER here (mds/tier/regroup.h)
+ *   e repo key                    the manifest of that directory is to be written (mds/tier/manifest.h)
+ *   g repo key                    pages of it may be in the bucket
  *   h fileid                      S3 has still to be asked whose it is, of a name that a listing has brought
  *   j number                      job of the administrator: a verb on a tree, and how far it is
  *   f number fileid               what that job could not do
@@ -133,6 +135,11 @@ enum {
         BACKING_PINNED = 1, /* its bytes stay here */
         BACKING_LOST = 2,   /* a data server looked for bytes of it, and S3 does not have them any more */
         BACKING_UNTOLD = 4, /* S3 has refused to say whose it is: the defaults stand */
+        /* for manifests (mds/tier/manifest.h) */
+        BACKING_SENT = 8,      /* the object is as this cluster has written it */
+        BACKING_TOLD = 16,     /* its metadata said owner, group, mode and mtime */
+        BACKING_BARE = 32,     /* of a directory: S3 has said that it has no object */
+        BACKING_BELIEVED = 64, /* of a directory: it is as a manifest says, and its object was not seen yet */
 };
 
 struct repo_record {
@@ -257,8 +264,11 @@ struct slice key_acl(uint8_t *out, uint64_t fileid);
 struct slice key_backing(uint8_t *out, uint64_t fileid);
 struct slice key_repo(uint8_t *out, uint32_t number);
 struct slice key_queue(uint8_t *out, uint64_t fileid);
+struct slice key_object(uint8_t *out, char kind, uint32_t repo, struct slice key); /* of the next four */
 struct slice key_tomb(uint8_t *out, uint32_t repo, struct slice key);
 struct slice key_away(uint8_t *out, uint32_t repo, struct slice key);
+struct slice key_manifest(uint8_t *out, uint32_t repo, struct slice key);
+struct slice key_pages(uint8_t *out, uint32_t repo, struct slice key);
 struct slice key_upload(uint8_t *out, uint64_t fileid, int64_t noted);
 struct slice key_uploads(uint8_t *out, uint64_t fileid); /* prefix of all of a file */
 struct slice key_digests(uint8_t *out, uint64_t fileid, uint64_t first);
@@ -286,7 +296,10 @@ bool key_parse_u32(struct slice key, char kind, uint32_t *ret_first);
 bool key_parse_u64(struct slice key, char kind, uint64_t *ret_first);
 bool key_parse_u64_u64(struct slice key, char kind, uint64_t *ret_first, uint64_t *ret_second);
 bool key_parse_u64_u32(struct slice key, char kind, uint64_t *ret_first, uint32_t *ret_second);
+bool key_parse_object(struct slice key, char kind, uint32_t *ret_repo, struct slice *ret_key);
 bool key_parse_away(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
+bool key_parse_manifest(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
+bool key_parse_pages(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
 bool key_parse_group(struct slice key, struct group_key *ret);
 bool key_parse_tomb(struct slice key, uint32_t *ret_repo, struct slice *ret_key);
 
@@ -315,6 +328,10 @@ struct slice head_encode(uint8_t *out, const struct head_record *h);
 bool head_decode(struct slice value, struct head_record *ret);
 struct slice group_encode(uint8_t *out, uint32_t generation); /* of the inode here */
 bool group_decode(struct slice value, uint32_t *ret_generation);
+struct slice manifest_encode(uint8_t *out, int64_t due); /* not before DUE, ns since 1970 */
+bool manifest_decode(struct slice value, int64_t *ret_due);
+struct slice pages_encode(uint8_t *out, uint32_t count); /* at most so many */
+bool pages_decode(struct slice value, uint32_t *ret_count);
 struct slice job_encode(uint8_t *out, const struct job_record *j);
 bool job_decode(struct slice value, struct job_record *ret);
 struct slice failure_encode(uint8_t *out, const struct job_failure *f);

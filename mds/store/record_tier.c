@@ -12,7 +12,9 @@ enum {
         UPLOAD_VERSION = 2, /* 1 did not know how long parts are */
         DIGESTS_VERSION = 1,
         HEAD_VERSION = 1,
-        GROUP_VERSION = 1
+        GROUP_VERSION = 1,
+        MANIFEST_VERSION = 1,
+        PAGES_VERSION = 1
 };
 
 /* --- what backs a file or directory; repos */
@@ -259,5 +261,53 @@ bool group_decode(struct slice value, uint32_t *ret_generation)
         struct reader r = read_value(value, GROUP_VERSION);
 
         *ret_generation = (uint32_t)take(&r, 4);
+        return whole(&r);
+}
+
+/* --- manifests */
+
+struct slice key_manifest(uint8_t *out, uint32_t repo, struct slice key)
+{
+        return key_object(out, 'e', repo, key);
+}
+
+struct slice key_pages(uint8_t *out, uint32_t repo, struct slice key)
+{
+        return key_object(out, 'g', repo, key);
+}
+
+bool key_parse_manifest(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
+{
+        return key_parse_object(key, 'e', ret_repo, ret_key);
+}
+
+bool key_parse_pages(struct slice key, uint32_t *ret_repo, struct slice *ret_key)
+{
+        return key_parse_object(key, 'g', ret_repo, ret_key);
+}
+
+struct slice manifest_encode(uint8_t *out, int64_t due)
+{
+        return written(out, put(put(out, MANIFEST_VERSION, 1), (uint64_t)due, 8));
+}
+
+bool manifest_decode(struct slice value, int64_t *ret_due)
+{
+        struct reader r = read_value(value, MANIFEST_VERSION);
+
+        *ret_due = (int64_t)take(&r, 8);
+        return whole(&r);
+}
+
+struct slice pages_encode(uint8_t *out, uint32_t count)
+{
+        return written(out, put(put(out, PAGES_VERSION, 1), count, 4));
+}
+
+bool pages_decode(struct slice value, uint32_t *ret_count)
+{
+        struct reader r = read_value(value, PAGES_VERSION);
+
+        *ret_count = (uint32_t)take(&r, 4);
         return whole(&r);
 }

@@ -91,6 +91,8 @@ static enum nfsstat4 admit_to(struct compound *c, bool saved)
                 return NFS4_OK; /* the operation says what is wrong */
         if (dir->flags & INODE_COLD)
                 return wait_for_names(c, mds->tier, dir);
+        if (heads_is_due(mds->tier, dir)) /* what was believed of it was not so (manifest.h) */
+                return wait_for_head(c, mds->tier, dir->fileid);
         if (c->op->acts_on)
                 name = c->op->acts_on(c, saved);
         if (name.length == 0 || name.length > NFS4_MAXNAME ||

@@ -50,6 +50,9 @@ void archive_name_taken(struct mds *mds, struct txn *t, const struct inode *dir,
  * repo, and not the other in the same, or that does not export; MLINK. */
 enum nfsstat4 archive_may_link(struct mds *mds, const struct inode *inode, const struct inode *dir,
                                struct slice name);
+/* May a directory in DIR be called NAME? OK; PERM: in a bucket that is what we keep for ourselves
+ * (manifest.h). */
+enum nfsstat4 archive_may_name(struct mds *mds, const struct inode *dir, struct slice name);
 /* May MOVED go from the directory FROM to TO? OK; XDEV: out of, into or between repos when it is a directory
  * with something in it, bytes of it are in S3 only or it has several names: mv(1) copies then. */
 enum nfsstat4 archive_may_move(struct mds *mds, const struct inode *moved, const struct inode *from,

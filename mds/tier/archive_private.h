@@ -9,6 +9,7 @@
 #include "mds/pnfs/size.h"
 #include "mds/tier/archive.h"
 #include "mds/tier/describe.h"
+#include "mds/tier/manifest.h"
 #include "s3tier/multipart.h"
 
 enum {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One object that is asked about: HEAD, of a symlink GET too, and what they say into the store. */
-#include <errno.h>
+/* One object that is asked about: HEAD, of a symlink GET too; what they say goes into the store in
+ * told.c. */
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "mds/tier/heads_private.h"
-#include "mds/tier/regroup.h"
 
 #define ROUND_PAUSE_NS 1000000000ull /* doubled each time, up to: */
 #define ROUND_PAUSE_MAX_NS 32000000000ull
@@ -67,85 +66,25 @@ static void ask_again(struct head *head)
                     ns < ROUND_PAUSE_MAX_NS ? ns : ROUND_PAUSE_MAX_NS);
 }
 
-/* On T's copy of INODE. */
-static void forget(struct txn *t, struct inode *inode)
-{
-        uint8_t key[KEY_MAX];
-
-        inode->undescribed = false;
-        txn_delete(t, key_head(key, inode->fileid));
-}
-
-/* What the object is, into the store. 0 or -errno. */
-static int put_file(struct head *head, const struct inode *inode, struct backing *b)
-{
-        struct txn *t = txn_begin(head->heads->tier->mds->meta);
-        struct inode *edit = txn_edit(t, inode->fileid);
-        uint64_t seq;
-        int r;
-
-        if (!edit) {
-                txn_abort(t);
-                return -EIO;
-        }
-        b->flags = (uint8_t)((b->flags & ~BACKING_UNTOLD) | (head->refused ? BACKING_UNTOLD : 0));
-        if (inode->type == NF4DIR || inode->change == b->change) /* else somebody has said otherwise here */
-                describe_apply(&head->description, edit);
-        if (head->told && (r = describe_set_xattrs(t, edit, &head->call.object.metadata)) < 0) {
-                txn_abort(t);
-                return r;
-        }
-        if (head->told)
-                regroup_note(t, edit, b, &head->call.object.metadata);
-        forget(t, edit);
-        tier_put_backing(t, edit, b);
-        return txn_commit(t, &seq);
-}
-
-static int put_symlink(struct head *head, const struct inode *inode, struct backing *b)
-{
-        struct tier *t = head->heads->tier;
-        uint8_t key[KEY_MAX], value[RECORD_MAX];
-        struct head_record h;
-        uint32_t length;
-        int r = meta_get(t->mds->meta, key_head(key, inode->fileid), value, sizeof(value), &length);
-
-        if (r < 0 || !head_decode(slice_of(value, length), &h))
-                return put_file(head, inode, b);
-        r = key_make_symlink(t, h.directory, h.name, inode->fileid,
-                             slice_of(head->target, (uint32_t)head->call.received), b, &head->description);
-        return r == -ENOENT ? put_file(head, inode, b) : r; /* it has another name by now */
-}
-
 /* S3 has answered, or is not asked any more; TARGET: it is a symlink, and that is known. */
 static void settle(struct head *head, bool target)
 {
         struct heads *h = head->heads;
-        uint8_t record[RECORD_MAX], kept[BACKING_KEPT_BYTES];
-        const struct inode *inode;
-        struct backing b;
-        bool joined = false;
-        int r = meta_inode(h->tier->mds->meta, head->fileid, &inode);
+        const struct told told = { .metadata = head->told ? &head->call.object.metadata : NULL,
+                                   .description = &head->description,
+                                   .refused = head->refused,
+                                   .modified_ns = head->told ? head->call.object.modified_ns : 0,
+                                   .is_symlink = target,
+                                   .target = slice_of(head->target,
+                                                      target ? (uint32_t)head->call.received : 0) };
+        int r = heads_told(h->tier, head->fileid, &told);
 
-        if (r == -ENOENT || (r == 0 && !inode->undescribed)) {
-                head_end(head); /* removed or replaced meanwhile */
-                return;
-        }
-        if (r == 0)
-                r = tier_backing(h->tier->mds, inode, record, &b);
-        if (r == 0 && head->told)
-                b.kept = slice_of(kept, describe_keep(&head->call.object.metadata, kept));
-        if (r == 0 && head->told && !target)
-                joined = regroup(h->tier, inode, &b, &head->call.object.metadata, &head->description);
-        if (r == 0 && !joined)
-                r = target ? put_symlink(head, inode, &b) : put_file(head, inode, &b);
-        meta_trim(h->tier->mds->meta);
         if (r < 0) {
                 head_tell(head, NFS4ERR_DELAY); /* not stored: what is in the way is logged there */
                 ask_again(head);
                 return;
         }
-        metric_add(&h->described, 1);
+        metric_add(&h->described, (uint64_t)r);
         head_end(head);
 }
 

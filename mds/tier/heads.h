@@ -40,6 +40,19 @@ void heads_note(struct txn *t, struct inode *inode, uint64_t directory, struct s
 /* S3 has refused to tell of FILE, which is called NAME in DIRECTORY (BACKING_UNTOLD): it is asked again. 0 or
  * -errno. */
 int heads_again(struct tier *t, const struct inode *file, uint64_t directory, struct slice name);
+/* What is known of a name that is undescribed: S3's answer, or a manifest's (manifest.h). */
+struct told {
+        const struct s3_metadata *metadata;    /* NULL: there is no object, or S3 has refused */
+        const struct description *description; /* what they say */
+        bool refused;
+        bool believed;        /* of a directory: nobody has seen its object, see manifest.h */
+        bool is_symlink;      /* to TARGET */
+        uint64_t modified_ns; /* of a directory: its object was; 0: there is none */
+        struct slice target;
+};
+/* FILEID is so, and described. 1; 0: it is gone, or was described before; -errno: the store does not take it.
+ */
+int heads_told(struct tier *t, uint64_t fileid, const struct told *told);
 /* There may be something to ask. */
 void heads_go(struct heads *h);
 

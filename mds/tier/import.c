@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mds/tier/archive.h"
 #include "mds/tier/away.h"
-#include "s3tier/listing.h"
+#include "mds/tier/manifest.h"
 
 /* When a name cannot be stored: often so much is not durable yet that the cache is full, and a little later
  * it is. Doubled each time. */
@@ -22,7 +23,12 @@ struct import {
         struct repo *repo;
         uint64_t directory;
         char prefix[BACKING_KEY_BYTES + 1];
-        char reached[BACKING_KEY_BYTES + 1]; /* the last key that has its name */
+        char reached[S3_KEY_BYTES];       /* all keys up to this have their names */
+        char last[BACKING_KEY_BYTES + 1]; /* of the page under way; objects come before directories */
+        char past[BACKING_KEY_BYTES + 1]; /* this one is told of by the manifest's next page; "": none */
+        bool has_object;                  /* the directory has one itself, */
+        uint64_t object_ns;               /* last modified then */
+        struct manifest_reader *manifest; /* NULL: none is read */
         struct list waiting;
         struct timer pause;
         struct s3_list list;
@@ -48,8 +54,38 @@ static void import_end(struct import *i, enum nfsstat4 status)
 {
         list_remove(&i->node);
         timer_stop(&i->pause);
+        manifest_close(i->manifest);
         tell(i, status);
         free(i);
+}
+
+/* Is the directory's own object, as the listing has shown it or not, the one that B was made of? */
+static bool is_as_believed(const struct import *i, const struct backing *b)
+{
+        return i->has_object ? b->modified > 0 && i->object_ns <= (uint64_t)b->modified + MANIFEST_SLACK_NS
+                             : b->modified == 0;
+}
+
+/* In T: what a manifest has said of DIR was believed until now. If it is not so, S3 is asked. */
+static void check_belief(const struct import *i, struct txn *t, struct inode *dir)
+{
+        struct mds *mds = i->tier->mds;
+        uint8_t record[RECORD_MAX];
+        char name[TIER_NAME_BYTES];
+        struct backing b;
+        uint32_t from;
+
+        if (tier_backing(mds, dir, record, &b) < 0 || !(b.flags & BACKING_BELIEVED))
+                return;
+        b.flags &= (uint8_t)~BACKING_BELIEVED;
+        tier_put_backing(t, dir, &b);
+        if (is_as_believed(i, &b) || b.key.length == 0 || archive_is_pending(mds, dir->fileid))
+                return;
+        for (from = b.key.length - 1; from > 0 && b.key.data[from - 1] != '/';)
+                from--;
+        heads_note(t, dir, dir->parent,
+                   slice_of(name,
+                            tier_name(slice_of(b.key.data + from, b.key.length - 1 - from), false, name)));
 }
 
 /* Every key has its name: the directory is as any other. */
@@ -64,6 +100,7 @@ static int warm_directory(struct import *i)
                 return 0;
         }
         dir->flags &= (uint8_t)~INODE_COLD;
+        check_belief(i, t, dir);
         txn_touch(t, dir, false); /* its names were there all the time */
         return txn_commit(t, &seq);
 }
@@ -72,6 +109,7 @@ static void import_done(struct import *i)
 {
         int r = warm_directory(i);
 
+        heads_go(i->tier->heads);
         i->repo->problem[0] = '\0';
         log_debug("names-imported", "repo=%s prefix=%s names=%llu ms=%llu", i->repo->name, i->prefix,
                   (unsigned long long)i->names,
@@ -92,24 +130,46 @@ static void import_failed(struct import *i)
 
 /* --- a name */
 
+/* The key of E has no name yet: it gets the one at PLACE. */
+static int make_name(struct import *i, const struct s3_entry *e, const struct key_place *place)
+{
+        uint64_t fileid;
+        int r = key_make_name(i->tier, i->repo, i->directory, place, e, false);
+
+        if (r < 0)
+                return r;
+        i->names++;
+        if (i->manifest && meta_lookup(i->tier->mds->meta, i->directory, place->name, &fileid) == 0)
+                manifest_describe(i->manifest, e, fileid);
+        return 0;
+}
+
 static void on_entry(struct s3_list *list, const struct s3_entry *e)
 {
         struct import *i = CONTAINER(list, struct import, list);
         struct key_place place;
 
-        if (i->error < 0)
+        if (i->error < 0 || manifest_is_reserved(e->key))
                 return;
-        if (!e->is_prefix && strcmp(e->key, i->prefix) == 0)
-                return; /* the directory's own object */
+        if (!e->is_prefix && strcmp(e->key, i->prefix) == 0) {
+                i->has_object = true;
+                i->object_ns = e->modified_ns;
+                return;
+        }
+        if (manifest_is_past(i->manifest, e->key)) {
+                if (!i->past[0] || strcmp(e->key, i->past) < 0)
+                        snprintf(i->past, sizeof(i->past), "%s", e->key);
+                return;
+        }
         key_find(i->tier, i->directory, i->prefix, e, &place);
         if (!place.there && !away_find(i->tier, i->repo, slice_str(e->key), &place)) {
-                i->error = key_make_name(i->tier, i->repo, i->directory, &place, e, false);
+                i->error = make_name(i, e, &place);
                 if (i->error < 0)
                         return;
-                i->names++;
+                i->pause_ns = 0;
         }
-        snprintf(i->reached, sizeof(i->reached), "%s", e->key);
-        i->pause_ns = 0;
+        if (strcmp(e->key, i->last) > 0)
+                snprintf(i->last, sizeof(i->last), "%s", e->key);
 }
 
 /* --- page by page */
@@ -130,26 +190,42 @@ static void import_pause(struct import *i)
         timer_start(i->tier->mds->env, &i->pause, i->pause_ns);
 }
 
+/* What is behind the page of the manifest is listed once more, with the next one. */
+static void next_page(struct import *i)
+{
+        char key[BACKING_KEY_BYTES + 1];
+
+        memcpy(key, i->past, sizeof(key));
+        i->past[0] = '\0';
+        manifest_through(i->manifest, i->reached);
+        manifest_next(i->manifest, key);
+}
+
 static void on_page(struct s3_call *call)
 {
         struct import *i = CONTAINER(call, struct import, list.call);
 
+        if (call->result.error == S3_OK && i->error == 0)
+                strcpy(i->reached, i->last);
         if (call->result.error != S3_OK)
                 import_failed(i);
         else if (i->error == -ENOENT)
                 import_end(i, NFS4ERR_STALE); /* the directory was removed */
         else if (i->error < 0)
                 import_pause(i);
+        else if (i->past[0])
+                next_page(i);
         else if (i->list.more)
                 s3_list_next(i->repo->s3, &i->list);
         else
                 import_done(i);
 }
 
-/* From behind the last key that has its name. */
+/* From behind what has its names. */
 static void list_on(struct import *i)
 {
         i->error = 0;
+        i->past[0] = '\0';
         i->list = (struct s3_list){ .call.priority = S3_DEMAND,
                                     .call.done = on_page,
                                     .prefix = i->prefix,
@@ -163,6 +239,12 @@ static void list_on(struct import *i)
 static void on_pause(struct timer *t)
 {
         list_on(CONTAINER(t, struct import, pause));
+}
+
+/* The manifest's first page is there, or its next one; or none. */
+static void on_manifest(void *arg)
+{
+        list_on(arg);
 }
 
 static struct import *import_begin(struct tier *t, const struct inode *dir)
@@ -187,7 +269,9 @@ static struct import *import_begin(struct tier *t, const struct inode *dir)
         i->began_ns = env_now(t->mds->env);
         list_init(&i->waiting);
         list_push(&t->imports, &i->node);
-        list_on(i);
+        i->manifest = manifest_open(t, repo, i->prefix, on_manifest, i);
+        if (!i->manifest)
+                list_on(i);
         return i;
 }
 

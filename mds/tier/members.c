@@ -2,6 +2,7 @@
 /* Members: what becomes one, what ceases to be one, and what each change of one leaves in the queue. */
 #include "base/log.h"
 #include "mds/tier/away.h"
+#include "mds/tier/manifest.h"
 #include "mds/tier/restore.h"
 #include "mds/tier/second.h"
 #include "mds/tier/unfinished.h"
@@ -159,6 +160,17 @@ enum nfsstat4 archive_may_link(struct mds *mds, const struct inode *inode, const
             has_unknown_names(mds, inode) || !member_make_key(of_dir.key, name, false, key, &is))
                 return NFS4ERR_XDEV;
         return inode->nlink > SECONDS_MAX ? NFS4ERR_MLINK : NFS4_OK;
+}
+
+enum nfsstat4 archive_may_name(struct mds *mds, const struct inode *dir, struct slice name)
+{
+        uint8_t record[RECORD_MAX];
+        struct backing b;
+
+        if (!mds->tier || !manifest_is_reserved_name(name) || tier_backing(mds, dir, record, &b) < 0 ||
+            b.key.length > 0 || !repo_by_number(mds->tier, b.repo))
+                return NFS4_OK;
+        return NFS4ERR_PERM;
 }
 
 /* --- renames */

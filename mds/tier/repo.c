@@ -12,6 +12,7 @@
 #include "mds/tier/import.h"
 #include "mds/tier/jobs.h"
 #include "mds/tier/link.h"
+#include "mds/tier/manifest.h"
 #include "mds/tier/release.h"
 #include "mds/tier/restore.h"
 #include "mds/tier/sweep.h"
@@ -171,6 +172,7 @@ static void quieten(struct tier *t, struct repo *r)
         heads_quieten(t->heads, r);
         releases_stop(t, r);
         archiver_quieten(t->archiver, r);
+        manifests_quieten(t->manifests, r);
         sweep_forget(r);
 }
 
@@ -304,7 +306,7 @@ struct tier *tier_new(struct mds *mds)
         if (mds->loop && mds->conf->repos)
                 load_all(t, mds->conf->repos);
         t->archiver = archiver_new(t);
-        if (!t->archiver || !(t->jobs = jobs_new(t))) {
+        if (!t->archiver || !(t->jobs = jobs_new(t)) || !(t->manifests = manifests_new(t))) {
                 tier_free(t);
                 return NULL;
         }
@@ -323,6 +325,7 @@ void tier_stop(struct tier *t)
         releases_stop(t, NULL);
         restores_stop(t);
         archiver_stop(t->archiver);
+        manifests_stop(t->manifests);
         LIST_FOR_EACH(node, &t->repos)
                 sweep_forget(CONTAINER(node, struct repo, node));
         for (struct list *node; (node = list_pop(&t->tasks));) {
@@ -338,6 +341,7 @@ void tier_free(struct tier *t)
                 return;
         tier_stop(t);
         archiver_free(t->archiver);
+        manifests_free(t->manifests);
         CHECK(list_empty(&t->releases) && list_empty(&t->restores));
         jobs_free(t->jobs);
         evictor_free(t->evictor);

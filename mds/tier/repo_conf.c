@@ -133,6 +133,7 @@ const struct conf_field repo_conf_fields[] = {
         { "delete_grace", CONF_U64, FIELD(delete_grace), .fallback = "86400", .max = 366 * DAY_SECONDS },
         { "delete_brake", CONF_U64, FIELD(delete_brake), .fallback = "10", .max = 100 },
         { "sweep_interval", CONF_U64, FIELD(sweep_interval), .fallback = "3600", .max = 366 * DAY_SECONDS },
+        { "manifest", CONF_BOOL, FIELD(manifest), .fallback = "yes" },
         { "paused", CONF_BOOL, FIELD(paused), .fallback = "no" },
         { .key = NULL },
 };

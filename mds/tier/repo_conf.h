@@ -28,6 +28,7 @@ struct repo_conf {
         uint64_t delete_grace;   /* seconds, from a file's removal until its object is deleted */
         uint64_t delete_brake;   /* percent of a repo's names: more that vanish at once are not believed */
         uint64_t sweep_interval; /* seconds from one listing of all the keys to the next; 0: none */
+        bool manifest;           /* manifests (manifest.h) are written and read */
         bool paused;             /* nothing is taken over; what is read and not here is fetched */
 
         /* made of them */

@@ -136,8 +136,12 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         b->modified = (int64_t)env_wall(a->mds->env);
         b->change = s->change;
         b->flags &= (uint8_t)~BACKING_LOST;
-        if (q->what & QUEUE_SENT)
+        if (q->what & QUEUE_SENT) {
                 late_note(s, b);
+                b->flags = (uint8_t)((b->flags & ~(BACKING_TOLD | BACKING_BARE | BACKING_BELIEVED)) |
+                                     BACKING_SENT);
+        }
+        manifest_note(a->tier, t, s->repo, slice_str(s->key));
         tier_put_backing(t, inode, b);
         txn_delete(t, key_tomb(key, s->repo->number, slice_str(s->key)));
         unfinished_over(s, t);

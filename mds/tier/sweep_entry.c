@@ -10,6 +10,7 @@
 #include "mds/tier/away.h"
 #include "mds/tier/describe.h"
 #include "mds/tier/heads.h"
+#include "mds/tier/manifest.h"
 #include "mds/tier/second.h"
 #include "mds/tier/sweep_private.h"
 
@@ -168,6 +169,8 @@ int sweep_entry(struct sweep *s, const struct s3_entry *e)
         if (!e->is_prefix && strcmp(e->key, s->prefix) == 0)
                 return 0; /* the directory's own object */
         filter_add(&s->seen, slice_str(e->key));
+        if (manifest_is_reserved(e->key))
+                return 0;
         if (s->removing)
                 return 0;
         s->counts.names++;

@@ -9,11 +9,12 @@
 #include "s3tier/s3.h"
 
 struct tier;
-struct archiver; /* archive.h */
-struct evictor;  /* evict.h */
-struct heads;    /* heads.h */
-struct jobs;     /* jobs.h */
-struct sweep;    /* sweep.h */
+struct archiver;  /* archive.h */
+struct evictor;   /* evict.h */
+struct heads;     /* heads.h */
+struct jobs;      /* jobs.h */
+struct manifests; /* manifest.h */
+struct sweep;     /* sweep.h */
 struct repo {
         struct list node; /* in struct tier */
         uint32_t number;  /* for ever; 0 is none */
@@ -24,7 +25,8 @@ struct repo {
         struct creds_provider *creds;
         struct http *http;
         struct s3 *s3;
-        uint64_t names;      /* imported since the start */
+        uint64_t names;                                                       /* imported since the start */
+        enum { MANIFESTS_UNKNOWN, MANIFESTS_NONE, MANIFESTS_SOME } manifests; /* in the bucket */
         bool unconditional;  /* S3 knows no conditions of writes: it is looked at before */
         bool no_part_copies; /* S3 does not copy parts of objects */
         struct sweep *sweep;
@@ -42,7 +44,10 @@ struct tier {
         struct evictor *evictor;
         struct heads *heads;
         struct jobs *jobs;
+        struct manifests *manifests;
+        unsigned manifest_readers; /* under way */
         struct s3_metrics s3_metrics;
+        struct metric manifest_described;
         struct metric imported, admission_waits, head_waits;
         struct metric released, not_released, released_bytes;
         /* How a repo's connections are made; http_new() on the MDS's loop unless the simulator has its own.

@@ -176,6 +176,8 @@ static bool become(struct deletion *d, const struct tomb_record *z, uint64_t *re
                 put(t, d->repo->number, slice_str(d->key), z);
         else
                 txn_delete(t, key_tomb(key, d->repo->number, slice_str(d->key)));
+        if (!z || z->gone)
+                manifest_note_gone(d->archiver->tier, t, d->repo, slice_str(d->key));
         return txn_commit(t, ret_seq) == 0;
 }
 

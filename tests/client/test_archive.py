@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
-from bucket import Bucket  # noqa: E402
+from bucket import FILES_ONLY, Bucket  # noqa: E402
 from checks import equal, note, ok  # noqa: E402
 from lab import Lab  # noqa: E402
 from tap import main  # noqa: E402
@@ -22,7 +22,7 @@ WHERE = "n/data/out"
 def objects(bucket):
     """Key -> MD5 of its bytes, as rclone reads them."""
     with tempfile.TemporaryDirectory() as folder:
-        bucket.rclone("copy", f"s:{bucket.name}/p", folder)
+        bucket.rclone("copy", *FILES_ONLY, f"s:{bucket.name}/p", folder)
         found = {}
         for path, _, names in os.walk(folder):
             for name in names:
@@ -32,7 +32,7 @@ def objects(bucket):
 
 
 def keys(bucket):
-    return sorted(bucket.rclone("lsf", "-R", "--files-only", f"s:{bucket.name}/p").splitlines())
+    return sorted(bucket.rclone("lsf", "-R", "--files-only", *FILES_ONLY, f"s:{bucket.name}/p").splitlines())
 
 
 def files(client):
@@ -212,6 +212,19 @@ def others(lab, bucket, client):
           ["1007", "33184", "apollo", "text/csv", "no-cache"], "in their words too, and nothing of theirs is lost")
 
 
+def metric(lab, name, word=""):
+    """Of all its labels with WORD."""
+    return int(sum(value for labels, value in lab.server.metrics("mds").get(name, {}).items() if word in labels))
+
+
+def heads(lab):
+    return metric(lab, "nacre_s3_requests_total", 'kind="head"')
+
+
+def manifests(bucket):
+    return bucket.rclone("lsf", "-R", "--files-only", f"s:{bucket.name}/p/.nacre").splitlines()
+
+
 def test_metadata():
     with Lab(data_servers=2, clients=2) as lab, Bucket(lab) as bucket:
         one, two = lab.clients
@@ -222,9 +235,13 @@ def test_metadata():
         adorn(one)
         before = adornments(one, WHERE)
         ok(wait_until(lambda: settled(lab)), "all of it is in the bucket")
+        ok(wait_until(lambda: len(manifests(bucket)) == 6, 120), "and a manifest of each directory")
         lab.server.command("repo", "remove", "data", "--force", "--dir", lab.server.folder)
         bucket.link("/data/again", "p", name="again", **options)
+        asked = heads(lab)  # those of the probe are among them
         equal(adornments(two, "n/data/again").splitlines(), before.splitlines(), "owners, modes, times, symlinks, extended attributes and bytes come back")
+        equal(heads(lab), asked, "without a HEAD")
+        equal(metric(lab, "nacre_tier_described_by_manifest_total"), 15, "the manifests tell of all")
         two.drop_caches()
         equal(two.run(LINKS.format("n/data/again")), one.run(LINKS.format(WHERE)), "names of one file are names of one file again")
         ok(settled(lab, "again"), "and nothing of it is sent anew")

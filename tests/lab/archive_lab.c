@@ -23,7 +23,8 @@ static void link_repo(struct mds_lab *lab)
         struct repo_conf conf;
         char text[1024], error[512];
 
-        snprintf(text, sizeof(text), "%s%s\n", plain, a->conf);
+        snprintf(text, sizeof(text), "%s%s%s\n", plain, strstr(a->conf, "manifest:") ? "" : "manifest: no\n",
+                 a->conf);
         lab->mds.tier->connect = connect_lab;
         CHECK(repo_conf_load_text("train", text, strlen(text), &conf, error, sizeof(error)) == 0);
         CHECK(repo_link(lab->mds.tier, "train", &conf, error, sizeof(error)) == 0);

@@ -13,7 +13,8 @@ struct archive_lab {
         const char *conf;
 };
 
-/* With one line more of the repo's configuration, or "". Export after 5 s, deletions after 60. */
+/* With CONF, more lines of the repo's configuration, or "". Export after 5 s, deletions after 60, and no
+ * manifests unless CONF says so: most scenarios count requests. */
 void archive_lab_start(struct archive_lab *a, const char *conf);
 void archive_lab_stop(struct archive_lab *a);
 /* kill -9 of the metadata server; then the client is a new one. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "s3tier/s3.h"
@@ -37,6 +38,7 @@ void bucket_store(struct bucket_lab *b, const struct bucket_object *object)
         if (!o)
                 o = &b->objects[b->count++];
         *o = *object;
+        o->modified_ns = b->keeps_time ? env_wall(b->env) : 0;
         snprintf(o->etag, sizeof(o->etag), "etag%llu", (unsigned long long)++b->etags);
 }
 
@@ -181,6 +183,8 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
         }
         bucket_take_headers(call, &o);
         bucket_store(b, &o);
+        if (source && b->copies_alike)
+                memcpy(bucket_find(b, key)->etag, o.etag, sizeof(o.etag));
         if (!source) {
                 answer_etag(call, bucket_find(b, key));
                 return;
@@ -201,10 +205,21 @@ static void tell_metadata(struct http_call *call, const struct bucket_object *o)
         }
 }
 
+/* FORM: of strftime(3). */
+static const char *time_of(const struct bucket_object *o, const char *form, char out[64])
+{
+        enum { SECONDS = 1767323045 };
+        time_t t = o->modified_ns ? (time_t)(o->modified_ns / 1000000000) : SECONDS;
+        struct tm tm;
+
+        CHECK(gmtime_r(&t, &tm) && strftime(out, 64, form, &tm) > 0);
+        return out;
+}
+
 static void head_object(struct bucket_lab *b, struct http_call *call, const char *key)
 {
         const struct bucket_object *o = bucket_find(b, key);
-        char text[48];
+        char text[64];
 
         b->heads++;
         if (b->head_status) {
@@ -220,6 +235,8 @@ static void head_object(struct bucket_lab *b, struct http_call *call, const char
         tell(call, "ETag", text);
         snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
         tell(call, "Content-Length", text);
+        if (o->modified_ns)
+                tell(call, "Last-Modified", time_of(o, "%a, %d %b %Y %H:%M:%S GMT", text));
         tell_metadata(call, o);
 }
 
@@ -276,7 +293,7 @@ static const struct bucket_object *next_object(const struct bucket_lab *b, const
 /* One page, with the delimiter '/'. */
 static void list(struct bucket_lab *b, struct http_call *call, const char *query)
 {
-        char prefix[256], after[260], text[32768];
+        char prefix[256], after[260], time[64], text[32768];
         const struct bucket_object *o;
         int n = snprintf(text, sizeof(text), "<ListBucketResult><EncodingType>url</EncodingType>");
 
@@ -292,11 +309,11 @@ static void list(struct bucket_lab *b, struct http_call *call, const char *query
                                       "<CommonPrefixes><Prefix>%.*s</Prefix></CommonPrefixes>",
                                       (int)(slash + 1 - o->key), o->key);
                 else
-                        n += snprintf(
-                                text + n, sizeof(text) - (size_t)n,
-                                "<Contents><Key>%s</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
-                                "<ETag>\"%s\"</ETag><Size>%llu</Size></Contents>",
-                                o->key, o->etag, (unsigned long long)o->size);
+                        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                                      "<Contents><Key>%s</Key><LastModified>%s</LastModified>"
+                                      "<ETag>\"%s\"</ETag><Size>%llu</Size></Contents>",
+                                      o->key, time_of(o, "%Y-%m-%dT%H:%M:%S.000Z", time), o->etag,
+                                      (unsigned long long)o->size);
                 CHECK(n < (int)sizeof(text) - 1024);
         }
         snprintf(text + n, sizeof(text) - (size_t)n, "<IsTruncated>false</IsTruncated></ListBucketResult>");

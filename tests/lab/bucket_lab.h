@@ -10,7 +10,7 @@
 
 enum {
         BUCKET_OBJECTS = 128,
-        BUCKET_BODY = 64,
+        BUCKET_BODY = 4096,
         BUCKET_METADATA = 24,
         BUCKET_UPLOADS = 32,
         BUCKET_PARTS = 16,
@@ -25,6 +25,7 @@ struct bucket_part {
 
 struct bucket_object {
         char key[256], etag[40], body[BUCKET_BODY];
+        uint64_t modified_ns; /* 0: 2026-01-02T03:04:05Z, of which only listings tell */
         uint64_t size;
         struct {
                 char name[40], value[512];
@@ -64,6 +65,8 @@ struct bucket_lab {
         bool no_copies;      /* 501 */
         bool no_part_copies; /* likewise */
         bool heedless;       /* copies of parts heed no condition, as those of radosgw 16 */
+        bool copies_alike;   /* a copy has the ETag of its source */
+        bool keeps_time;     /* objects say when they were written */
         int copy_status;     /* for copies of parts: this; 0: none */
         bool lists;          /* what is in it; else listings are empty */
         bool lose_answers;   /* a data server's PUT is done, and nobody hears of it */

@@ -23,6 +23,10 @@ def sums_seen(client, folder, timeout=300):
     return sums_of(client.run(f"cd {folder}; find . -type f -printf '%P\\0' | xargs -0 -r -P 8 -n 50 md5sum", timeout))
 
 
+# Not what Nacre keeps for itself.
+FILES_ONLY = ["--exclude", "/.nacre/**"]
+
+
 class Bucket:
     """STORE: one of tests/s3/servers.py, else $NACRE_TEST_STORE, else rgw; inside the network of LAB, or on this machine's loopback. DISK_GIB: rgw keeps its objects on a disk of that
     size, not in memory. rclone() and aws() run beside it; link() makes it a repo of the lab's cluster. What goes to spoilt_endpoint
@@ -90,7 +94,7 @@ class Bucket:
         """MD5 of each object below PREFIX as rclone reads it; one may go between its listing and its GET, then all are asked again."""
         for left in reversed(range(10)):
             try:
-                return sums_of(self.rclone("hashsum", "MD5", "--download", "--checkers", "8", f"s:{self.name}/{prefix}", timeout=timeout))
+                return sums_of(self.rclone("hashsum", "MD5", "--download", "--checkers", "8", *FILES_ONLY, f"s:{self.name}/{prefix}", timeout=timeout))
             except LabError as error:
                 if not left or "NoSuchKey" not in str(error):
                     raise

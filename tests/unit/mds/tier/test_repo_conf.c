@@ -52,6 +52,7 @@ static void defaults(void **state)
         assert_int_equal(c.delete_grace, 86400);
         assert_int_equal(c.delete_brake, 10);
         assert_int_equal(c.sweep_interval, 3600);
+        assert_true(c.manifest);
         assert_false(c.paused);
         repo_conf_free(&c);
 }
@@ -84,14 +85,15 @@ static void everything(void **state)
         struct repo_conf c;
 
         (void)state;
-        assert_int_equal(load(NEEDED
-                              "region: eu-central-1\naddressing: host\ncredentials_file: /k\nprofile: p\n"
-                              "uid: 7\ngid: 8\nfile_mode: \"0600\"\ndirectory_mode: \"0700\"\n"
-                              "requests_per_second: 50\nbytes_per_second: 10M\n"
-                              "import: none\nexport: new, deleted\nconflict: fs-wins\nexport_delay: 0\n"
-                              "delete_grace: 1\ndelete_brake: 100\nsweep_interval: 0\npaused: yes\n",
-                              &c),
-                         0);
+        assert_int_equal(
+                load(NEEDED
+                     "region: eu-central-1\naddressing: host\ncredentials_file: /k\nprofile: p\n"
+                     "uid: 7\ngid: 8\nfile_mode: \"0600\"\ndirectory_mode: \"0700\"\n"
+                     "requests_per_second: 50\nbytes_per_second: 10M\n"
+                     "import: none\nexport: new, deleted\nconflict: fs-wins\nexport_delay: 0\n"
+                     "delete_grace: 1\ndelete_brake: 100\nsweep_interval: 0\nmanifest: no\npaused: yes\n",
+                     &c),
+                0);
         assert_string_equal(c.region, "eu-central-1");
         assert_int_equal(c.addressing, 1);
         assert_string_equal(c.credentials_file, "/k");
@@ -104,6 +106,7 @@ static void everything(void **state)
         assert_int_equal(c.export_delay + c.sweep_interval, 0);
         assert_int_equal(c.delete_grace, 1);
         assert_int_equal(c.delete_brake, 100);
+        assert_false(c.manifest);
         assert_true(c.paused);
         repo_conf_free(&c);
 }
