@@ -10,7 +10,7 @@
 #include "mds/tier/parts_private.h"
 #include "mds/tier/unfinished.h"
 
-enum { PARTS_AT_ONCE = 16, PARTS_A_SERVER = 2 };
+enum { PARTS_AT_ONCE = 16, PARTS_A_SERVER = 2, COPIES_AT_ONCE = 16 };
 
 void parts_cancel(struct parts *p)
 {
@@ -240,8 +240,8 @@ void parts_go_on(struct send *s)
         if (p->error == ARCHIVE_OK &&
             (meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || file->change != s->change))
                 p->error = ARCHIVE_AGAIN;
-        for (; p->error == ARCHIVE_OK && !p->moved && p->begun < p->count &&
-               s->under_way + p->copying < p->at_once;
+        for (; p->error == ARCHIVE_OK && !p->moved && p->begun < p->count && s->under_way < p->at_once &&
+               p->copying < COPIES_AT_ONCE;
              p->begun++)
                 if (is_to_be_begun(p, p->begun) && begin_part(s, file, p->begun) < 0) {
                         p->error = ARCHIVE_NO_SERVER;
@@ -336,16 +336,12 @@ static uint64_t count_of(const struct send *s, uint64_t part_bytes)
         return (s->bytes + part_bytes - 1) / part_bytes;
 }
 
-/* As before, as long as there are not too many: where parts begin they begin again. */
 static uint64_t part_bytes_of(const struct send *s, const struct parts *p, const struct inode *file,
                               bool goes_on)
 {
         if (goes_on && s->part_bytes > 0)
                 return s->part_bytes;
-        if (!goes_on && p->old.part_bytes > 0 && p->old.part_bytes % file->unit == 0 &&
-            count_of(s, p->old.part_bytes) <= S3_PARTS)
-                return p->old.part_bytes;
-        return s3_part_bytes(s->bytes, file->unit);
+        return parts_length(s->bytes, file->unit, goes_on ? 0 : p->old.part_bytes);
 }
 
 /* What each is to be; GOES_ON: in an upload that was begun. False: no memory. */

@@ -10,11 +10,26 @@
 
 enum { COPY_SECONDS = 60 /* for S3 to make one, and */, COPY_SLOWEST = 256 * 1024 /* bytes a second */ };
 
+#define PART_MOST ((uint64_t)512 << 20) /* unless they have to be longer */
+
 struct part_copy {
         struct list node; /* in parts->copies */
         struct part *part;
         struct s3_call call;
 };
+
+/* Where they begin they begin again, as long as there are not too many; then they are twice as long, so that
+ * a file that grows is not sent as a whole after each few per cent. */
+uint64_t parts_length(uint64_t size, uint64_t unit, uint64_t before)
+{
+        uint64_t least = s3_part_bytes(size, unit);
+
+        if (before == 0 || before % unit != 0)
+                return least;
+        if ((size + before - 1) / before <= S3_PARTS)
+                return before;
+        return 2 * before > least && 2 * before <= PART_MOST ? 2 * before : least;
+}
 
 void parts_look_back(struct send *s, struct parts *p)
 {

@@ -39,6 +39,9 @@ static inline bool parts_is_renamed(const struct send *s)
 }
 
 /* --- parts_copy.c */
+/* How long the parts of a file of SIZE bytes are that has this stripe UNIT, and whose object is of parts of
+ * BEFORE bytes (0: of none that are known). */
+uint64_t parts_length(uint64_t size, uint64_t unit, uint64_t before);
 /* What is known of the object that the file has, into p->old. */
 void parts_look_back(struct send *s, struct parts *p);
 /* The digest of part I (0..) if S3 has one of that length in its place that could be copied; else NULL. */
