@@ -13,6 +13,36 @@ void sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES])
         CHECK(EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
+/* They are openssl's. */
+static EVP_MD_CTX *context_of(struct sha256_pieces *p)
+{
+        return (EVP_MD_CTX *)p;
+}
+
+struct sha256_pieces *sha256_begin(void)
+{
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+        CHECK(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+        return (struct sha256_pieces *)context;
+}
+
+void sha256_add(struct sha256_pieces *p, const void *data, size_t length)
+{
+        CHECK(EVP_DigestUpdate(context_of(p), data, length) == 1);
+}
+
+void sha256_end(struct sha256_pieces *p, uint8_t out[SHA256_BYTES])
+{
+        CHECK(EVP_DigestFinal_ex(context_of(p), out, NULL) == 1);
+        sha256_drop(p);
+}
+
+void sha256_drop(struct sha256_pieces *p)
+{
+        EVP_MD_CTX_free(context_of(p));
+}
+
 void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
                  uint8_t out[SHA256_BYTES])
 {

@@ -8,6 +8,12 @@
 enum { SHA256_BYTES = 32 };
 
 void sha256(const void *data, size_t length, uint8_t out[SHA256_BYTES]);
+/* The same in pieces: end() gives it, drop() does not; both free it. */
+struct sha256_pieces;
+struct sha256_pieces *sha256_begin(void);
+void sha256_add(struct sha256_pieces *p, const void *data, size_t length);
+void sha256_end(struct sha256_pieces *p, uint8_t out[SHA256_BYTES]);
+void sha256_drop(struct sha256_pieces *p);
 /* RFC 2104. */
 void hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
                  uint8_t out[SHA256_BYTES]);

@@ -9,6 +9,8 @@
 #include "ds/worker.h"
 #include "s3tier/multipart.h"
 
+enum { DIGEST_PIECE = 1 << 20 /* half a millisecond, or two */ };
+
 /* --- the end */
 
 static void come_back(struct message *msg)
@@ -175,28 +177,45 @@ static void ask_if_same(struct upload *u)
 
 /* --- the bytes */
 
-/* A part: has S3 these bytes? */
-static bool is_known(struct upload *u)
+/* A part, of which the digest is wanted: has S3 these bytes? */
+static void have_digest(struct upload *u)
 {
         const ctl_upload_args *a = u->args;
 
-        if (!a->digest)
-                return false;
-        sha256(u->bytes, a->length, u->digest);
-        return a->known.known_len == SHA256_BYTES && memcmp(a->known.known_val, u->digest, SHA256_BYTES) == 0;
+        sha256_end(u->pieces, u->digest);
+        u->same = a->known.known_len == SHA256_BYTES &&
+                  memcmp(a->known.known_val, u->digest, SHA256_BYTES) == 0;
+        if (!u->same) {
+                get_link(u);
+                return;
+        }
+        metric_add(&u->worker->tier->counts.same_bytes, a->length);
+        end(u, CTL_OK);
+}
+
+static void digest_some(struct timer *turn)
+{
+        struct upload *u = CONTAINER(turn, struct upload, turn);
+        uint64_t left = u->args->length - u->digested, n = left < DIGEST_PIECE ? left : DIGEST_PIECE;
+
+        sha256_add(u->pieces, u->bytes + u->digested, n);
+        u->digested += n;
+        if (u->digested == u->args->length)
+                have_digest(u);
+        else
+                timer_start(u->worker->env, turn, 1);
 }
 
 static void take_part(struct upload *u)
 {
-        struct tier_metrics *c = &u->worker->tier->counts;
-
-        if (!is_known(u)) {
+        if (!u->args->digest) {
                 get_link(u);
                 return;
         }
-        u->same = true;
-        metric_add(&c->same_bytes, u->args->length);
-        end(u, CTL_OK);
+        u->step = UPLOAD_DIGESTS;
+        u->pieces = sha256_begin();
+        u->turn.fire = digest_some;
+        digest_some(&u->turn);
 }
 
 static void gathered(struct gather *g)
@@ -262,6 +281,11 @@ void uploads_give_up(struct tier_worker *tw)
 
                 switch (u->step) {
                 case UPLOAD_GATHERS: gather_give_up(&u->gather, "the data server is turned away"); break;
+                case UPLOAD_DIGESTS:
+                        timer_stop(&u->turn);
+                        sha256_drop(u->pieces);
+                        end(u, CTL_UNKNOWN);
+                        break;
                 case UPLOAD_WITH_MDS: break; /* the question ends */
                 case UPLOAD_WITH_BUCKET:
                         link_cancel(&u->link_wait);

@@ -30,12 +30,15 @@ struct upload { /* one a CTL_UPLOAD; zero it */
         struct message msg;
         struct list node; /* in tier_worker.uploading */
         struct worker *worker;
-        enum { UPLOAD_GATHERS, UPLOAD_WITH_MDS, UPLOAD_WITH_BUCKET, UPLOAD_WITH_S3 } step;
+        enum { UPLOAD_GATHERS, UPLOAD_DIGESTS, UPLOAD_WITH_MDS, UPLOAD_WITH_BUCKET, UPLOAD_WITH_S3 } step;
         bool tried_other_keys;
         uint64_t since_ns;
         uint8_t *bytes;
         struct iovec body;
         struct gather gather;
+        struct sha256_pieces *pieces; /* while it is made, some in each turn of the loop: */
+        struct timer turn;
+        uint64_t digested; /* bytes */
         struct tier_ask ask;
         struct link *link;
         struct link_wait link_wait;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ds/tier/tier.h"
+#include "ds/tier/upload.h"
 #include "tests/lab/tier_lab.h"
 #include "tests/lab/upload_lab.h"
 
@@ -333,6 +334,31 @@ static void stopping_ends_them_all(void **state)
                 assert_true(upload_wait(&uploads[i], 100) && !uploads[i].call.ok);
 }
 
+/* The first that is under way. */
+static bool is_digesting(void *arg)
+{
+        const struct list *all = &lab.ds->workers[0]->tier->uploading;
+
+        (void)arg;
+        return !list_empty(all) && CONTAINER(all->next, struct upload, node)->step == UPLOAD_DIGESTS;
+}
+
+static void stopping_ends_one_whose_digest_is_made(void **state)
+{
+        struct fh fh = file(0);
+        struct lab_upload *u = next(&fh, 60 * MIB);
+
+        (void)state;
+        u->args.upload_id = (char *)(uintptr_t) "id";
+        u->args.part = 1;
+        u->args.digest = true;
+        upload_start_call(u);
+        assert_true(ds_lab_wait(&lab, is_digesting, NULL, 10000));
+        ds_lab_stop_ds(&lab);
+        assert_int_equal(atomic_load(&lab.s3.puts), 0);
+        assert_true(upload_wait(u, 100) && !u->call.ok);
+}
+
 /* Whoever asked is gone, so what waits is not begun; what was begun ends by itself. */
 static void what_nobody_waits_for_any_more_is_not_begun(void **state)
 {
@@ -369,6 +395,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_repo_that_is_not_to_be_had, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_disk_that_fails_is_told, setup, teardown),
                 cmocka_unit_test_setup_teardown(stopping_ends_them_all, setup, teardown),
+                cmocka_unit_test_setup_teardown(stopping_ends_one_whose_digest_is_made, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_nobody_waits_for_any_more_is_not_begun, setup, teardown),
         };
 

@@ -22,11 +22,21 @@ static void assert_hex(const uint8_t *bytes, const char *hex)
 
 static void known_digests(void **state)
 {
+        struct sha256_pieces *pieces;
         uint8_t out[SHA256_BYTES];
 
         (void)state;
         sha256("", 0, out);
         assert_hex(out, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        pieces = sha256_begin();
+        sha256_add(pieces, "a", 1);
+        sha256_add(pieces, "", 0);
+        sha256_drop(pieces);
+        pieces = sha256_begin();
+        sha256_add(pieces, "a", 1);
+        sha256_add(pieces, "bc", 2);
+        sha256_end(pieces, out);
+        assert_hex(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         sha256("abc", 3, out);
         assert_hex(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
