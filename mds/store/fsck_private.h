@@ -55,3 +55,6 @@ struct node *fsck_node(const struct fsck *f, uint64_t fileid);
 /* fsck_dir.c: one 'd' record, in order; and after the last. */
 void fsck_dirent(struct fsck *f, struct slice key, struct slice value);
 void fsck_end_directory(struct fsck *f);
+
+/* fsck_tier.c: a record of what S3 has. False: it is of another kind. */
+bool fsck_tier(struct fsck *f, struct slice key, struct slice value);

@@ -287,7 +287,7 @@ bool send_needs_key(struct archiver *a, uint64_t fileid, const char *key);
 /* Does an attempt write to KEY, or copy from there? Nobody deletes it meanwhile. */
 bool send_uses_key(const struct archiver *a, const char *key);
 
-/* --- tombs.c */
+/* --- tomb.c: the records */
 /* In T, joined with what is there. */
 void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key,
               const struct tomb_record *z);
@@ -307,7 +307,13 @@ bool tomb_is_of(const struct archiver *a, uint32_t repo, struct slice key, uint6
 int64_t tomb_late(const struct archiver *a, const struct backing *b, bool sent);
 /* Until when may a DELETE; 0: none. */
 int64_t tomb_late_deletion(const struct tomb_record *z);
+/* The one of KEY, which points into SPACE (RECORD_MAX). 0, -ENOENT, -EIO. */
 int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret);
+void tomb_write(struct txn *t, uint32_t repo, struct slice key, const struct tomb_record *z);
+
+/* --- tombs.c: the objects */
+/* Look at all that are due at DUE, wall time, or when it was asked for before. */
+void tombs_ask_for(struct archiver *a, int64_t due);
 /* Is the object KEY being looked at, to be deleted? Nobody writes there meanwhile. */
 bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key);
 /* Is ID, which is ours (describe.h), of a file that is gone? */

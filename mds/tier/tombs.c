@@ -30,17 +30,6 @@ struct deletion {
         bool was_refused; /* by the condition, although a HEAD had shown that one */
 };
 
-int tomb_read(struct mds *mds, uint32_t repo, struct slice key, uint8_t *space, struct tomb_record *ret)
-{
-        uint8_t text[KEY_MAX];
-        uint32_t length;
-        int r = meta_get(mds->meta, key_tomb(text, repo, key), space, RECORD_MAX, &length);
-
-        if (r < 0)
-                return r == -ENOENT ? r : -EIO;
-        return tomb_decode(slice_of(space, length), ret) ? 0 : -EIO;
-}
-
 static void look_in(struct archiver *a, uint64_t ns)
 {
         uint64_t now = env_now(a->mds->env);
@@ -55,8 +44,7 @@ static bool is_halted(const struct archiver *a)
         return a->tomb_from_length > 0;
 }
 
-/* The next pass is to begin at DUE, wall time, or with what is asked for before it. */
-static void ask_for(struct archiver *a, int64_t due)
+void tombs_ask_for(struct archiver *a, int64_t due)
 {
         int64_t now = (int64_t)env_wall(a->mds->env);
         uint64_t ns = due > now ? (uint64_t)(due - now) : 0;
@@ -66,84 +54,6 @@ static void ask_for(struct archiver *a, int64_t due)
                 a->tomb_next = due;
         if (due != INT64_MAX && !is_halted(a))
                 look_in(a, monotonic + ns < earliest ? earliest - monotonic : ns);
-}
-
-int64_t tomb_late(const struct archiver *a, const struct backing *b, bool sent)
-{
-        return (sent ? (int64_t)env_wall(a->mds->env) : b->modified) + LATE_NS;
-}
-
-int64_t tomb_late_deletion(const struct tomb_record *z)
-{
-        return z->deleting ? z->deleting + LATE_NS : 0;
-}
-
-static void put(struct txn *t, uint32_t repo, struct slice key, const struct tomb_record *z)
-{
-        uint8_t text[KEY_MAX], value[RECORD_MAX];
-
-        txn_put(t, key_tomb(text, repo, key), tomb_encode(value, z));
-}
-
-void tomb_put(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, const struct tomb_record *z)
-{
-        struct tomb_record both = *z, there;
-        uint8_t space[RECORD_MAX];
-
-        if (tomb_read(a->mds, repo, key, space, &there) == 0) {
-                if (z->etag.length == 0)
-                        both.etag = there.etag; /* of the file before this one, perhaps not replaced */
-                if (there.gone)
-                        there.late = there.due;
-                if (there.late > both.late)
-                        both.late = there.late;
-                if (there.unheard > both.unheard)
-                        both.unheard = there.unheard;
-                both.deleting = there.deleting;
-                both.removed |= there.removed && there.fileid == z->fileid;
-        }
-        put(t, repo, key, &both);
-        ask_for(a, both.due);
-}
-
-void tomb_reserve(struct archiver *a, struct txn *t, const struct backing *b, struct slice key,
-                  uint64_t fileid, bool sent, bool removed)
-{
-        struct tomb_record z = { .due = INT64_MAX,
-                                 .late = tomb_late(a, b, sent),
-                                 .unheard = tomb_unheard(a, b, sent),
-                                 .removed = removed,
-                                 .etag = b->etag,
-                                 .fileid = fileid };
-
-        tomb_put(a, t, b->repo, key, &z);
-}
-
-int64_t tomb_due(const struct archiver *a, const struct repo *repo)
-{
-        if (!repo || !(repo->conf.export & REPO_DELETED))
-                return INT64_MAX;
-        return (int64_t)(env_wall(a->mds->env) + repo->conf.delete_grace * 1000000000ull);
-}
-
-void tomb_ripen(struct archiver *a, struct txn *t, uint32_t repo, struct slice key, uint64_t fileid)
-{
-        uint8_t space[RECORD_MAX];
-        struct tomb_record z;
-
-        if (tomb_read(a->mds, repo, key, space, &z) < 0 || z.fileid != fileid || z.due != INT64_MAX)
-                return;
-        z.due = z.removed ? tomb_due(a, repo_by_number(a->tier, repo)) : 0;
-        put(t, repo, key, &z);
-        ask_for(a, z.due);
-}
-
-bool tomb_is_of(const struct archiver *a, uint32_t repo, struct slice key, uint64_t fileid)
-{
-        uint8_t space[RECORD_MAX];
-        struct tomb_record z;
-
-        return tomb_read(a->mds, repo, key, space, &z) == 0 && z.fileid == fileid;
 }
 
 bool tomb_is_being_deleted(const struct archiver *a, uint32_t repo, const char *key)
@@ -173,7 +83,7 @@ static bool become(struct deletion *d, const struct tomb_record *z, uint64_t *re
         uint8_t key[KEY_MAX];
 
         if (z)
-                put(t, d->repo->number, slice_str(d->key), z);
+                tomb_write(t, d->repo->number, slice_str(d->key), z);
         else
                 txn_delete(t, key_tomb(key, d->repo->number, slice_str(d->key)));
         if (!z || z->gone)
@@ -194,7 +104,7 @@ static void end(struct deletion *d, bool over)
         free(d);
         a->deleting--;
         if (!over)
-                ask_for(a, (int64_t)(env_wall(a->mds->env) + LATER_NS));
+                tombs_ask_for(a, (int64_t)(env_wall(a->mds->env) + LATER_NS));
         if (is_halted(a) && a->deleting <= DELETIONS_MAX / 2)
                 look_in(a, over ? 0 : LATER_NS);
 }
@@ -214,7 +124,7 @@ static void end_gone(struct deletion *d)
                 .due = late, .unheard = z.unheard, .deleting = z.deleting, .gone = true, .fileid = z.fileid
         };
         if (late > now)
-                ask_for(d->archiver, late);
+                tombs_ask_for(d->archiver, late);
         end(d, become(d, late > now ? &z : NULL, &seq));
 }
 
@@ -404,7 +314,7 @@ static bool each(void *arg, struct slice key, struct slice value)
                 return true; /* fsck tells */
         repo = repo_by_number(a->tier, number);
         if (z.due > now || !repo || repo->conf.paused) {
-                ask_for(a, z.due > now ? z.due : now + (int64_t)LATER_NS);
+                tombs_ask_for(a, z.due > now ? z.due : now + (int64_t)LATER_NS);
                 return true;
         }
         if (a->deleting >= DELETIONS_MAX || !(d = new_deletion(a, repo, name, &z))) {
@@ -413,7 +323,7 @@ static bool each(void *arg, struct slice key, struct slice value)
                 return false;
         }
         if (is_needed(a, d)) {
-                ask_for(a, now);
+                tombs_ask_for(a, now);
                 free(d);
                 return true;
         }
@@ -465,10 +375,10 @@ static void look(struct timer *timer)
                 a->tomb_pass_ns = env_now(a->mds->env);
         }
         if (meta_scan_from(a->mds->meta, prefix, from, each, a) < 0)
-                ask_for(a, (int64_t)(env_wall(a->mds->env) + LATER_NS));
+                tombs_ask_for(a, (int64_t)(env_wall(a->mds->env) + LATER_NS));
         if (is_halted(a) && a->deleting == 0)
                 look_in(a, PASS_NS); /* no memory */
-        ask_for(a, a->tomb_next);
+        tombs_ask_for(a, a->tomb_next);
 }
 
 void tombs_start(struct archiver *a)
