@@ -132,20 +132,57 @@ static void complete(struct send *s)
         s3_upload_complete(s->repo->s3, &p->complete, s->key, s->upload_id);
 }
 
-/* Not every store heeds the condition of a copy. */
-static void looked_at_source(struct send *s)
+/* --- is the object that parts are copied of still there? */
+
+/* No, as S's HEAD says: it may be a conflict. */
+static void leave_source(struct send *s)
 {
         const struct s3_result *r = &s->call.result;
 
-        if (r->error == S3_OK && strcmp(s->call.object.etag, s->etag) == 0) {
-                s->go = complete;
-                conflict_look(s);
-        } else if (r->error == S3_OK || r->error == S3_OBJECT_NOT_FOUND) {
-                begin_anew(s);
-                send_content(s);
-        } else {
+        if (r->error != S3_OK && r->error != S3_OBJECT_NOT_FOUND) {
                 s3_failed(s, r);
+                return;
         }
+        begin_anew(s);
+        if (parts_is_renamed(s))
+                send_content(s);
+        else
+                conflict_look(s);
+}
+
+static bool has_source(const struct send *s)
+{
+        return s->call.result.error == S3_OK && strcmp(s->call.object.etag, s->etag) == 0;
+}
+
+static void look_at_source(struct send *s, void (*then)(struct send *))
+{
+        s3_head(s->repo->s3, send_call(s, then), s->old_key);
+}
+
+/* A copy was refused: if that is so without a condition, too, it is of no use to ask again. */
+static void looked_in_doubt(struct send *s)
+{
+        if (!has_source(s)) {
+                leave_source(s);
+                return;
+        }
+        s->parts->doubted = false;
+        if (!s->whole) {
+                s->whole = s->repo->no_copy_conditions;
+                s->repo->no_copy_conditions = true;
+        }
+        parts_go_on(s);
+}
+
+static void looked_at_end(struct send *s)
+{
+        if (!has_source(s)) {
+                leave_source(s);
+                return;
+        }
+        s->go = complete;
+        conflict_look(s);
 }
 
 /* Not every store heeds the conditions of a complete: it is looked at before, too. */
@@ -161,7 +198,7 @@ static void heard(struct size_wait *w, enum nfsstat4 status)
         else if (meta_inode(s->archiver->mds->meta, s->file, &inode) < 0 || inode->change != s->change)
                 give_up(s, ARCHIVE_AGAIN, "");
         else if (s->parts->copied && parts_is_renamed(s))
-                s3_head(s->repo->s3, send_call(s, looked_at_source), s->old_key);
+                look_at_source(s, looked_at_end);
         else {
                 s->go = complete;
                 conflict_look(s);
@@ -240,7 +277,7 @@ void parts_go_on(struct send *s)
         if (p->error == ARCHIVE_OK &&
             (meta_inode(s->archiver->mds->meta, s->file, &file) < 0 || file->change != s->change))
                 p->error = ARCHIVE_AGAIN;
-        for (; p->error == ARCHIVE_OK && !p->moved && p->begun < p->count && s->under_way < p->at_once &&
+        for (; p->error == ARCHIVE_OK && !p->doubted && p->begun < p->count && s->under_way < p->at_once &&
                p->copying < COPIES_AT_ONCE;
              p->begun++)
                 if (is_to_be_begun(p, p->begun) && begin_part(s, file, p->begun) < 0) {
@@ -249,9 +286,8 @@ void parts_go_on(struct send *s)
                 }
         if (s->under_way + p->copying > 0)
                 return;
-        if (p->moved) {
-                begin_anew(s);
-                conflict_look(s);
+        if (p->doubted) {
+                look_at_source(s, looked_in_doubt);
         } else if (p->error == (enum archive_error)S3_OBJECT_NOT_FOUND) {
                 is_gone(s);
         } else if (p->error != ARCHIVE_OK) {

@@ -2,7 +2,8 @@
 /* Parts that are what they were are copied inside S3 (UploadPartCopy) from the object that is written over
  * or left, if it is still the one with the ETag that its digests are of. A data server has read such a part
  * like any other, between the two looks at the change attribute, and what it has read is durable: so what is
- * completed is the file here as well. Not every store heeds the condition of a copy: when the look before the
+ * completed is the file here as well. Not every store heeds the condition of a copy (radosgw 16),
+ * or knows it for an object of parts (Swift): when the look before the
  * end finds another object there, nothing that was copied is used. */
 #include <stdlib.h>
 
@@ -63,14 +64,13 @@ static void refused(struct part *part, const struct s3_result *r)
         struct parts *p = s->parts;
 
         switch (r->error) {
-        case S3_OBJECT_CHANGED:
-        case S3_PRECONDITION_FAILED:
         case S3_OBJECT_NOT_FOUND: /* or the upload: then all of it is sent again, too */
                 s->whole = true;
-                if (parts_is_renamed(s))
-                        send_it(part);
-                else
-                        p->moved = true;
+                /* fall through */
+        case S3_OBJECT_CHANGED:
+        case S3_PRECONDITION_FAILED:
+                p->doubted = true;
+                send_it(part);
                 break;
         case S3_SLOW_DOWN:
         case S3_TIMED_OUT:
@@ -133,8 +133,9 @@ void parts_copy(struct part *part)
         c->call.done = copied;
         list_push(&p->copies, &c->node);
         p->copying++;
-        s3_upload_part_copy(s->repo->s3, &c->call, s->key, s->upload_id, part->number, s->old_key, s->etag,
-                            (part->number - 1) * p->part_bytes, bytes);
+        s3_upload_part_copy(s->repo->s3, &c->call, s->key, s->upload_id, part->number, s->old_key,
+                            s->repo->no_copy_conditions ? NULL : s->etag, (part->number - 1) * p->part_bytes,
+                            bytes);
 }
 
 void parts_cancel_copies(struct parts *p)

@@ -26,7 +26,7 @@ struct parts {
         struct list copies;     /* that are under way; struct part_copy */
         unsigned copying;       /* how many */
         bool copied;            /* some of it may be of the object that was there */
-        bool moved;             /* which is another by now */
+        bool doubted;           /* S3 has refused to copy of it */
 };
 
 /* The part is begun, or another that was not; the end, when that was the last. */

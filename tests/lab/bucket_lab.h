@@ -67,6 +67,7 @@ struct bucket_lab {
         bool heedless;       /* copies of parts heed no condition, as those of radosgw 16 */
         bool copies_alike;   /* a copy has the ETag of its source */
         bool keeps_time;     /* objects say when they were written */
+        bool wary;           /* they refuse any condition, as Swift's of objects of parts */
         int copy_status;     /* for copies of parts: this; 0: none */
         bool lists;          /* what is in it; else listings are empty */
         bool lose_answers;   /* a data server's PUT is done, and nobody hears of it */

@@ -260,7 +260,8 @@ static bool may_copy(const struct bucket_lab *b, struct http_call *call, const s
                 bucket_refuse(call, b->copy_status, b->copy_status == 503 ? "SlowDown" : "AccessDenied");
         else if (!from)
                 bucket_refuse(call, 404, "NoSuchKey");
-        else if (wanted && strcmp(wanted, quoted) != 0 && strcmp(wanted, from->etag) != 0 && !b->heedless)
+        else if (wanted && (b->wary ||
+                            (!b->heedless && strcmp(wanted, quoted) != 0 && strcmp(wanted, from->etag) != 0)))
                 bucket_refuse(call, 412, "PreconditionFailed");
         else if (last >= from->size)
                 bucket_refuse(call, 416, "InvalidRange");

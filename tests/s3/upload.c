@@ -235,20 +235,6 @@ static void two_data_servers_fill_one_upload(void **state)
 }
 
 /* And the MDS has S3 copy them. */
-/* False: Swift compares the condition with another ETag than the one that it tells of an object in parts. */
-static bool copies_part(uint32_t i, const char *etag)
-{
-        s3_upload_part_copy(live.s3, live_call(&call), "whole", upload_id, i + 1, "whole", etag,
-                            upload.args.offset, upload.args.length);
-        if (live.is_swift) {
-                assert_int_equal(live_wait(&call), S3_OBJECT_CHANGED);
-                return false;
-        }
-        live_ok(&call);
-        strcpy(parts[i].etag, call.object.etag);
-        return true;
-}
-
 static void parts_that_s3_has_are_not_sent(void **state)
 {
         struct fh fh = handle();
@@ -269,8 +255,13 @@ static void parts_that_s3_has_are_not_sent(void **state)
         for (uint32_t i = 0; i < PARTS; i++) {
                 send_part(&fh, i, true);
                 sent += !upload.res.same;
-                if (upload.res.same && !copies_part(i, etag))
-                        send_part(&fh, i, false);
+                if (!upload.res.same)
+                        continue;
+                s3_upload_part_copy(live.s3, live_call(&call), "whole", upload_id, i + 1, "whole",
+                                    live.is_swift ? NULL : etag, /* it refuses that of an object of parts */
+                                    upload.args.offset, upload.args.length);
+                live_ok(&call);
+                strcpy(parts[i].etag, call.object.etag);
         }
         assert_int_equal(sent, 1);
         complete_whole(live.is_swift ? NULL : etag);

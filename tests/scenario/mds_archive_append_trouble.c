@@ -22,6 +22,21 @@ static void a_store_that_copies_no_parts_gets_all(void **state)
         assert_int_equal(a.bucket.part_copies, 0);
 }
 
+static void a_store_that_refuses_conditions_is_asked_without(void **state)
+{
+        (void)state;
+        a.bucket.wary = true;
+        change(BIG, 1, BIG + 1);
+        seconds(10);
+        assert_sent(8 * MIB + 1, BIG + 1);
+        assert_int_equal(a.bucket.part_copies, 4); /* both were refused once */
+        forget();
+        change(BIG + 1, 1, BIG + 2);
+        seconds(10);
+        assert_sent(8 * MIB + 2, BIG + 2);
+        assert_int_equal(a.bucket.part_copies, 2);
+}
+
 static void copies_that_fail_for_other_reasons_are_sent(void **state)
 {
         (void)state;
@@ -121,7 +136,7 @@ static void also_under_the_name_that_it_leaves(void **state)
                 rename_it();
                 seconds(10);
                 assert_int_equal(a.bucket.copied_bytes, heedless ? 2 * PART : 0);
-                assert_new(BIG + 1 + (heedless ? 8 * MIB + 1 : 0));
+                assert_new(8 * MIB + 1 + BIG + 1);
                 seconds(70);
                 assert_string_equal(bucket_find(&a.bucket, "big")->body, "theirs");
                 teardown(NULL);
@@ -225,6 +240,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_big, teardown)
         const struct CMUnitTest tests[] = {
                 T(a_store_that_copies_no_parts_gets_all),
+                T(a_store_that_refuses_conditions_is_asked_without),
                 T(copies_that_fail_for_other_reasons_are_sent),
                 T(copies_that_fail_for_a_while_are_made_later),
                 T(an_object_that_was_changed_before_is_a_conflict),
