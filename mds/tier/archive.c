@@ -78,6 +78,13 @@ static void drop(struct job *job)
                 job_wait(job, PAUSED_NS);
 }
 
+/* May what B backs, of REPO, have an object there now? The bucket itself is none. */
+static bool has_place(const struct repo *repo, const struct backing *b)
+{
+        return repo->conf.export & (b->etag.length > 0 ? REPO_CHANGED : REPO_NEW) &&
+               (b->key.length > 0 || repo->conf.prefix[0] != '\0');
+}
+
 /* With the queue's and the backing record in SPACE and RECORD. False: it was dealt with. */
 static bool may_run(struct job *job, uint8_t *space, uint8_t *record, struct queue_record *q,
                     struct backing *b, const struct inode **inode, struct repo **repo)
@@ -101,7 +108,7 @@ static bool may_run(struct job *job, uint8_t *space, uint8_t *record, struct que
                 return false;
         }
         *repo = repo_by_number(job->archiver->tier, b->repo);
-        if (*repo && !((*repo)->conf.export & (b->etag.length > 0 ? REPO_CHANGED : REPO_NEW))) {
+        if (*repo && !has_place(*repo, b)) {
                 drop(job);
                 return false;
         }

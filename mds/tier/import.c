@@ -88,6 +88,13 @@ static void check_belief(const struct import *i, struct txn *t, struct inode *di
                             tier_name(slice_of(b.key.data + from, b.key.length - 1 - from), false, name)));
 }
 
+/* In T: DIR is the repo's own, and there is an object that says what it is. */
+static void ask_about_own(const struct import *i, struct txn *t, struct inode *dir)
+{
+        if (i->prefix[0] == '\0' && i->has_object && !archive_is_pending(i->tier->mds, dir->fileid))
+                heads_note(t, dir, dir->parent, slice_str(i->repo->name));
+}
+
 /* Every key has its name: the directory is as any other. */
 static int warm_directory(struct import *i)
 {
@@ -101,6 +108,7 @@ static int warm_directory(struct import *i)
         }
         dir->flags &= (uint8_t)~INODE_COLD;
         check_belief(i, t, dir);
+        ask_about_own(i, t, dir);
         txn_touch(t, dir, false); /* its names were there all the time */
         return txn_commit(t, &seq);
 }

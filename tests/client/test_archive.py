@@ -233,6 +233,7 @@ def test_metadata():
         one.mount()
         two.mount()
         adorn(one)
+        one.run("chmod 1775 n/data/out && chown 1001:1002 n/data/out")
         before = adornments(one, WHERE)
         ok(wait_until(lambda: settled(lab)), "all of it is in the bucket")
         ok(wait_until(lambda: len(manifests(bucket)) == 6, 120), "and a manifest of each directory")
@@ -240,7 +241,8 @@ def test_metadata():
         bucket.link("/data/again", "p", name="again", **options)
         asked = heads(lab)  # those of the probe are among them
         equal(adornments(two, "n/data/again").splitlines(), before.splitlines(), "owners, modes, times, symlinks, extended attributes and bytes come back")
-        equal(heads(lab), asked, "without a HEAD")
+        equal(heads(lab), asked + 1, "with a single HEAD, of the linked directory's own object")
+        equal(two.run("stat -c '%a %u %g' n/data/again").split(), ["1775", "1001", "1002"], "which is as it was, too")
         equal(metric(lab, "nacre_tier_described_by_manifest_total"), 15, "the manifests tell of all")
         two.drop_caches()
         equal(two.run(LINKS.format("n/data/again")), one.run(LINKS.format(WHERE)), "names of one file are names of one file again")

@@ -153,19 +153,28 @@ static void where_long_values_do_not_go_the_content_does(void **state)
         assert_string_equal(says("f", "file-owner"), "0");
 }
 
+/* One more repo, NAME at /NAME, of PREFIX of the bucket. */
+static struct user_fh link_prefix(const char *name, const char *prefix)
+{
+        struct repo_conf conf;
+        struct user_fh fh;
+        char error[512], text[512];
+
+        snprintf(text, sizeof(text),
+                 "path: /%s\nurl: s3://bucket/%s\nendpoint: http://s3.lab\nexport: new,changed\n"
+                 "export_delay: 5\nmanifest: no\n",
+                 name, prefix);
+        assert_int_equal(repo_conf_load_text(name, text, strlen(text), &conf, error, sizeof(error)), 0);
+        assert_int_equal(repo_link(a.lab.mds.tier, name, &conf, error, sizeof(error)), 0);
+        repo_conf_free(&conf);
+        assert_int_equal(user_lookup(&a.u, &a.root, name, &fh), NFS4_OK);
+        return fh;
+}
+
 /* The bucket once more, at another path. */
 static struct user_fh link_again(void)
 {
-        static const char text[] = "path: /again\nurl: s3://bucket/\nendpoint: http://s3.lab\n";
-        struct repo_conf conf;
-        struct user_fh fh;
-        char error[512];
-
-        assert_int_equal(repo_conf_load_text("again", text, strlen(text), &conf, error, sizeof(error)), 0);
-        assert_int_equal(repo_link(a.lab.mds.tier, "again", &conf, error, sizeof(error)), 0);
-        repo_conf_free(&conf);
-        assert_int_equal(user_lookup(&a.u, &a.root, "again", &fh), NFS4_OK);
-        return fh;
+        return link_prefix("again", "");
 }
 
 static void expect_same(const struct user_fh *one, const struct user_fh *other, const char *name,
@@ -208,6 +217,50 @@ static void what_was_exported_comes_back(void **state)
         assert_true(slice_equal(xattr_of(&e, "colour"), slice_str("blue")));
 }
 
+/* What is linked has the object PREFIX/; a whole bucket has none. */
+static void the_linked_directory_itself(void **state)
+{
+        struct user_fh one, two;
+        struct user_attrs attrs;
+        struct archive_status status;
+
+        (void)state;
+        one = link_prefix("one", "p/");
+        set_mode(&one, 01775, 1001, 1234567890123456789);
+        seconds(10);
+        assert_string_equal(says("p/", "file-permissions"), "041775");
+        make(&one, "f", 0);
+        seconds(10);
+        two = link_prefix("two", "p/");
+        look(&two, "f", NULL);
+        attrs = look(&a.root, "two", NULL);
+        assert_true(attrs.mode == 01775 && attrs.uid == 1001 && attrs.mtime == 1234567890123456789);
+        seconds(10);
+        assert_string_equal(says("p/", "file-permissions"), "041775");
+        set_mode(&a.train, 0700, 1001, 0); /* of the bucket itself */
+        seconds(10);
+        archive_status(&a.lab.mds, repo_by_name(a.lab.mds.tier, "train"), &status);
+        assert_true(status.pending == 0 && status.failed == 0);
+}
+
+/* As programs make folders. */
+static void an_object_of_it_that_says_nothing_changes_nothing(void **state)
+{
+        struct user_attrs before, after;
+        struct user_fh one;
+
+        (void)state;
+        bucket_put(&a.bucket, "p/", "");
+        bucket_put(&a.bucket, "p/f", "1");
+        one = link_prefix("one", "p/");
+        before = look(&a.root, "one", NULL);
+        look(&one, "f", NULL);
+        after = look(&a.root, "one", NULL);
+        assert_true(before.mode == after.mode && before.uid == after.uid && before.mtime == after.mtime);
+        seconds(10);
+        assert_int_equal(a.bucket.puts, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup_with_listings, teardown)
 
 int main(void)
@@ -219,6 +272,8 @@ int main(void)
                 TEST(where_long_values_do_not_go_the_content_does),
                 TEST(what_changes_of_a_directory_while_it_is_sent_is_sent_too),
                 TEST(what_was_exported_comes_back),
+                TEST(the_linked_directory_itself),
+                TEST(an_object_of_it_that_says_nothing_changes_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
