@@ -83,7 +83,7 @@ static void run_all(unsigned at_once, void (*each)(struct worker *w), unsigned l
 
 static void get_mib(struct worker *w)
 {
-        const struct s3_get_args args = { started % OBJECT_MIB * MIB, MIB, NULL, &w->iov, 1, NULL };
+        const struct s3_get_args args = { started % OBJECT_MIB * MIB, MIB, NULL, NULL, &w->iov, 1, NULL };
 
         s3_get(s3, &w->call, "bench", &args);
 }
@@ -91,7 +91,7 @@ static void get_mib(struct worker *w)
 static void get_small(struct worker *w)
 {
         const struct s3_get_args args = {
-                started * 7919 % (OBJECT_MIB * 256) * 4096, 4096, NULL, &w->iov, 1, NULL
+                started * 7919 % (OBJECT_MIB * 256) * 4096, 4096, NULL, NULL, &w->iov, 1, NULL
         };
 
         s3_get(s3, &w->call, "bench", &args);

@@ -97,7 +97,9 @@ static bool makes_sense(const struct ctl_request *r, struct fh *ret)
 void ctl_upload_refuse(struct ctl_request *r, ctl_status status)
 {
         char none[] = "";
-        ctl_upload_res res = { .status = status, .etag = none, .error = none, .message = none };
+        ctl_upload_res res = {
+                .status = status, .etag = none, .version_id = none, .error = none, .message = none
+        };
 
         ctl_serve_answer(r, (xdrproc_t)xdr_ctl_upload_res, &res);
 }
@@ -108,6 +110,7 @@ static void answer(struct ctl_request *r)
         char error[64];
         ctl_upload_res res = { .status = u->status,
                                .etag = u->etag,
+                               .version_id = u->version,
                                .error = error,
                                .message = u->message,
                                .same = u->same,

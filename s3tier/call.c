@@ -155,6 +155,13 @@ static void read_description(struct s3_call *call, struct slice name, const char
                 s3_metadata_put(&call->object.metadata, lower, value);
 }
 
+/* "null": of before the bucket kept versions, or since it does not; and then such a one is overwritten. */
+static void read_version(struct s3_object *o, struct slice value)
+{
+        if (value.length < sizeof(o->version_id) && !slice_equal(value, slice_str("null")))
+                copy_value(value, o->version_id, sizeof(o->version_id));
+}
+
 static void on_header(struct http_call *http, struct slice name, struct slice value)
 {
         struct s3_call *call = CONTAINER(http, struct s3_call, http);
@@ -179,7 +186,7 @@ static void on_header(struct http_call *http, struct slice name, struct slice va
         else if (is_name(name, "x-amz-request-id"))
                 copy_value(value, call->result.request_id, sizeof(call->result.request_id));
         else if (is_name(name, "x-amz-version-id"))
-                copy_value(value, o->version_id, sizeof(o->version_id));
+                read_version(o, value);
         else if (is_name(name, "x-amz-server-side-encryption"))
                 call->encrypted = strcmp(text, "AES256") != 0;
         else if (is_name(name, "x-amz-server-side-encryption-customer-algorithm"))

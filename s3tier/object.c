@@ -175,6 +175,8 @@ void s3_get(struct s3 *s3, struct s3_call *call, const char *key, const struct s
         char text[64];
 
         s3_begin(s3, call, S3_KIND_GET, HTTP_GET, key);
+        if (args->version)
+                s3_query(call, "versionId", args->version);
         call->ranged = args->offset > 0 || args->length > 0;
         call->want_first = args->offset;
         call->want_bytes = args->length;

@@ -59,6 +59,7 @@ enum {
         S3_KEY_BYTES = 1024 + 1,
         S3_ETAG_BYTES = 136, /* without quotes */
         S3_UPLOAD_ID_BYTES = 512,
+        S3_VERSION_BYTES = 128, /* a longer id is not told */
         S3_METADATA_BYTES = 4096,
 };
 
@@ -83,8 +84,8 @@ bool s3_metadata_put(struct s3_metadata *m, const char *name, const char *value)
 struct s3_object {
         char etag[S3_ETAG_BYTES];
         uint64_t size;
-        uint64_t modified_ns; /* Last-Modified: whole seconds */
-        char version_id[128]; /* "" unless the bucket keeps versions */
+        uint64_t modified_ns;              /* Last-Modified: whole seconds */
+        char version_id[S3_VERSION_BYTES]; /* "" unless the bucket keeps versions */
         char storage_class[32];
         char content_type[128];
         char checksum[16]; /* s3_conf.checksum's, in base64: PUT, parts, GET of the whole; "": not told */
@@ -213,6 +214,8 @@ void s3_head(struct s3 *s3, struct s3_call *call, const char *key);
 struct s3_get_args {
         uint64_t offset, length; /* length 0: to the end. A range past the object's end is cut there */
         const char *etag; /* If-Match: S3_OBJECT_CHANGED when it is another one by now; NULL: any. Copied */
+        const char *version; /* that version of it, also when there are newer ones or it was deleted; NULL:
+                                the present one. Copied */
         const struct iovec *room; /* at least LENGTH bytes, or the whole object */
         int room_count;
         const uint32_t *crc32c; /* of the bytes asked for, where the caller knows; else NULL */

@@ -16,6 +16,7 @@ struct fetch {
         uint64_t unit, begin, at;    /* where it begins in the source; how far we are in it */
         uint32_t piece;              /* bytes of this GET */
         bool prefetch, tried_other_keys;
+        char version[S3_VERSION_BYTES]; /* that is asked for; "": what is at the key */
         enum { WITH_BUCKET, WITH_S3, WITH_DISK } step;
         struct buf *buf;
         struct iovec room;
@@ -234,11 +235,32 @@ static enum tier_outcome outcome_of(enum s3_error error)
 
 static void get_link(struct fetch *f);
 
+/* What is at the key is another object, or none: the bucket may have kept the one that the file is of. */
+static bool take_version(struct fetch *f)
+{
+        struct residency *r = f->residency;
+
+        if (f->version[0])
+                return false;
+        pthread_mutex_lock(&r->tier->lock);
+        memcpy(f->version, r->source.version, sizeof(f->version));
+        pthread_mutex_unlock(&r->tier->lock);
+        return f->version[0] != '\0';
+}
+
 static void s3_failed(struct fetch *f)
 {
         enum s3_error error = f->call.result.error;
         enum tier_outcome outcome = outcome_of(error);
 
+        if ((error == S3_OBJECT_CHANGED || error == S3_OBJECT_NOT_FOUND) && take_version(f)) {
+                if (!atomic_exchange(&f->residency->source.is_past, true))
+                        log_info("older-version-read", "file=%llu key=%s version=%s",
+                                 (unsigned long long)f->residency->fileid, f->residency->source.key,
+                                 f->version);
+                next_piece(f);
+                return;
+        }
         if (error == S3_ACCESS_DENIED && !f->tried_other_keys && link_refused(f->link)) {
                 f->tried_other_keys = true;
                 link_release(f->link);
@@ -278,7 +300,7 @@ static bool is_whole(const struct fetch *f)
 
 static void next_piece(struct fetch *f)
 {
-        const struct residency *r = f->residency;
+        struct residency *r = f->residency;
         struct s3_get_args args = { .offset = f->begin + f->at, .etag = r->source.etag, .room_count = 1 };
         uint64_t bytes = unit_bytes(f);
 
@@ -289,6 +311,9 @@ static void next_piece(struct fetch *f)
         f->step = WITH_S3;
         f->piece = bytes - f->at < FETCH_PIECE ? (uint32_t)(bytes - f->at) : FETCH_PIECE;
         f->room = (struct iovec){ f->buf->data, f->piece };
+        if (atomic_load(&r->source.is_past))
+                take_version(f);
+        args.version = f->version[0] ? f->version : NULL;
         args.length = is_whole(f) ? 0 : f->piece;
         args.room = &f->room;
         f->call.priority = f->prefetch ? S3_PREFETCH : S3_DEMAND;

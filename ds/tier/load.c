@@ -43,6 +43,7 @@ static bool take(struct load *l)
                 r->source.repo = s->repo;
                 atomic_store(&r->source.revision, s->revision);
                 r->source.size = s->size;
+                snprintf(r->source.version, sizeof(r->source.version), "%s", s->version_id);
                 r->source.key = strdup(s->key);
                 snprintf(r->source.etag, sizeof(r->source.etag), "%s", s->etag);
                 if (!r->source.key)
@@ -273,6 +274,13 @@ static bool is_same(const struct residency *r, const struct tier_ask *ask)
         return ask->status == CTL_NOENT || (strcmp(r->source.etag, s->etag) == 0 && s->valid <= r->valid);
 }
 
+/* With the lock. */
+static void renew_source(struct residency *r, const ctl_source *s)
+{
+        atomic_store(&r->source.revision, s->revision);
+        snprintf(r->source.version, sizeof(r->source.version), "%s", s->version_id);
+}
+
 /* With the lock. What still writes to the object or the units' file ends first: who waits asks again. */
 static enum tier_outcome take_check(struct check *k)
 {
@@ -284,7 +292,7 @@ static enum tier_outcome take_check(struct check *k)
         if (is_same(r, &k->ask)) {
                 atomic_store(&r->asked_epoch, k->epoch);
                 if (k->ask.status == CTL_OK)
-                        atomic_store(&r->source.revision, k->ask.res.source.ctl_source_res_u.source.revision);
+                        renew_source(r, &k->ask.res.source.ctl_source_res_u.source);
                 r->told &= k->ask.status == CTL_NOENT;
                 return TIER_AGAIN;
         }

@@ -14,6 +14,7 @@
 #include "ds/tier/units.h"
 #include "include/fh.h"
 #include "include/stripe.h"
+#include "s3tier/s3.h"
 
 enum { RESIDENCIES_IDLE = 16384, RESIDENCIES_MAX = 262144 };
 
@@ -23,6 +24,8 @@ struct source { /* of the bytes: CTL_SOURCE's answer; constant once loaded, but 
         uint64_t size;             /* of the object */
         char *key;
         char etag[UNITS_ETAG];
+        char version[S3_VERSION_BYTES]; /* its id; "": not known (yet). With the lock */
+        _Atomic bool is_past;           /* another one is at the key: that VERSION is asked for */
 };
 
 struct keeper; /* keep.c */

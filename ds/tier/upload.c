@@ -85,6 +85,7 @@ static void sent(struct s3_call *call)
         metric_add(&c->uploaded, 1);
         metric_add(&c->uploaded_bytes, u->args->length);
         snprintf(u->etag, sizeof(u->etag), "%s", call->object.etag);
+        snprintf(u->version, sizeof(u->version), "%s", call->object.version_id);
         end(u, CTL_OK);
 }
 

@@ -22,7 +22,7 @@ struct upload { /* one a CTL_UPLOAD; zero it */
         void (*done)(struct upload *); /* once, on worker 0, perhaps from inside upload_start() */
         /* the answer, as CTL_UPLOAD's */
         ctl_status status;
-        char etag[S3_ETAG_BYTES], message[256];
+        char etag[S3_ETAG_BYTES], version[S3_VERSION_BYTES], message[256];
         const char *error;
         bool late, same;
         uint8_t digest[SHA256_BYTES]; /* of a part */

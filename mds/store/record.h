@@ -105,6 +105,7 @@ struct xattr_record {
 enum {
         BACKING_KEY_BYTES = 1024,
         BACKING_ETAG_BYTES = 135,
+        BACKING_OBJECT_VERSION_BYTES = 127,
         REPO_NAME_BYTES = 64,
         REPO_URL_BYTES = 1100,
         UPLOAD_ID_BYTES = 1024,
@@ -124,8 +125,9 @@ struct backing {
         uint8_t flags;                    /* BACKING_* */
         struct slice key;  /* behind the repo's prefix; of a directory with the slash at its end, or empty */
         struct slice etag; /* without quotes; empty for directories */
-        struct slice kept; /* metadata that others gave the object: names and values, a NUL behind each
-                              (mds/tier/describe.h) */
+        struct slice version; /* the object's id, in a bucket that keeps them; empty: not known */
+        struct slice kept;    /* metadata that others gave the object: names and values, a NUL behind each
+                                 (mds/tier/describe.h) */
         /* What had no answer from S3 may be carried out until then (ns since 1970; 0: there is nothing): */
         int64_t late;  /* an earlier content that was sent to KEY; the object would be gone then */
         int64_t again; /* this one once more */

@@ -5,7 +5,9 @@
 #include "mds/store/record_bytes.h"
 
 enum {
-        BACKING_VERSION = 4, /* 1 had no flags, 2 kept nothing, 3 knew of nothing that comes late */
+        BACKING_OLDEST = 3,
+        BACKING_VERSION =
+                5, /* 1 had no flags, 2 kept nothing, 3 knew of nothing that comes late, 4 of no versions */
         REPO_VERSION = 1,
         QUEUE_VERSION = 2,  /* 1 had the id of an upload in parts */
         TOMB_VERSION = 3,   /* 1 was over when nothing was there, 2 did not know what was heard */
@@ -24,12 +26,13 @@ struct slice backing_encode(uint8_t *out, const struct backing *b)
         uint8_t *at = put(put(put(out, BACKING_VERSION, 1), b->repo, 4), b->size, 8);
 
         CHECK(b->key.length <= BACKING_KEY_BYTES && b->etag.length <= BACKING_ETAG_BYTES);
-        CHECK(b->kept.length <= BACKING_KEPT_BYTES);
+        CHECK(b->version.length <= BACKING_OBJECT_VERSION_BYTES && b->kept.length <= BACKING_KEPT_BYTES);
         at = put(put(put(at, b->valid, 8), (uint64_t)b->modified, 8), b->change, 8);
         at = put(put_bytes(at, b->here, BACKING_HERE_BYTES), b->flags, 1);
         at = put(put(at, (uint64_t)b->late, 8), (uint64_t)b->again, 8);
         at = put_bytes(put(at, b->key.length, 2), b->key.data, b->key.length);
         at = put_bytes(put(at, b->etag.length, 1), b->etag.data, b->etag.length);
+        at = put_bytes(put(at, b->version.length, 1), b->version.data, b->version.length);
         return written(out, put_bytes(put(at, b->kept.length, 2), b->kept.data, b->kept.length));
 }
 
@@ -45,8 +48,9 @@ static bool is_kept(struct slice kept)
 
 bool backing_decode(struct slice value, struct backing *ret)
 {
-        bool old = value.length > 0 && value.data[0] == 3;
-        struct reader r = read_value(value, old ? 3 : BACKING_VERSION);
+        uint8_t version = value.length > 0 ? value.data[0] : 0;
+        bool known = version >= BACKING_OLDEST && version <= BACKING_VERSION;
+        struct reader r = read_value(value, known ? version : BACKING_VERSION);
 
         ret->repo = (uint32_t)take(&r, 4);
         ret->size = take(&r, 8);
@@ -55,14 +59,16 @@ bool backing_decode(struct slice value, struct backing *ret)
         ret->change = take(&r, 8);
         take_bytes(&r, ret->here, BACKING_HERE_BYTES);
         ret->flags = (uint8_t)take(&r, 1);
-        ret->late = old ? 0 : (int64_t)take(&r, 8);
-        ret->again = old ? 0 : (int64_t)take(&r, 8);
+        ret->late = version < 4 ? 0 : (int64_t)take(&r, 8);
+        ret->again = version < 4 ? 0 : (int64_t)take(&r, 8);
         ret->key = take_slice(&r, (uint32_t)take(&r, 2));
         ret->etag = take_slice(&r, (uint32_t)take(&r, 1));
+        ret->version = version < 5 ? slice_of(NULL, 0) : take_slice(&r, (uint32_t)take(&r, 1));
         ret->kept = take_slice(&r, (uint32_t)take(&r, 2));
         return whole(&r) && ret->valid <= ret->size && ret->key.length <= BACKING_KEY_BYTES &&
-               ret->etag.length <= BACKING_ETAG_BYTES && ret->kept.length <= BACKING_KEPT_BYTES &&
-               is_kept(ret->kept);
+               ret->etag.length <= BACKING_ETAG_BYTES &&
+               ret->version.length <= BACKING_OBJECT_VERSION_BYTES &&
+               ret->kept.length <= BACKING_KEPT_BYTES && is_kept(ret->kept);
 }
 
 struct slice repo_encode(uint8_t *out, const struct repo_record *p)

@@ -33,9 +33,13 @@ ctl_status tier_source(struct mds *mds, const ctl_file *file, struct source_text
                 return status;
         slice_text(text->key, sizeof(text->key), b.key);
         slice_text(text->etag, sizeof(text->etag), b.etag);
-        *ret = (ctl_source){
-                .repo = b.repo, .key = text->key, .etag = text->etag, .size = b.size, .valid = b.valid
-        };
+        slice_text(text->version, sizeof(text->version), b.version);
+        *ret = (ctl_source){ .repo = b.repo,
+                             .key = text->key,
+                             .etag = text->etag,
+                             .version_id = text->version,
+                             .size = b.size,
+                             .valid = b.valid };
         if (repo_by_number(mds->tier, b.repo))
                 ret->revision = repo_by_number(mds->tier, b.repo)->revision;
         return CTL_OK;

@@ -9,6 +9,7 @@
 
 struct source_text { /* what a ctl_source points to */
         char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
+        char version[BACKING_OBJECT_VERSION_BYTES + 1];
 };
 /* CTL_SOURCE: where the bytes of a file are. CTL_NOENT: no such file, or all of it is here. */
 ctl_status tier_source(struct mds *mds, const ctl_file *file, struct source_text *text, ctl_source *ret);

@@ -172,8 +172,9 @@ struct send {
         void (*then)(struct send *); /* what CALL is for */
         struct s3_call call;
         struct s3_metadata metadata;
-        char arrived[BACKING_ETAG_BYTES + 1]; /* in S3 under this ETag */
-        char upload_id[S3_UPLOAD_ID_BYTES];   /* of a multipart upload under way */
+        char arrived[BACKING_ETAG_BYTES + 1];   /* in S3 under this ETag, */
+        char arrived_version[S3_VERSION_BYTES]; /* and as this version; "": not known */
+        char upload_id[S3_UPLOAD_ID_BYTES];     /* of a multipart upload under way */
         int64_t noted;       /* when that, or that it is about to be begun, was noted; 0: it was not */
         bool noted_before;   /* by an attempt before this one, whose request may have come to S3 */
         uint64_t part_bytes; /* of that one */
@@ -195,8 +196,9 @@ static inline bool send_is_second(const struct send *s)
 {
         return s->file != s->fileid;
 }
-/* S3 has it under ETAG. */
+/* S3 has it under ETAG; as VERSION, if that was told. */
 void send_arrived(struct send *s, const char *etag);
+void send_arrived_as(struct send *s, const char *etag, const char *version);
 void send_stamp(struct send *s); /* it has had it before: only the change attribute has moved */
 /* Something was not done: looks for what is in the way, or ends. */
 void send_refused(struct send *s, enum archive_error error, const char *message);

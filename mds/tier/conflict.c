@@ -201,7 +201,7 @@ static void looked(struct send *s)
                 send_ended(s, ARCHIVE_AGAIN, "");
         } else if (id.fileid == s->fileid && id.change == s->change && object->size == s->bytes) {
                 unfinished_give_up(s);
-                send_arrived(s, object->etag);
+                send_arrived_as(s, object->etag, object->version_id);
         } else {
                 go_over(s);
         }

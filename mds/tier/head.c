@@ -75,6 +75,8 @@ static void settle(struct head *head, bool target)
                                    .refused = head->refused,
                                    .modified_ns = head->told ? head->call.object.modified_ns : 0,
                                    .is_symlink = target,
+                                   .etag = head->call.object.etag,
+                                   .version = head->told ? head->call.object.version_id : NULL,
                                    .target = slice_of(head->target,
                                                       target ? (uint32_t)head->call.received : 0) };
         int r = heads_told(h->tier, head->fileid, &told);

@@ -49,6 +49,7 @@ struct told {
         bool is_symlink;      /* to TARGET */
         uint64_t modified_ns; /* of a directory: its object was; 0: there is none */
         struct slice target;
+        const char *etag, *version; /* of the object, as HEAD saw it; NULL: nobody did */
 };
 /* FILEID is so, and described. 1; 0: it is gone, or was described before; -errno: the store does not take it.
  */

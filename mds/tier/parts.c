@@ -95,7 +95,7 @@ static void completed(struct s3_call *call)
                 return;
         send_heard(s, s3_may_come_late(call));
         if (r->error == S3_OK)
-                send_arrived(s, call->object.etag);
+                send_arrived_as(s, call->object.etag, call->object.version_id);
         else if (r->error == S3_OBJECT_NOT_FOUND)
                 is_gone(s);
         else if (!s->unconditional && (r->error == S3_PRECONDITION_FAILED || r->error == S3_NOT_IMPLEMENTED))

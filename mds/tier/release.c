@@ -32,7 +32,7 @@ struct release {
         struct mds *mds;
         struct release_wait *wait;
         uint64_t fileid, size;
-        char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1];
+        char key[BACKING_KEY_BYTES + 1], etag[BACKING_ETAG_BYTES + 1], version[S3_VERSION_BYTES];
         struct s3_call head;
         struct fence_wait fence;
         const struct repo *asking; /* its S3; NULL: not any more */
@@ -192,6 +192,7 @@ static enum release_result make_cold(struct release *r, const struct inode *file
         struct txn *t = txn_begin(r->mds->meta);
         struct inode *edit = txn_edit(t, file->fileid);
 
+        b->version = slice_str(r->version);
         r->servers = servers_of(r->mds, file);
         r->epoch = edit ? tier_chill(r->mds, t, edit, b) : 0;
         if (r->epoch == 0) {
@@ -272,6 +273,7 @@ static void have_head(struct s3_call *call)
 
         r->asking = NULL;
         if (s->error == S3_OK && strcmp(call->object.etag, r->etag) == 0 && call->object.size == r->size) {
+                memcpy(r->version, call->object.version_id, sizeof(r->version));
                 fence(r);
                 return;
         }

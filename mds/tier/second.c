@@ -178,6 +178,7 @@ static bool adopt(struct archiver *a, struct txn *t, struct inode *file, const s
                 return false;
         b->key = of_second->key;
         b->etag = of_second->etag;
+        b->version = of_second->version;
         b->modified = of_second->modified;
         b->late = of_second->late;
         b->again = of_second->again;

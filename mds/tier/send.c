@@ -131,6 +131,8 @@ static bool note_arrival(struct send *s, struct txn *t, struct inode *inode, str
         if (inode->type != NF4DIR)
                 b->key = slice_str(s->key);
         parts_note(s, t, b);
+        if (s->arrived_version[0] || !slice_equal(b->etag, slice_str(s->arrived)))
+                b->version = slice_str(s->arrived_version);
         b->etag = slice_str(s->arrived);
         b->size = b->valid = s->bytes;
         b->modified = (int64_t)env_wall(a->mds->env);
@@ -241,6 +243,7 @@ static void commit_arrival(struct send *s)
 void send_stamp(struct send *s)
 {
         memcpy(s->arrived, s->etag, sizeof(s->arrived));
+        s->arrived_version[0] = '\0';
         commit_arrival(s);
 }
 
@@ -259,7 +262,13 @@ static void heard_again(struct size_wait *w, enum nfsstat4 status)
 
 void send_arrived(struct send *s, const char *etag)
 {
+        send_arrived_as(s, etag, "");
+}
+
+void send_arrived_as(struct send *s, const char *etag, const char *version)
+{
         snprintf(s->arrived, sizeof(s->arrived), "%s", etag);
+        snprintf(s->arrived_version, sizeof(s->arrived_version), "%s", version);
         if (s->type != NF4REG) {
                 commit_arrival(s);
                 return;
@@ -274,7 +283,7 @@ static void put_by_us(struct send *s)
 {
         send_heard(s, s3_may_come_late(&s->call));
         if (s->call.result.error == S3_OK)
-                send_arrived(s, s->call.object.etag);
+                send_arrived_as(s, s->call.object.etag, s->call.object.version_id);
         else
                 send_refused(s, (enum archive_error)s->call.result.error, s->call.result.message);
 }
@@ -302,7 +311,7 @@ static void put_by_server(void *arg, struct server *server, void *result)
         send_heard(s, !r || r->late);
         error = upload_error(r, message);
         if (r && error == ARCHIVE_OK)
-                send_arrived(s, r->etag);
+                send_arrived_as(s, r->etag, r->version_id);
         else
                 send_refused(s, error, message);
 }

@@ -36,7 +36,7 @@ static void copied(struct send *s)
 
         send_heard_copy(s);
         if (error == S3_OK)
-                send_arrived(s, s->call.object.etag);
+                send_arrived_as(s, s->call.object.etag, s->call.object.version_id);
         else if (error == S3_OBJECT_CHANGED || error == S3_OBJECT_NOT_FOUND || error == S3_NOT_IMPLEMENTED ||
                  error == S3_TOO_LARGE || error == S3_PRECONDITION_FAILED)
                 no_source(s, error);

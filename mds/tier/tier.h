@@ -27,8 +27,8 @@ struct repo {
         struct s3 *s3;
         uint64_t names;                                                       /* imported since the start */
         enum { MANIFESTS_UNKNOWN, MANIFESTS_NONE, MANIFESTS_SOME } manifests; /* in the bucket */
-        bool unconditional;  /* S3 knows no conditions of writes: it is looked at before */
-        bool no_part_copies; /* S3 does not copy parts of objects */
+        bool unconditional;      /* S3 knows no conditions of writes: it is looked at before */
+        bool no_part_copies;     /* S3 does not copy parts of objects */
         bool no_copy_conditions; /* it does not if it is to look at the ETag of what it copies of */
         struct sweep *sweep;
         char problem[256]; /* what S3 said last, if it was no; for people */

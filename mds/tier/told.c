@@ -91,6 +91,8 @@ int heads_told(struct tier *t, uint64_t fileid, const struct told *told)
                 return r;
         if (told->metadata)
                 b.kept = slice_of(kept, describe_keep(told->metadata, kept));
+        if (told->version && slice_equal(b.etag, slice_str(told->etag)))
+                b.version = slice_str(told->version);
         note_object(told, inode->type == NF4DIR, &b);
         if (told->is_symlink)
                 r = put_symlink(t, told, inode, &b);

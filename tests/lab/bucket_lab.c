@@ -102,12 +102,25 @@ void bucket_refuse(struct http_call *call, int status, const char *code)
         bucket_answer(call, status, call->method == HTTP_HEAD ? "" : text);
 }
 
-static void answer_etag(struct http_call *call, const struct bucket_object *o)
+static void version_of(const struct bucket_object *o, char out[64])
 {
-        char etag[48];
+        snprintf(out, 64, "version-of-%s", o->etag);
+}
 
-        snprintf(etag, sizeof(etag), "\"%s\"", o->etag);
-        tell(call, "ETag", etag);
+/* What the headers of each answer about an object begin with. */
+static void tell_etag(const struct bucket_lab *b, struct http_call *call, const struct bucket_object *o)
+{
+        char text[64];
+
+        snprintf(text, sizeof(text), "\"%s\"", o->etag);
+        tell(call, "ETag", text);
+        version_of(o, text);
+        tell(call, "x-amz-version-id", b->versions ? text : "null");
+}
+
+static void answer_etag(const struct bucket_lab *b, struct http_call *call, const struct bucket_object *o)
+{
+        tell_etag(b, call, o);
         bucket_answer(call, 200, "");
 }
 
@@ -186,11 +199,17 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
         if (source && b->copies_alike)
                 memcpy(bucket_find(b, key)->etag, o.etag, sizeof(o.etag));
         if (!source) {
-                answer_etag(call, bucket_find(b, key));
+                answer_etag(b, call, bucket_find(b, key));
                 return;
         }
         snprintf(text, sizeof(text), "<CopyObjectResult><ETag>\"%s\"</ETag></CopyObjectResult>",
                  bucket_find(b, key)->etag);
+        if (b->versions) {
+                char version[64];
+
+                version_of(bucket_find(b, key), version);
+                tell(call, "x-amz-version-id", version);
+        }
         bucket_answer(call, 200, text);
 }
 
@@ -231,8 +250,7 @@ static void head_object(struct bucket_lab *b, struct http_call *call, const char
                 return;
         }
         call->status = 200;
-        snprintf(text, sizeof(text), "\"%s\"", o->etag);
-        tell(call, "ETag", text);
+        tell_etag(b, call, o);
         snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
         tell(call, "Content-Length", text);
         if (o->modified_ns)
@@ -252,8 +270,7 @@ static void get_object(struct bucket_lab *b, struct http_call *call, const char 
         }
         CHECK(o->size <= BUCKET_BODY && call->room_count == 1 && call->room[0].iov_len >= o->size);
         call->status = 200;
-        snprintf(text, sizeof(text), "\"%s\"", o->etag);
-        tell(call, "ETag", text);
+        tell_etag(b, call, o);
         snprintf(text, sizeof(text), "%llu", (unsigned long long)o->size);
         tell(call, "Content-Length", text);
         tell_metadata(call, o);
@@ -416,7 +433,9 @@ static bool take_or_refuse(struct bucket_lab *b, const ctl_upload_args *a, ctl_u
 {
         static char none[] = "";
 
-        *res = (ctl_upload_res){ .status = CTL_OK, .etag = none, .error = none, .message = none };
+        *res = (ctl_upload_res){
+                .status = CTL_OK, .etag = none, .version_id = none, .error = none, .message = none
+        };
         b->uploads++;
         for (u_int i = 0; b->short_values && i < a->metadata.metadata_len; i++)
                 if (strlen(a->metadata.metadata_val[i].value) > 256)
@@ -442,6 +461,12 @@ static bool take_or_refuse(struct bucket_lab *b, const ctl_upload_args *a, ctl_u
                 return refuse(res, S3_TIMED_OUT);
         }
         res->etag = bucket_find(b, a->key)->etag;
+        if (b->versions) {
+                static char version[64];
+
+                version_of(bucket_find(b, a->key), version);
+                res->version_id = version;
+        }
         return !b->lose_answers;
 }
 

@@ -60,6 +60,7 @@ struct bucket_lab {
         int status;          /* for every request: this, instead of what it deserves; 0: none */
         int head_status;     /* for every HEAD */
         int parts_status;    /* for every ListParts */
+        bool versions;       /* it keeps them: answers tell an object's, which is "version-of-ETAG" */
         bool short_values;   /* metadata of more than 256 bytes are too much for it, as for Swift */
         bool no_conditions;  /* 501, as Swift */
         bool no_copies;      /* 501 */

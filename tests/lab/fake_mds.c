@@ -184,12 +184,14 @@ static void answer_source(struct fake_mds *m, struct call *call)
         if (res.status == CTL_OK && !f->key)
                 res.status = CTL_NOENT;
         if (res.status == CTL_OK)
-                res.ctl_source_res_u.source = (ctl_source){ .repo = 1,
-                                                            .revision = m->repo.revision,
-                                                            .key = (char *)(uintptr_t)f->key,
-                                                            .etag = (char *)(uintptr_t)f->etag,
-                                                            .size = f->source_size,
-                                                            .valid = f->valid };
+                res.ctl_source_res_u.source =
+                        (ctl_source){ .repo = 1,
+                                      .revision = m->repo.revision,
+                                      .key = (char *)(uintptr_t)f->key,
+                                      .etag = (char *)(uintptr_t)f->etag,
+                                      .version_id = (char *)(uintptr_t)(f->version ? f->version : ""),
+                                      .size = f->source_size,
+                                      .valid = f->valid };
         ctl_lab_answer(call, (xdrproc_t)xdr_ctl_source_res, &res);
 }
 

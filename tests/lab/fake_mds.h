@@ -12,7 +12,7 @@ struct fake_file {
         uint64_t fileid, size;
         bool dirty, gone;
         /* of the S3 tier, when it has a key: what SOURCE answers, and how often it was told RESIDENT */
-        const char *key, *etag;
+        const char *key, *etag, *version; /* NULL: it has none */
         uint64_t source_size, valid;
         uint32_t sources, residents;
         bool changed; /* CTL_SAME says so */

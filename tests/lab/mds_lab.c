@@ -179,7 +179,9 @@ static bool serve_upload(struct lab_ds *ds, struct call *call)
 {
         static char none[] = "";
         ctl_upload_args args = { 0 };
-        ctl_upload_res res = { .status = CTL_IO, .etag = none, .error = none, .message = none };
+        ctl_upload_res res = {
+                .status = CTL_IO, .etag = none, .version_id = none, .error = none, .message = none
+        };
         bool answered;
 
         ctl_lab_args(call, (xdrproc_t)xdr_ctl_upload_args, &args);

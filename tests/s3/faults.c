@@ -31,7 +31,7 @@ static enum s3_error get_all(void)
 static enum s3_error get_range(uint64_t offset, uint64_t length)
 {
         uint32_t crc = crc32c(0, bytes + offset, length);
-        const struct s3_get_args get = { offset, length, etag, &room, 1, &crc };
+        const struct s3_get_args get = { offset, length, etag, NULL, &room, 1, &crc };
 
         memset(seen, 0, sizeof seen);
         s3_get(live.s3, live_call(&call), "object", &get);

@@ -152,6 +152,71 @@ static void an_object_that_was_replaced_is_not_served(void **state)
         assert_int_equal(lab_read(&client, &fh, 0, seen, 100, &got, &eof), NFS4ERR_IO);
 }
 
+/* KEY has what the file is of, which SEED makes; its version into VERSION. */
+static void put_version(const char *key, uint64_t seed, char version[S3_VERSION_BYTES])
+{
+        static char etag[S3_ETAG_BYTES];
+        static struct s3_call call;
+
+        live_put(key, BYTES, seed, etag);
+        s3_head(live.s3, live_call(&call), key);
+        live_ok(&call);
+        assert_string_equal(call.object.etag, etag);
+        assert_true(call.object.version_id[0] != '\0');
+        strcpy(version, call.object.version_id);
+        live_fill(expected, BYTES, seed);
+        name_source(key, etag, BYTES);
+        fake_file(&lab.mds, LAB_FILE)->version = version;
+}
+
+static void the_version_that_a_file_is_of_is_read(void **state)
+{
+        static char version[S3_VERSION_BYTES];
+
+        (void)state;
+        if (!live_enter_versions())
+                return; /* Swift keeps them in another way, if it is told to */
+        put_version("overwritten", 12, version);
+        live_put("overwritten", BYTES, 13, NULL);
+        check_all();
+        assert_int_equal(fetched(), UNITS);
+        live_leave_versions();
+}
+
+static void a_deleted_one_too(void **state)
+{
+        static char version[S3_VERSION_BYTES];
+        static struct s3_call call;
+
+        (void)state;
+        if (!live_enter_versions())
+                return;
+        put_version("deleted", 14, version);
+        s3_delete(live.s3, live_call(&call), "deleted", NULL);
+        live_ok(&call);
+        s3_head(live.s3, live_call(&call), "deleted");
+        assert_int_equal(live_wait(&call), S3_OBJECT_NOT_FOUND);
+        check_all();
+        live_leave_versions();
+}
+
+static void a_version_that_is_another_is_not_served(void **state)
+{
+        static char version[S3_VERSION_BYTES];
+        struct fh fh = handle();
+        uint32_t got;
+        bool eof;
+
+        (void)state;
+        if (!live_enter_versions())
+                return;
+        put_version("another", 15, version);
+        fake_file(&lab.mds, LAB_FILE)->etag = "0123456789abcdef0123456789abcdef"; /* is not of that version */
+        fh.flags |= FH_PROXY;
+        assert_int_equal(lab_read(&client, &fh, 0, seen, 100, &got, &eof), NFS4ERR_IO);
+        live_leave_versions();
+}
+
 static void keys_that_are_wrong_are_an_error(void **state)
 {
         static char etag[S3_ETAG_BYTES];
@@ -173,6 +238,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_file_is_what_the_object_is, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_written_is_not_fetched_over, setup, teardown),
                 cmocka_unit_test_setup_teardown(an_object_that_was_replaced_is_not_served, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_version_that_a_file_is_of_is_read, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_deleted_one_too, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_version_that_is_another_is_not_served, setup, teardown),
                 cmocka_unit_test_setup_teardown(keys_that_are_wrong_are_an_error, setup, teardown),
         };
 

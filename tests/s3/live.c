@@ -120,6 +120,29 @@ void live_put(const char *key, size_t bytes, uint64_t seed, char etag[S3_ETAG_BY
                 strcpy(etag, call.object.etag);
 }
 
+static struct s3 *without_versions;
+static const char *its_bucket;
+
+bool live_enter_versions(void)
+{
+        const char *bucket = getenv("NACRE_S3_VERSIONED_BUCKET");
+
+        if (!bucket)
+                return false;
+        without_versions = live.s3;
+        its_bucket = live.conf.bucket;
+        live.conf.bucket = bucket;
+        live.s3 = live_open(&live.conf);
+        return true;
+}
+
+void live_leave_versions(void)
+{
+        s3_free(live.s3);
+        live.s3 = without_versions;
+        live.conf.bucket = its_bucket;
+}
+
 static void on_told(struct http_call *http, enum http_result result)
 {
         assert_int_equal(result, HTTP_ANSWERED);

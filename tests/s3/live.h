@@ -38,5 +38,9 @@ void live_fill(uint8_t *out, size_t bytes, uint64_t seed);
 /* Put BYTES of SEED as KEY, and get all of KEY; for what a test needs beside what it tests. */
 void live_put(const char *key, size_t bytes, uint64_t seed, char etag[S3_ETAG_BYTES]);
 
+/* Until live_leave_versions(), live.s3 is a bucket that keeps versions. False: the store has none. */
+bool live_enter_versions(void);
+void live_leave_versions(void);
+
 /* Tell proxy.py, when it is between: a rule, or NULL; how many of what was told before have come. */
 unsigned live_tell(const char *rule);

@@ -64,7 +64,9 @@ static void test_ranges(void **state)
         live_fill(bytes, 3000000, 7);
         for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
                 uint32_t crc = crc32c(0, bytes + ranges[i].offset, ranges[i].want);
-                const struct s3_get_args get = { ranges[i].offset, ranges[i].length, etag, &room, 1, &crc };
+                const struct s3_get_args get = {
+                        ranges[i].offset, ranges[i].length, etag, NULL, &room, 1, &crc
+                };
 
                 memset(seen, 0, sizeof seen);
                 s3_get(live.s3, live_call(&call), "ranged", &get);

@@ -37,6 +37,10 @@ class Clients:
     def make_bucket(self):
         self.rclone("mkdir", f"s:{self.bucket}")
 
+    def make_versioned_bucket(self, bucket):
+        self.rclone("mkdir", f"s:{bucket}")
+        self.aws("s3api", "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration", "Status=Enabled")
+
 
 SIZES = {"empty": 0, "one": 1, "a b+c": 100000, "umlaut-\u00e4": 5000, "parts": 11 * 1024 * 1024 + 7}
 

@@ -44,6 +44,7 @@ class Server:
     name = region = ""
     access_key, secret = ACCESS_KEY, SECRET
     version = ""  # what its program says, where that may be another one the next time
+    has_versions = False  # or a bucket can be told to keep them
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"nacre-s3-{self.name}-")
@@ -116,6 +117,7 @@ class Server:
 class Radosgw(Server):
     """Ceph's gateway, version 16 in Debian 12. cephx stays on: without it the gateway loops for ever."""
     name, region = "rgw", "default"
+    has_versions = True
     key_type, key_bytes = 1, 16  # of cephx: AES
     disk_gib = 0  # of the file that objects are kept in; 0: in memory
 

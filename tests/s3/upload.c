@@ -139,6 +139,24 @@ static void files_become_objects(void **state)
         }
 }
 
+static void the_version_is_told(void **state)
+{
+        struct fh fh = handle();
+
+        (void)state;
+        write_file(&fh, 4096);
+        if (!live_enter_versions())
+                return;
+        lab.mds.repo.bucket = (char *)(uintptr_t)live.conf.bucket;
+        upload_whole(&lab, &upload, &fh, "version", 4096);
+        assert_uploaded();
+        s3_head(live.s3, live_call(&call), "version");
+        live_ok(&call);
+        assert_true(upload.res.version_id[0] != '\0');
+        assert_string_equal(upload.res.version_id, call.object.version_id);
+        live_leave_versions();
+}
+
 static void conditions_hold(void **state)
 {
         const char *refused = live.is_swift ? "S3NotImplemented" : "S3PreconditionFailed";
@@ -322,6 +340,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(files_become_objects, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_version_is_told, setup, teardown),
                 cmocka_unit_test_setup_teardown(conditions_hold, setup, teardown),
                 cmocka_unit_test_setup_teardown(two_data_servers_fill_one_upload, setup_two, teardown_two),
                 cmocka_unit_test_setup_teardown(parts_that_s3_has_are_not_sent, setup_two, teardown_two),

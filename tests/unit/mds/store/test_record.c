@@ -329,6 +329,7 @@ static void backings_and_repos(void **state)
                               .again = 4,
                               .key = slice_str("a/b"),
                               .etag = slice_str("0123"),
+                              .version = slice_str("v-1"),
                               .kept = slice_of(kept, sizeof(kept)) },
                        out;
         struct repo_record repo = { .directory = 5,
@@ -337,6 +338,7 @@ static void backings_and_repos(void **state)
                            read;
         uint8_t bytes[RECORD_MAX], old[RECORD_MAX];
         struct slice value = backing_encode(bytes, &in);
+        const uint32_t tail = 4 + 2 + sizeof(kept); /* the version and what was kept, with their lengths */
 
         (void)state;
         assert_true(backing_decode(value, &out));
@@ -349,10 +351,16 @@ static void backings_and_repos(void **state)
         assert_false(backing_decode(slice_of(bytes, value.length + 1), &out));
         assert_int_equal(out.flags, BACKING_PINNED);
         assert_memory_equal(out.kept.data, kept, sizeof(kept));
-        memcpy(old, bytes, 70); /* of version 3 */
-        memcpy(old + 70, bytes + 86, value.length - 86);
+        assert_true(slice_equal(out.version, in.version));
+        memcpy(old, bytes, value.length - tail); /* of version 4: without "v-1" and its length */
+        memcpy(old + value.length - tail, bytes + value.length - tail + 4, tail - 4);
+        old[0] = 4;
+        assert_true(backing_decode(slice_of(old, value.length - 4), &out));
+        assert_true(out.late == 3 && out.version.length == 0 && slice_equal(out.etag, in.etag));
+        assert_memory_equal(out.kept.data, kept, sizeof(kept));
+        memmove(old + 70, old + 86, value.length - 86); /* of version 3 */
         old[0] = 3;
-        assert_true(backing_decode(slice_of(old, value.length - 16), &out));
+        assert_true(backing_decode(slice_of(old, value.length - 4 - 16), &out));
         assert_true(out.late == 0 && out.again == 0 && slice_equal(out.key, in.key));
         bytes[0] = 2; /* which kept nothing */
         assert_false(backing_decode(value, &out));
