@@ -114,16 +114,12 @@ static void answer_error(struct http_call *call, int status, const char *code)
         call->received = (uint64_t)length;
 }
 
-static void answer_range(struct http_call *call, const struct s3_model_object *o, uint64_t first,
-                         uint64_t last)
+static void give_bytes(struct http_call *call, const struct s3_model_object *o, uint64_t first,
+                       uint64_t length)
 {
-        char text[96];
-        uint64_t length = last - first + 1, moved = 0;
+        uint64_t moved = 0;
 
-        call->status = 206;
         put_etag(call, o);
-        snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first, last, o->size);
-        put_header(call, "Content-Range", text);
         put_length(call, length);
         for (int i = 0; i < call->room_count && moved < length; i++) {
                 uint64_t n = call->room[i].iov_len < length - moved ? call->room[i].iov_len : length - moved;
@@ -133,6 +129,28 @@ static void answer_range(struct http_call *call, const struct s3_model_object *o
         }
         CHECK(moved == length);
         call->received = length;
+}
+
+static void answer_range(struct http_call *call, const struct s3_model_object *o, uint64_t first,
+                         uint64_t last)
+{
+        char text[96];
+
+        call->status = 206;
+        snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first, last, o->size);
+        put_header(call, "Content-Range", text);
+        give_bytes(call, o, first, last - first + 1);
+}
+
+static void answer_whole(struct http_call *call, const struct s3_model_object *o)
+{
+        char name[48] = "x-amz-checksum-", value[40];
+
+        if (request_header(call, "x-amz-checksum-mode") &&
+            sscanf(o->checksum, "%20s %39s", name + strlen(name), value) == 2)
+                put_header(call, name, value);
+        call->status = 200;
+        give_bytes(call, o, 0, o->size);
 }
 
 static bool is_expected(const struct http_call *call, const struct s3_model_object *o)
@@ -161,8 +179,10 @@ static void answer_get(struct s3_model *m, struct http_call *call)
                 answer_error(call, 404, "NoSuchKey");
         else if (!is_expected(call, o))
                 answer_error(call, 412, "PreconditionFailed");
-        else if (!range || sscanf(range, "bytes=%" SCNu64 "-%" SCNu64, &first, &last) != 2)
-                answer_error(call, 501, "NotImplemented"); /* data servers ask for ranges */
+        else if (!range)
+                answer_whole(call, o);
+        else if (sscanf(range, "bytes=%" SCNu64 "-%" SCNu64, &first, &last) != 2)
+                answer_error(call, 501, "NotImplemented"); /* data servers know where theirs end */
         else if (first >= o->size)
                 answer_error(call, 416, "InvalidRange");
         else

@@ -19,8 +19,8 @@ struct s3_model_object {
         const uint8_t *data;
         uint64_t size;
         char *metadata;    /* of a PUT: "name=value\n" each */
-        char checksum[40]; /* of a PUT: "crc32c SUM" or "crc64nvme SUM" as it said, in base64; it was right.
-                              "": nothing */
+        char checksum[40]; /* of a PUT: "crc32c SUM" or "crc64nvme SUM" as it said, in base64; it was right,
+                              and is told of what is read whole. "": nothing */
         void *owned[2];    /* of a PUT: path and data */
 };
 

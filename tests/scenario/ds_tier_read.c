@@ -127,6 +127,32 @@ static void sequential_reads_find_the_next_unit_fetched(void **state)
         assert_true(tier_counts(&lab)->wait.count <= 3);
 }
 
+/* Where the repo has a checksum, and the object one of the whole. */
+static void a_small_object_is_compared_with_its_checksum(void **state)
+{
+        static const uint8_t small[] = "123456789";
+        struct s3_model_object *o = lab.s3.objects + lab.s3.count;
+        struct fake_file *f = tier_file(&lab, LAB_FILE + 1);
+        struct lab_io io = { .opnum = OP_READ, .count = 100, .data = buffer[0] };
+        struct fh fh = tier_fh(&client);
+
+        (void)state;
+        fh.fileid++;
+        f->key = "data/small";
+        f->size = f->source_size = f->valid = 9;
+        s3_model_put(&lab.s3, "/bucket/data/small", "etag-1", small, 9);
+        lab.mds.repo.checksum = S3_SUM_CRC64NVME;
+        strcpy(o->checksum, "crc64nvme rosUhgp5mIc=");
+        lab_io_start(&client, &io, &fh);
+        assert_false(lab_io_wait(&io, 2000)); /* it is asked for again and again */
+        assert_true(tier_gets(&lab) >= 2);
+        strcpy(o->checksum, "crc64nvme rosUhgp5mIg=");
+        assert_true(lab_io_wait(&io, 5000));
+        assert_int_equal(io.status, NFS4_OK);
+        assert_int_equal(io.got, 9);
+        assert_memory_equal(buffer[0], small, 9);
+}
+
 static void jumping_about_fetches_nothing_else(void **state)
 {
         static const uint32_t units[] = { 9, 0, 8, 1 };
@@ -242,6 +268,7 @@ int main(void)
                 TEST(readers_of_one_unit_share_the_fetch),
                 TEST(a_read_of_many_units_fetches_them_in_parallel),
                 TEST(sequential_reads_find_the_next_unit_fetched),
+                TEST(a_small_object_is_compared_with_its_checksum),
                 TEST(jumping_about_fetches_nothing_else),
                 TEST(when_all_is_here_the_mds_is_told_once),
                 TEST(what_was_fetched_outlives_a_restart),
