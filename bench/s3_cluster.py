@@ -17,7 +17,7 @@ import stats  # noqa: E402
 MIB = 1 << 20
 BULK, BULK_MIB = 4, 64
 FIRST = 100  # files of which the first 4 KiB are read
-CACHE_INODES = 20000
+CACHE_INODES, CACHE_MIB = 20000, 64
 DELAY = 1  # seconds between close and export
 
 
@@ -206,10 +206,10 @@ def measure(binaries, store, client, bucket, plain_ms, puts, small, names):
 
 def many_names(binaries, store, bucket, keys, links):
     """KEYS keys of one prefix (s3bench has put them) become the names of LINKS directories. What of the metadata server's memory is its own?
-    Its cache is small, so that it is full soon: nothing else is to grow."""
+    Its caches are small, so that they are full soon: nothing else is to grow."""
     with Cluster(binaries, store, bucket, disk=tempfile.gettempdir()) as cluster:
         with open(os.path.join(cluster.folder, "mds.yaml"), "a", encoding="utf-8") as f:
-            f.write(f"cache_inodes: {CACHE_INODES}\n")
+            f.write(f"cache_inodes: {CACHE_INODES}\nlimits:\n  memory: {CACHE_MIB}M\n")
         cluster.nacre("dev", "restart", "mds")
         pid, began = cluster.pid("mds"), time.monotonic()
         for i in range(links):

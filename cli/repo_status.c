@@ -36,14 +36,17 @@ static void print_status(struct json r)
 {
         char name[CELL], bytes[32], problem[CELL];
         uint64_t pending = json_u64(r, "pending"), failed = json_u64(r, "failed");
+        bool adopted = json_true(r, "adopted");
 
         printf("%s: ", json_member_text(r, "name", name, sizeof name));
         if (!json_true(r, "exports")) {
                 puts("nothing is taken to S3 (`export: none`); NOT SAFE to destroy: what was changed here is only here");
                 return;
         }
+        if (!adopted)
+                printf("what was here before it exported is still being looked at (`nacre job list`; else `nacre archive PATH --recursive`), ");
         if (pending == 0) {
-                printf("all of it is in S3");
+                printf("all %sis in S3", adopted ? "of it " : "else ");
         } else {
                 printf("%s%" PRIu64 " not in S3 yet (%s), the oldest for %" PRIu64 " s",
                        json_true(r, "more") ? "at least " : "", pending,
@@ -55,7 +58,7 @@ static void print_status(struct json r)
                 printf(", %" PRIu64 " objects are still to be deleted", json_u64(r, "deletions"));
         if (json_true(r, "paused"))
                 printf(", paused");
-        puts(pending == 0 ? "; safe to destroy" : "; NOT SAFE to destroy");
+        puts(pending == 0 && adopted ? "; safe to destroy" : "; NOT SAFE to destroy");
         if (*json_member_text(r, "problem", problem, sizeof problem))
                 printf("    %s\n", problem);
         print_failures(r);

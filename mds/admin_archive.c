@@ -37,9 +37,10 @@ static void print_status(FILE *out, struct mds *mds, const struct repo *r)
         fprintf(out,
                 ",\"exports\":%s,\"paused\":%s,\"pending\":%" PRIu64 ",\"bytes\":%" PRIu64
                 ",\"deletions\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"oldest_seconds\":%" PRIu64
-                ",\"more\":%s",
+                ",\"more\":%s,\"adopted\":%s",
                 r->conf.export ? "true" : "false", r->conf.paused ? "true" : "false", s.pending, s.bytes,
-                s.deletions, s.failed, s.oldest_ns / 1000000000, s.more ? "true" : "false");
+                s.deletions, s.failed, s.oldest_ns / 1000000000, s.more ? "true" : "false",
+                r->adopted ? "true" : "false");
         fputs(",\"problem\":", out);
         if (r->problem[0])
                 json_string(out, r->problem);

@@ -148,6 +148,7 @@ struct repo_record {
         uint64_t directory;     /* fileid */
         struct slice name, url; /* "train", "s3://bucket/prefix"; no name: it was removed, and what it left
                                    here still says its number */
+        bool adopted;           /* what was there before it exported was looked at (mds/tier/adopt.h) */
 };
 
 /* What is queued of a file, directory or symlink (mds/tier/queue.h). */

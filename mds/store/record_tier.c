@@ -8,7 +8,7 @@ enum {
         BACKING_OLDEST = 3,
         BACKING_VERSION =
                 5, /* 1 had no flags, 2 kept nothing, 3 knew of nothing that comes late, 4 of no versions */
-        REPO_VERSION = 1,
+        REPO_VERSION = 2,   /* 1 did not know what was adopted */
         QUEUE_VERSION = 2,  /* 1 had the id of an upload in parts */
         TOMB_VERSION = 3,   /* 1 was over when nothing was there, 2 did not know what was heard */
         UPLOAD_VERSION = 2, /* 1 did not know how long parts are */
@@ -77,16 +77,19 @@ struct slice repo_encode(uint8_t *out, const struct repo_record *p)
 
         CHECK(p->name.length <= REPO_NAME_BYTES);
         at = put_bytes(put(at, p->name.length, 1), p->name.data, p->name.length);
-        return written(out, put_bytes(put(at, p->url.length, 2), p->url.data, p->url.length));
+        at = put_bytes(put(at, p->url.length, 2), p->url.data, p->url.length);
+        return written(out, put(at, p->adopted, 1));
 }
 
 bool repo_decode(struct slice value, struct repo_record *ret)
 {
-        struct reader r = read_value(value, REPO_VERSION);
+        bool old = value.length > 0 && value.data[0] == 1;
+        struct reader r = read_value(value, old ? 1 : REPO_VERSION);
 
         ret->directory = take(&r, 8);
         ret->name = take_slice(&r, (uint32_t)take(&r, 1));
         ret->url = take_slice(&r, (uint32_t)take(&r, 2));
+        ret->adopted = !old && take(&r, 1) != 0;
         return whole(&r) && ret->name.length <= REPO_NAME_BYTES;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way of a job: to the file, through the tree, or from one that it has failed with to the next. */
 #include <errno.h>
+#include <string.h>
 
+#include "mds/tier/adopt.h"
 #include "mds/tier/jobs_private.h"
 
 enum { AHEAD_FILES = 500, TRIES_MAX = 60 };
@@ -99,12 +101,30 @@ static bool wait_for_names(struct job_run *run)
         return run->waits;
 }
 
+/* INODE, to which the walk has come, is no member of its repo, and PATH: shall it be one? */
+static bool shall_be_adopted(const struct job_run *run, const struct inode *inode, const char *path)
+{
+        return inode->type == NF4DIR || job_archives_all(run->job) || job_means(run, inode, path);
+}
+
+static void adopt_one(struct job_run *run, const struct inode *inode, const char *path)
+{
+        const struct walk *w = &run->walk;
+        const char *name = strrchr(path, '/');
+
+        if (name && shall_be_adopted(run, inode, path))
+                adopt(run_mds(run), inode->type == NF4DIR ? inode->parent : w->levels[w->depth - 1].directory,
+                      slice_str(name + 1), inode);
+}
+
 static void walk_on(struct job_run *run)
 {
-        bool any_name = run->job->record.match.length == 0;
+        const struct job_record *record = &run->job->record;
+        bool any_name = record->match.length == 0;
         char path[JOB_PATH_BYTES + 1];
-        const struct inode *file;
+        const struct inode *inode;
         struct walk_entry e;
+        bool is_none;
 
         if (wait_for_names(run))
                 return;
@@ -112,12 +132,17 @@ static void walk_on(struct job_run *run)
                 run->all_begun = true;
                 return;
         }
-        if (e.type != NF4REG || meta_inode(run_mds(run)->meta, e.fileid, &file) < 0 ||
-            (any_name && !job_means(run, file, "")))
+        if (meta_inode(run_mds(run)->meta, e.fileid, &inode) < 0)
+                return;
+        is_none =
+                record->verb == JOB_ARCHIVE && !(record->options & JOB_DRY) && !(inode->flags & INODE_BACKED);
+        if (!is_none && any_name && !job_means(run, inode, ""))
                 return;
         path_of(run, &run->walk, path);
-        if (any_name || job_means(run, file, path))
-                item_take(run, file, path);
+        if (is_none)
+                adopt_one(run, inode, path);
+        if (meta_inode(run_mds(run)->meta, e.fileid, &inode) == 0 && job_means(run, inode, path))
+                item_take(run, inode, path);
 }
 
 void way_begin(struct job_run *run)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "mds/tier/adopt.h"
 #include "mds/tier/jobs_private.h"
 
 enum { FORGET_AT_ONCE = 200 };
@@ -108,10 +109,32 @@ static void schedule(struct jobs *jobs)
         }
 }
 
+bool job_archives_all(const struct tree_job *job)
+{
+        const struct job_record *r = &job->record;
+
+        return r->verb == JOB_ARCHIVE && r->options & JOB_RECURSIVE && !(r->options & JOB_DRY) &&
+               r->older_seconds == 0 && r->min_size == 0 && r->match.length == 0;
+}
+
+bool jobs_has_archive_of(const struct jobs *jobs, uint64_t top)
+{
+        LIST_FOR_EACH(node, &jobs->all) {
+                const struct tree_job *job = CONTAINER(node, struct tree_job, node);
+
+                if (!is_ended(job) && job->record.top == top && job_archives_all(job))
+                        return true;
+        }
+        return false;
+}
+
 void job_ended(struct tree_job *job)
 {
         const struct job_counts *c = &job->record.counts;
         struct jobs *jobs = job->jobs;
+
+        if (job->record.state == JOB_ENDED && job_archives_all(job))
+                adopt_done(jobs->tier, job->record.top);
 
         log_info("job-ended", "job=%llu verb=%s path=%s done=%llu same=%llu failed=%llu cancelled=%d",
                  (unsigned long long)job->number, job_verbs[job->record.verb].name, job->text,

@@ -36,6 +36,8 @@ struct job_request {
         uint64_t top;      /* the fileid at: */
         const char *path;
 };
+/* Is there an unended one that archives all that is below the directory TOP? */
+bool jobs_has_archive_of(const struct jobs *jobs, uint64_t top);
 /* "archive" …; 0: none is called NAME. */
 enum job_verb job_verb_by_name(const char *name);
 /* Its number; durable with *ret_seq. 0, with a reason for people in *WHY. */

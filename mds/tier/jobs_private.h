@@ -32,6 +32,8 @@ struct jobs {
 };
 
 /* --- jobs.c */
+/* Does it archive all that is below its top? */
+bool job_archives_all(const struct tree_job *job);
 struct tree_job *job_find(const struct jobs *jobs, uint64_t number);
 /* JOB as it is now, with T's other records. 0 or -errno; *ret_seq may be NULL. */
 int job_save(struct tree_job *job, struct txn *t, uint64_t *ret_seq);

@@ -10,6 +10,7 @@ struct known {
         const char *name;
         uint32_t number, highest;
         uint64_t directory;
+        bool adopted;
         char url[REPO_URL_BYTES + 1];
 };
 
@@ -27,6 +28,7 @@ static bool each_record(void *arg, struct slice key, struct slice value)
                 return true;
         k->number = number;
         k->directory = p.directory;
+        k->adopted = p.adopted;
         slice_text(k->url, sizeof(k->url), p.url);
         return true;
 }
@@ -35,10 +37,20 @@ static void put_record(struct txn *txn, const struct repo *r, const char *name)
 {
         const struct repo_record p = { .directory = r->directory,
                                        .name = slice_str(name),
-                                       .url = slice_str(r->conf.url) };
+                                       .url = slice_str(r->conf.url),
+                                       .adopted = r->adopted };
         uint8_t key[KEY_MAX], value[RECORD_MAX];
 
         txn_put(txn, key_repo(key, r->number), repo_encode(value, &p));
+}
+
+int repo_note(struct tier *t, const struct repo *r)
+{
+        struct txn *txn = txn_begin(t->mds->meta);
+        uint64_t seq;
+
+        put_record(txn, r, r->name);
+        return txn_commit(txn, &seq);
 }
 
 /* The durable beginning of a repo: its number, and a cold directory. */
@@ -100,6 +112,7 @@ static const char *link_new(struct tier *t, struct repo *r)
                 return "the directory is not empty; allowed: one that is empty or not there yet";
         if (number > 0)
                 r->number = (uint32_t)number;
+        r->adopted = dir->size == 0 && r->conf.export & REPO_NEW;
         return record_link(t, r) < 0 ? "the store refuses it: see the log" : NULL;
 }
 
@@ -112,6 +125,7 @@ const char *repo_link_directory(struct tier *t, struct repo *r)
                 return "the store cannot be read: see the log";
         r->number = k.number ? k.number : k.highest + 1;
         r->directory = k.directory;
+        r->adopted = k.adopted;
         if (k.number == 0)
                 return link_new(t, r);
         return strcmp(k.url, r->conf.url) == 0 ? NULL : "a repo of this name is linked to another bucket";

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mds/tier/adopt.h"
 #include "mds/tier/archive.h"
 #include "mds/tier/evict.h"
 #include "mds/tier/heads.h"
@@ -160,6 +161,7 @@ int repo_link(struct tier *t, const char *name, struct repo_conf *conf, char *er
         sweep_schedule(t, r);
         heads_go(t->heads);
         archiver_go(t->archiver);
+        adopt_begin(t, r);
         log_info("repo-linked", "repo=%s path=%s url=%s endpoint=%s", r->name, r->conf.path, r->conf.url,
                  r->conf.endpoint);
         return 0;
@@ -204,6 +206,7 @@ static int update(struct tier *t, struct repo *r, struct repo_conf *conf, char *
         sweep_schedule(t, r);
         heads_go(t->heads);
         archiver_go(t->archiver);
+        adopt_begin(t, r);
         log_info("repo-changed", "repo=%s", r->name);
         return 0;
 }

@@ -25,6 +25,7 @@ struct repo {
         struct creds_provider *creds;
         struct http *http;
         struct s3 *s3;
+        bool adopted;                                                         /* adopt.h */
         uint64_t names;                                                       /* imported since the start */
         enum { MANIFESTS_UNKNOWN, MANIFESTS_NONE, MANIFESTS_SOME } manifests; /* in the bucket */
         bool unconditional;      /* S3 knows no conditions of writes: it is looked at before */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A repo that exports from now on sends also what was made before, whatever crashes meanwhile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mds/tier/adopt.h"
+#include "tests/lab/archive_lab.h"
+
+static struct archive_lab a;
+
+static struct repo *repo(void)
+{
+        return repo_by_name(a.lab.mds.tier, "train");
+}
+
+static void exports(unsigned what)
+{
+        repo()->conf.export = what;
+        adopt_begin(a.lab.mds.tier, repo());
+}
+
+/* Files, a directory and a symlink of a time when nothing was exported. */
+static int setup(void **state)
+{
+        struct user_fh dir;
+
+        (void)state;
+        archive_lab_start(&a, "");
+        assert_true(repo()->adopted); /* nothing was there */
+        exports(0);
+        assert_false(repo()->adopted);
+        archive_lab_make(&a, &a.train, "file", 100);
+        assert_int_equal(user_mkdir(&a.u, &a.train, "dir", 0755, &dir), NFS4_OK);
+        archive_lab_make(&a, &dir, "inside", 200);
+        assert_int_equal(user_symlink(&a.u, &dir, "link", "inside"), NFS4_OK);
+        archive_lab_seconds(&a, 20);
+        assert_int_equal(a.bucket.puts + a.bucket.uploads, 0);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        archive_lab_stop(&a);
+        return 0;
+}
+
+static void all_is_there(void)
+{
+        static const char *const keys[] = { "file", "dir/", "dir/inside", "dir/link" };
+
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+                if (!bucket_find(&a.bucket, keys[i]))
+                        fail_msg("%s is not there", keys[i]);
+        assert_true(repo()->adopted);
+}
+
+static void what_was_made_before_is_sent(void **state)
+{
+        unsigned sent;
+
+        (void)state;
+        exports(REPO_NEW | REPO_CHANGED | REPO_DELETED);
+        assert_true(jobs_has_archive_of(a.lab.mds.tier->jobs, repo()->directory));
+        assert_false(repo()->adopted);
+        archive_lab_seconds(&a, 20);
+        all_is_there();
+        sent = a.bucket.puts + a.bucket.uploads;
+        exports(repo()->conf.export); /* as after each start: all was looked at */
+        assert_false(jobs_has_archive_of(a.lab.mds.tier->jobs, repo()->directory));
+        archive_lab_seconds(&a, 20);
+        assert_int_equal(a.bucket.puts + a.bucket.uploads, sent);
+}
+
+static void whatever_crashes(void **state)
+{
+        (void)state;
+        for (unsigned ms = 1; ms < 2000; ms *= 3) {
+                exports(REPO_NEW | REPO_CHANGED | REPO_DELETED);
+                mds_lab_run_ms(&a.lab, ms);
+                archive_lab_crash(&a);
+        }
+        archive_lab_seconds(&a, 200);
+        all_is_there();
+}
+
+/* Who asks for some of the files has all directories, and these files. */
+static void only_what_is_meant(void **state)
+{
+        const struct job_request r = { .verb = JOB_ARCHIVE,
+                                       .options = JOB_RECURSIVE,
+                                       .match = "in*",
+                                       .top = repo()->directory,
+                                       .path = "/train" };
+        const char *why;
+        uint64_t seq;
+
+        (void)state;
+        repo()->conf.export = REPO_NEW | REPO_CHANGED;
+        assert_int_not_equal(jobs_start(a.lab.mds.tier->jobs, &r, &seq, &why), 0);
+        archive_lab_seconds(&a, 20);
+        assert_non_null(bucket_find(&a.bucket, "dir/"));
+        assert_non_null(bucket_find(&a.bucket, "dir/inside"));
+        assert_null(bucket_find(&a.bucket, "file"));
+        assert_null(bucket_find(&a.bucket, "dir/link"));
+        assert_false(repo()->adopted);
+}
+
+/* Not without a look at all of it once more. */
+static void who_pauses_exports_is_asked_again(void **state)
+{
+        (void)state;
+        exports(REPO_NEW | REPO_CHANGED);
+        archive_lab_seconds(&a, 20);
+        exports(0);
+        archive_lab_make(&a, &a.train, "later", 10);
+        archive_lab_seconds(&a, 20);
+        assert_null(bucket_find(&a.bucket, "later"));
+        archive_lab_crash(&a); /* links it as it was: it exports */
+        archive_lab_seconds(&a, 200);
+        assert_non_null(bucket_find(&a.bucket, "later"));
+        all_is_there();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(what_was_made_before_is_sent),
+                TEST(whatever_crashes),
+                TEST(only_what_is_meant),
+                TEST(who_pauses_exports_is_asked_again),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
