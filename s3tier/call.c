@@ -298,7 +298,7 @@ static enum retry_class judge_status(struct s3_call *call)
                 return call->finish(call);
         }
         class = s3_judge_error(call);
-        if (call->http.status >= 500)
+        if (call->http.status >= 500 && call->result.error != S3_NOT_IMPLEMENTED)
                 call->maybe_done = true;
         if ((call->result.error == S3_ACCESS_DENIED || call->result.error == S3_CLOCK_SKEW) &&
             !call->renewed && (learn_skew(call) || creds_refused(call->s3->creds))) {

@@ -278,6 +278,24 @@ static void get_object(struct bucket_lab *b, struct http_call *call, const char 
         call->received = o->size;
 }
 
+static void delete_object(struct bucket_lab *b, struct http_call *call, const char *key)
+{
+        const char *match = bucket_header(call, "if-match");
+
+        b->deletes++;
+        if (b->on_delete)
+                b->on_delete(b);
+        if (match && b->deletes_if == BUCKET_KNOWS_NONE) {
+                bucket_refuse(call, 501, "NotImplemented");
+        } else if (match && b->deletes_if != BUCKET_IGNORES &&
+                   (b->deletes_if == BUCKET_ALWAYS_REFUSES || !bucket_is_allowed(b, key, NULL, match))) {
+                bucket_refuse(call, 412, "PreconditionFailed");
+        } else {
+                bucket_remove(b, key);
+                bucket_answer(call, 204, "");
+        }
+}
+
 void bucket_parameter(const char *query, const char *name, char out[256])
 {
         const char *at = strstr(query, name);
@@ -362,11 +380,8 @@ static void serve(void *arg, struct http_call *call)
                 head_object(b, call, key);
         else if (call->method == HTTP_PUT)
                 put_object(b, call, key);
-        else {
-                b->deletes++;
-                bucket_remove(b, key);
-                bucket_answer(call, 204, "");
-        }
+        else
+                delete_object(b, call, key);
 }
 
 /* One more request. True: it is not answered. */

@@ -63,6 +63,12 @@ struct bucket_lab {
         bool versions;       /* it keeps them: answers tell an object's, which is "version-of-ETAG" */
         bool short_values;   /* metadata of more than 256 bytes are too much for it, as for Swift */
         bool no_conditions;  /* 501, as Swift */
+        enum {
+                BUCKET_IGNORES,
+                BUCKET_HEEDS,
+                BUCKET_ALWAYS_REFUSES,
+                BUCKET_KNOWS_NONE /* 501 */
+        } deletes_if;             /* the If-Match of a DELETE */
         bool no_copies;      /* 501 */
         bool no_part_copies; /* likewise */
         bool heedless;       /* copies of parts heed no condition, as those of radosgw 16 */
@@ -81,6 +87,7 @@ struct bucket_lab {
         void (*on_copy)(struct bucket_lab *); /* of a part, before it is made */
         /* of a data server, when its bytes have been taken */
         void (*on_upload)(struct bucket_lab *, const ctl_upload_args *);
+        void (*on_delete)(struct bucket_lab *); /* before one is carried out */
 };
 struct bucket_object *bucket_find(struct bucket_lab *b, const char *key);
 /* Somebody else puts something there. */
