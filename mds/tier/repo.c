@@ -197,6 +197,7 @@ static int update(struct tier *t, struct repo *r, struct repo_conf *conf, char *
         r->creds = fresh->creds;
         r->http = fresh->http;
         r->s3 = fresh->s3;
+        r->no_part_copies = r->no_copy_conditions = false;
         r->problem[0] = '\0';
         fresh->conf = old.conf;
         fresh->creds = old.creds;

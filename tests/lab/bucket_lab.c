@@ -174,6 +174,10 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
                         bucket_refuse(call, 404, "NoSuchKey");
                         return;
                 }
+                if (!bucket_is_source(call, from)) {
+                        bucket_refuse(call, 412, "PreconditionFailed");
+                        return;
+                }
                 o = *from;
                 if (bucket_header(call, "x-amz-metadata-directive"))
                         o.metadata_count = 0;

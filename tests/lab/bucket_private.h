@@ -19,6 +19,8 @@ void bucket_refuse(struct http_call *call, int status, const char *code);
 /* Of an upload: create, complete, abort, ListParts. */
 void bucket_serve_upload(struct bucket_lab *b, struct http_call *call, const char *key, const char *query);
 void bucket_list_uploads(const struct bucket_lab *b, struct http_call *call, const char *query);
+/* Is FROM the object that a copy wants to be of? */
+bool bucket_is_source(const struct http_call *call, const struct bucket_object *from);
 /* The digest of what data servers have there now. */
 void bucket_digest(const struct bucket_lab *b, uint64_t offset, uint64_t length, uint8_t out[DIGEST_BYTES]);
 /* A data server's part; false: there is no such upload. */

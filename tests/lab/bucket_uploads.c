@@ -246,22 +246,28 @@ static struct bucket_part part_of(const struct bucket_object *from, uint64_t fir
         return part;
 }
 
-/* False: it is refused. */
-static bool may_copy(const struct bucket_lab *b, struct http_call *call, const struct bucket_object *from,
-                     uint64_t last)
+bool bucket_is_source(const struct http_call *call, const struct bucket_object *from)
 {
         const char *wanted = bucket_header(call, "x-amz-copy-source-if-match");
         char quoted[48];
 
-        snprintf(quoted, sizeof(quoted), "\"%s\"", from ? from->etag : "");
+        snprintf(quoted, sizeof(quoted), "\"%s\"", from->etag);
+        return !wanted || strcmp(wanted, quoted) == 0 || strcmp(wanted, from->etag) == 0;
+}
+
+/* False: it is refused. */
+static bool may_copy(const struct bucket_lab *b, struct http_call *call, const struct bucket_object *from,
+                     uint64_t last)
+{
+        bool has_condition = bucket_header(call, "x-amz-copy-source-if-match") != NULL;
+
         if (b->no_part_copies)
                 bucket_refuse(call, 501, "NotImplemented");
         else if (b->copy_status)
-                bucket_refuse(call, b->copy_status, b->copy_status == 503 ? "SlowDown" : "AccessDenied");
+                bucket_refuse(call, b->copy_status, b->copy_status == 503 ? "SlowDown" : "");
         else if (!from)
                 bucket_refuse(call, 404, "NoSuchKey");
-        else if (wanted && (b->wary ||
-                            (!b->heedless && strcmp(wanted, quoted) != 0 && strcmp(wanted, from->etag) != 0)))
+        else if ((b->wary && has_condition) || (!b->heedless && !bucket_is_source(call, from)))
                 bucket_refuse(call, 412, "PreconditionFailed");
         else if (last >= from->size)
                 bucket_refuse(call, 416, "InvalidRange");
