@@ -329,16 +329,23 @@ static const struct bucket_object *next_object(const struct bucket_lab *b, const
         return next;
 }
 
-/* One page, with the delimiter '/'. */
+static const char token[] = "continuation-token=";
+
+/* A page, with the delimiter '/'. */
 static void list(struct bucket_lab *b, struct http_call *call, const char *query)
 {
         char prefix[256], after[260], time[64], text[32768];
-        const struct bucket_object *o;
+        const struct bucket_object *o = NULL;
+        unsigned keys = 0;
         int n = snprintf(text, sizeof(text), "<ListBucketResult><EncodingType>url</EncodingType>");
 
         bucket_parameter(query, "prefix=", prefix);
-        bucket_parameter(query, "start-after=", after);
+        bucket_parameter(query, strstr(query, token) ? token : "start-after=", after);
+        if (strstr(query, token) && after[0] && after[strlen(after) - 1] == '/')
+                strcat(after, "\xff"); /* all that is in it was told */
         while (b->lists && (o = next_object(b, prefix, after))) {
+                if (b->page_keys > 0 && keys++ == b->page_keys)
+                        break;
                 const char *slash = strchr(o->key + strlen(prefix), '/');
 
                 snprintf(after, sizeof(after), slash ? "%.*s\xff" : "%.*s",
@@ -355,7 +362,15 @@ static void list(struct bucket_lab *b, struct http_call *call, const char *query
                                       (unsigned long long)o->size);
                 CHECK(n < (int)sizeof(text) - 1024);
         }
-        snprintf(text + n, sizeof(text) - (size_t)n, "<IsTruncated>false</IsTruncated></ListBucketResult>");
+        after[strcspn(after, "\xff")] = '\0';
+        if (b->lists && o)
+                n += snprintf(
+                        text + n, sizeof(text) - (size_t)n,
+                        "<IsTruncated>true</IsTruncated><NextContinuationToken>%s</NextContinuationToken>",
+                        after);
+        else
+                n += snprintf(text + n, sizeof(text) - (size_t)n, "<IsTruncated>false</IsTruncated>");
+        snprintf(text + n, sizeof(text) - (size_t)n, "</ListBucketResult>");
         bucket_answer(call, 200, text);
 }
 

@@ -57,27 +57,28 @@ struct bucket_lab {
         } edits[BUCKET_EDITS];
         unsigned edit_count;
         /* from now on */
-        int status;          /* for every request: this, instead of what it deserves; 0: none */
-        int head_status;     /* for every HEAD */
-        int parts_status;    /* for every ListParts */
-        bool versions;       /* it keeps them: answers tell an object's, which is "version-of-ETAG" */
-        bool short_values;   /* metadata of more than 256 bytes are too much for it, as for Swift */
-        bool no_conditions;  /* 501, as Swift */
+        int status;         /* for every request: this, instead of what it deserves; 0: none */
+        int head_status;    /* for every HEAD */
+        int parts_status;   /* for every ListParts */
+        bool versions;      /* it keeps them: answers tell an object's, which is "version-of-ETAG" */
+        bool short_values;  /* metadata of more than 256 bytes are too much for it, as for Swift */
+        bool no_conditions; /* 501, as Swift */
         enum {
                 BUCKET_IGNORES,
                 BUCKET_HEEDS,
                 BUCKET_ALWAYS_REFUSES,
                 BUCKET_KNOWS_NONE /* 501 */
         } deletes_if;             /* the If-Match of a DELETE */
-        bool no_copies;      /* 501 */
-        bool no_part_copies; /* likewise */
-        bool heedless;       /* copies of parts heed no condition, as those of radosgw 16 */
-        bool copies_alike;   /* a copy has the ETag of its source */
-        bool keeps_time;     /* objects say when they were written */
-        bool wary;           /* they refuse any condition, as Swift's of objects of parts */
-        int copy_status;     /* for copies of parts: this; 0: none */
-        bool lists;          /* what is in it; else listings are empty */
-        bool lose_answers;   /* a data server's PUT is done, and nobody hears of it */
+        bool no_copies;           /* 501 */
+        bool no_part_copies;      /* likewise */
+        bool heedless;            /* copies of parts heed no condition, as those of radosgw 16 */
+        bool copies_alike;        /* a copy has the ETag of its source */
+        bool keeps_time;          /* objects say when they were written */
+        bool wary;                /* they refuse any condition, as Swift's of objects of parts */
+        int copy_status;          /* for copies of parts: this; 0: none */
+        unsigned page_keys;       /* of a listing; 0: all that there are */
+        bool lists;               /* what is in it; else listings are empty */
+        bool lose_answers;        /* a data server's PUT is done, and nobody hears of it */
         bool unheard;  /* a data server's PUT is done, but S3's answer is lost: so says the data server */
         bool nonsense; /* data servers cannot make sense of what they are told */
         /* Nobody hears an answer any more: not to the request with this number (1: the next), data servers'
