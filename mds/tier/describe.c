@@ -35,8 +35,8 @@ static unsigned type_bits(const struct inode *inode)
         return inode->type == NF4DIR ? S_IFDIR : inode->type == NF4LNK ? S_IFLNK : S_IFREG;
 }
 
-void describe(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
-              struct slice kept, bool content_is_new, struct s3_metadata *ret)
+static void say(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
+                struct slice kept, bool content_is_new, bool quiet, struct s3_metadata *ret)
 {
         unsigned mode = type_bits(inode) | inode->mode;
         struct room room;
@@ -63,8 +63,21 @@ void describe(const struct mds *mds, const struct inode *inode, const struct des
                 s3_metadata_put(ret, "nacre-link", text);
         }
         room = describe_room(ret);
+        room.quiet = quiet;
         describe_kept(inode, mode, kept, content_is_new, ret, &room);
         describe_xattrs(mds, inode, ret, &room);
+}
+
+void describe(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
+              struct slice kept, bool content_is_new, struct s3_metadata *ret)
+{
+        say(mds, inode, id, kept, content_is_new, false, ret);
+}
+
+void describe_again(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
+                    struct slice kept, struct s3_metadata *ret)
+{
+        say(mds, inode, id, kept, false, true, ret);
 }
 
 bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret)

@@ -21,6 +21,9 @@ struct describe_id describe_id(const struct mds *mds, const struct inode *inode,
  * was given with. What does not fit is logged. */
 void describe(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
               struct slice kept, bool content_is_new, struct s3_metadata *ret);
+/* The same of what was written so before: what did not fit was logged then. */
+void describe_again(const struct mds *mds, const struct inode *inode, const struct describe_id *id,
+                    struct slice kept, struct s3_metadata *ret);
 /* False: it says nothing of that kind. */
 bool describe_read_id(const struct s3_metadata *m, struct describe_id *ret);
 /* Was it written by this cluster? */
@@ -56,6 +59,7 @@ void describe_apply(const struct description *d, struct inode *inode);
 uint32_t describe_keep(const struct s3_metadata *m, uint8_t *out);
 struct room { /* what M may still hold */
         int32_t bytes, count;
+        bool quiet; /* what does not fit is not logged */
 };
 struct room describe_room(const struct s3_metadata *m);
 bool describe_put(struct s3_metadata *m, struct room *room, const char *name, const char *value);

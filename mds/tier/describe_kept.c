@@ -126,7 +126,7 @@ static const char *renew(const struct inode *inode, unsigned mode, const char *n
 
 struct room describe_room(const struct s3_metadata *m)
 {
-        struct room room = { SENT_BYTES, SENT_COUNT };
+        struct room room = { .bytes = SENT_BYTES, .count = SENT_COUNT };
         const char *name = NULL, *value;
 
         while (s3_metadata_next(m, &name, &value)) {
@@ -160,7 +160,7 @@ void describe_kept(const struct inode *inode, unsigned mode, struct slice kept, 
                 if (content_is_new && is_of_content(name))
                         continue;
                 value = renew(inode, mode, name, value, text, sizeof(text));
-                if (!describe_put(m, room, name, value))
+                if (!describe_put(m, room, name, value) && !room->quiet)
                         log_warn("metadata-lost", "fileid=%" PRIu64 " name=%s: there is more than S3 takes",
                                  inode->fileid, name);
         }

@@ -85,7 +85,7 @@ void describe_xattrs(const struct mds *mds, const struct inode *inode, struct s3
                 p.lost++;
         add(&p.text, "}");
         text_end(&p.text);
-        if (p.lost > 0)
+        if (p.lost > 0 && !room->quiet)
                 log_warn("xattrs-not-exported", "fileid=%" PRIu64 " count=%u: they are more than S3 takes",
                          inode->fileid, p.lost);
         if (p.count > 0)

@@ -134,7 +134,7 @@ static bool fill_in(const struct writing *w, const struct s3_entry *e, const str
                 return true;
         if (member != inode->fileid && tier_backing(mds, inode, record, &of_file) < 0)
                 return false;
-        describe(mds, inode, &id, of_file.kept, false, &m);
+        describe_again(mds, inode, &id, of_file.kept, &m);
         describe_key(&m, slice_str(e->key));
         take_metadata(&m, &ret->metadata);
         if (inode->type != NF4LNK)
