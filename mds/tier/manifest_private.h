@@ -43,8 +43,8 @@ int64_t manifests_wall(const struct manifests *m);
 uint32_t manifest_pages(struct tier *t, uint32_t repo, struct slice prefix);
 /* In T: PREFIX is to be written at DUE, and not before. */
 void manifest_put_mark(struct manifests *m, struct txn *t, uint32_t repo, struct slice prefix, int64_t due);
-/* From a change until it is told, in ns, of a directory with so many PAGES. */
-int64_t manifest_delay(unsigned pages);
+/* From a change until it is told, in ns, of a directory of R with so many PAGES. */
+int64_t manifest_delay(const struct repo *r, unsigned pages);
 /* A directory was written, or not: there is room for another one. */
 void manifests_go_on(struct manifests *m);
 /* Another look is due then, wall time. */

@@ -7,9 +7,12 @@
 #include "base/log.h"
 #include "mds/tier/manifest_private.h"
 
-/* From the first change of a directory until it is told, and so much more for each page that there is: what
- * has a million names is not listed every minute. */
-#define DELAY_NS INT64_C(60000000000)
+/* From the first change of a directory until it is told: so many times the repo's export_delay, since much is
+ * often done in one go; and so much more for each page that there is: what has a million names is not listed
+ * every minute. */
+enum { EXPORT_DELAYS = 12, LEAST_SECONDS = 1, MOST_SECONDS = 60 };
+#define SECOND_NS INT64_C(1000000000)
+#define LATER_NS INT64_C(60000000000) /* until a repo is looked for again that is paused, or not there */
 #define PAGE_DELAY_NS INT64_C(5000000000)
 #define START_NS UINT64_C(10000000000)
 #define TURN_NS UINT64_C(1000000)
@@ -59,9 +62,15 @@ void manifest_put_mark(struct manifests *m, struct txn *txn, uint32_t repo, stru
         manifests_look_at(m, due);
 }
 
-int64_t manifest_delay(unsigned pages)
+int64_t manifest_delay(const struct repo *r, unsigned pages)
 {
-        return DELAY_NS + pages * PAGE_DELAY_NS;
+        uint64_t seconds = r->conf.export_delay * EXPORT_DELAYS;
+
+        if (seconds < LEAST_SECONDS)
+                seconds = LEAST_SECONDS;
+        if (seconds > MOST_SECONDS)
+                seconds = MOST_SECONDS;
+        return (int64_t)seconds * SECOND_NS + pages * PAGE_DELAY_NS;
 }
 
 void manifests_go_on(struct manifests *m)
@@ -93,7 +102,7 @@ static void mark(struct manifests *m, struct txn *txn, const struct repo *r, str
                           &length) < 0)
                 manifest_put_mark(m, txn, r->number, prefix,
                                   manifests_wall(m) +
-                                          manifest_delay(manifest_pages(m->tier, r->number, prefix)));
+                                          manifest_delay(r, manifest_pages(m->tier, r->number, prefix)));
 }
 
 /* The key of the directory that KEY is in. */
@@ -176,8 +185,8 @@ static void take_up(struct manifests *m, struct slice key)
         key_parse_manifest(key, &number, &prefix);
         r = repo_by_number(m->tier, number);
         if (!r || r->conf.paused) {
-                if (manifests_wall(m) + DELAY_NS < m->next)
-                        m->next = manifests_wall(m) + DELAY_NS;
+                if (manifests_wall(m) + LATER_NS < m->next)
+                        m->next = manifests_wall(m) + LATER_NS;
         } else if (!is_written(m->tier, r)) {
                 drop_mark(m, number, prefix);
         } else {

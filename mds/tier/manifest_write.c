@@ -76,7 +76,7 @@ static void remove_next(struct writing *w)
         if (w->there <= w->pages) {
                 log_debug("manifest-written", "repo=%s directory=%s pages=%u again=%d", w->repo->name,
                           w->prefix, w->pages, w->again);
-                end(w, w->again ? manifests_wall(w->manifests) + manifest_delay(w->pages) : 0);
+                end(w, w->again ? manifests_wall(w->manifests) + manifest_delay(w->repo, w->pages) : 0);
                 return;
         }
         manifest_key(w->prefix, w->there - 1, w->key);
@@ -283,7 +283,7 @@ void manifest_write(struct manifests *m, struct repo *r, struct slice prefix)
                 w->page.space = malloc(MANIFEST_PAGE_BYTES);
         if (!w || !w->page.space) {
                 free(w);
-                manifests_look_at(m, manifests_wall(m) + manifest_delay(0));
+                manifests_look_at(m, manifests_wall(m) + manifest_delay(r, 1));
                 return;
         }
         w->manifests = m;
