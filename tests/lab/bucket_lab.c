@@ -102,7 +102,7 @@ void bucket_refuse(struct http_call *call, int status, const char *code)
         bucket_answer(call, status, call->method == HTTP_HEAD ? "" : text);
 }
 
-static void version_of(const struct bucket_object *o, char out[64])
+void bucket_version(const struct bucket_object *o, char out[64])
 {
         snprintf(out, 64, "version-of-%s", o->etag);
 }
@@ -114,7 +114,7 @@ static void tell_etag(const struct bucket_lab *b, struct http_call *call, const 
 
         snprintf(text, sizeof(text), "\"%s\"", o->etag);
         tell(call, "ETag", text);
-        version_of(o, text);
+        bucket_version(o, text);
         tell(call, "x-amz-version-id", b->versions ? text : "null");
 }
 
@@ -211,7 +211,7 @@ static void put_object(struct bucket_lab *b, struct http_call *call, const char 
         if (b->versions) {
                 char version[64];
 
-                version_of(bucket_find(b, key), version);
+                bucket_version(bucket_find(b, key), version);
                 tell(call, "x-amz-version-id", version);
         }
         bucket_answer(call, 200, text);
@@ -403,8 +403,7 @@ static void serve(void *arg, struct http_call *call)
                 delete_object(b, call, key);
 }
 
-/* One more request. True: it is not answered. */
-static bool goes_silent(struct bucket_lab *b, bool *ret_carried_out)
+bool bucket_goes_silent(struct bucket_lab *b, bool *ret_carried_out)
 {
         *ret_carried_out = b->silent_from == 1 && b->carried_out;
         if (b->silent_from > 0 && --b->silent_from == 0)
@@ -424,7 +423,7 @@ static void sent(void *arg, struct http_call *call)
         struct http_call unheard = *call;
         bool carried_out;
 
-        goes_silent(arg, &carried_out);
+        bucket_goes_silent(arg, &carried_out);
         if (!carried_out)
                 return;
         unheard.header = NULL;
@@ -439,75 +438,4 @@ struct http *bucket_http(struct bucket_lab *b, struct env *env)
 
         b->env = env;
         return http_lab_new(&store, b, env);
-}
-
-/* --- data servers */
-
-static bool refuse(ctl_upload_res *res, enum s3_error error)
-{
-        static char message[] = "says the lab";
-
-        res->status = CTL_REFUSED;
-        res->error = (char *)(uintptr_t)s3_error_name(error);
-        res->message = message;
-        return true;
-}
-
-static void take(struct bucket_lab *b, const ctl_upload_args *a)
-{
-        struct bucket_object o = { .size = a->length };
-
-        snprintf(o.key, sizeof(o.key), "%s", a->key);
-        for (u_int i = 0; i < a->metadata.metadata_len; i++)
-                bucket_describe(&o, a->metadata.metadata_val[i].name, a->metadata.metadata_val[i].value);
-        bucket_store(b, &o);
-}
-
-static bool take_or_refuse(struct bucket_lab *b, const ctl_upload_args *a, ctl_upload_res *res)
-{
-        static char none[] = "";
-
-        *res = (ctl_upload_res){
-                .status = CTL_OK, .etag = none, .version_id = none, .error = none, .message = none
-        };
-        b->uploads++;
-        for (u_int i = 0; b->short_values && i < a->metadata.metadata_len; i++)
-                if (strlen(a->metadata.metadata_val[i].value) > 256)
-                        return refuse(res, S3_ERROR);
-        if (b->on_upload)
-                b->on_upload(b, a);
-        if (b->nonsense) {
-                res->status = CTL_INVAL;
-                return true;
-        }
-        if (b->status)
-                return refuse(res, S3_ACCESS_DENIED);
-        if (a->upload_id[0])
-                return bucket_take_part(b, a, res) || refuse(res, S3_OBJECT_NOT_FOUND);
-        if (b->no_conditions && (a->if_none_match || a->if_match[0]))
-                return refuse(res, S3_NOT_IMPLEMENTED);
-        if (!bucket_is_allowed(b, a->key, a->if_none_match ? "*" : NULL, a->if_match[0] ? a->if_match : NULL))
-                return refuse(res, S3_PRECONDITION_FAILED);
-        b->uploaded_bytes += a->length;
-        take(b, a);
-        if (b->unheard) {
-                res->late = true;
-                return refuse(res, S3_TIMED_OUT);
-        }
-        res->etag = bucket_find(b, a->key)->etag;
-        if (b->versions) {
-                static char version[64];
-
-                version_of(bucket_find(b, a->key), version);
-                res->version_id = version;
-        }
-        return !b->lose_answers;
-}
-
-bool bucket_upload(void *bucket, const ctl_upload_args *a, ctl_upload_res *res)
-{
-        struct bucket_lab *b = bucket;
-        bool carried_out, silent = goes_silent(b, &carried_out);
-
-        return (!silent || carried_out) && take_or_refuse(b, a, res) && !silent;
 }

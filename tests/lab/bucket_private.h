@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to bucket_lab.c (objects, requests) and bucket_uploads.c (those in parts). */
+/* Private to bucket_lab.c (objects, requests), bucket_uploads.c (those in parts) and bucket_servers.c. */
 #pragma once
 
 #include "tests/lab/bucket_lab.h"
@@ -9,6 +9,10 @@ void bucket_store(struct bucket_lab *b, const struct bucket_object *object);
 bool bucket_is_allowed(struct bucket_lab *b, const char *key, const char *if_none_match,
                        const char *if_match);
 
+/* "version-of-ETAG". */
+void bucket_version(const struct bucket_object *o, char out[64]);
+/* One more request. True: it is not answered. */
+bool bucket_goes_silent(struct bucket_lab *b, bool *ret_carried_out);
 const char *bucket_header(const struct http_call *call, const char *name); /* NULL: there is none */
 void bucket_take_headers(const struct http_call *call, struct bucket_object *o);
 /* The value of NAME ("prefix=") in QUERY, "" when there is none. */
