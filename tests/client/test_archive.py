@@ -228,7 +228,7 @@ def manifests(bucket):
 def test_metadata():
     with Lab(data_servers=2, clients=2) as lab, Bucket(lab) as bucket:
         one, two = lab.clients
-        options = {"export": "new,changed,deleted", "export_delay": 5, "delete_grace": 2}  # manifests a minute later, of all
+        options = {"export": "new,changed,deleted", "export_delay": 2, "delete_grace": 2}  # manifests 24 s later, of all
         bucket.link("/data/out", "p", **options)
         one.mount()
         two.mount()
