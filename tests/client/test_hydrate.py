@@ -4,14 +4,16 @@
 The bucket is reached over TLS, if it can be."""
 import hashlib
 import os
+import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
 from bucket import Bucket  # noqa: E402
-from checks import equal  # noqa: E402
+from checks import check_pattern, equal  # noqa: E402
 from lab import Lab  # noqa: E402
+from proc import TOOLS  # noqa: E402
 from tap import main  # noqa: E402
 
 MIB = 1 << 20
@@ -55,4 +57,31 @@ def test_bytes():
         equal(seen_by(client), md5_of(contents), "the same after a restart of the data servers")
 
 
-main(test_bytes)
+def fetched(lab):
+    return sum(int(lab.server.metrics(server)["nacre_ds_tier_fetched_units_total"][""]) for server in ("ds0", "ds1"))
+
+
+def test_ways():
+    """Whichever way bytes are read and written, and by how many at once."""
+    units, names = 6, ("direct", "mapped", "shared")
+    with Lab(data_servers=2, clients=2) as lab, Bucket(lab) as bucket, tempfile.TemporaryDirectory() as folder:
+        one, two = lab.clients
+        for seed, name in enumerate(names):
+            with open(os.path.join(folder, name), "wb") as f:
+                subprocess.run([os.path.join(TOOLS, "iotool"), "cat", str(seed), "0", str(units * MIB)], stdout=f, check=True, timeout=60)
+        bucket.rclone("copy", folder, f"s:{bucket.name}/p")
+        bucket.link("/data/train", "p")
+        one.mount()
+        two.mount()
+        one.run(f"iotool fill 0 1M 64K {WHERE}/direct --direct && iotool fill 1 3M 64K {WHERE}/mapped --mmap --fsync")
+        check_pattern(one, 0, units * MIB, f"{WHERE}/direct", "cold, written and read with O_DIRECT", "--direct --block 1M")
+        check_pattern(one, 1, units * MIB, f"{WHERE}/mapped", "cold, written and read by mmap", "--mmap")
+        before = fetched(lab)
+        readers = [client.spawn(f"iotool check 2 0 {units}M {WHERE}/shared") for client in (one, two)]
+        for reader in readers:
+            reader.wait(60, check=False)
+        equal([reader.status for reader in readers], [0, 0], "two clients read one at once")
+        equal(fetched(lab) - before, units, "and each unit is fetched once")
+
+
+main(test_bytes, test_ways)
