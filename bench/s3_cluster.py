@@ -216,6 +216,7 @@ def many_names(binaries, store, bucket, keys, links):
         for i in range(links):
             cluster.link(f"names{i}", "--sweep-interval", "0", prefix="bench/keys")
             cluster.nacre("restore", f"/names{i}", "--recursive", "--match", "none", timeout=3600)
+            cluster.nacre("repo", "pause", f"names{i}")  # no HEADs ask whose they are
             there = int(cluster.metrics()["nacre_tier_names_imported_total"][""])
             if there < keys * (i + 1):
                 raise SystemExit(f"{there} names are there of {keys * (i + 1)}")

@@ -2,9 +2,9 @@
 /* Parts that are what they were are copied inside S3 (UploadPartCopy) from the object that is written over
  * or left, if it is still the one with the ETag that its digests are of. A data server has read such a part
  * like any other, between the two looks at the change attribute, and what it has read is durable: so what is
- * completed is the file here as well. Not every store heeds the condition of a copy (radosgw 16),
- * or knows it for an object of parts (Swift): when the look before the
- * end finds another object there, nothing that was copied is used. */
+ * completed is the file here as well. Not every store heeds the condition of a copy (radosgw 16), or knows it
+ * for an object of parts (Swift): when the look before the end finds another object there, nothing that was
+ * copied is used. */
 #include <stdlib.h>
 
 #include "mds/tier/parts_private.h"
