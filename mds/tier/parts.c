@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file that several data servers have, or that is large: they send parts of it in turns, and those that are
  * in S3 already are copied there (parts_copy.c). What is completed is what the file was when the upload was
- * begun and when the last part had arrived; else it is aborted, and nobody has seen it. What fails for another
- * reason is gone on with by the next attempt, with the parts that S3 has then. */
+ * begun and when the last part had arrived; else it is aborted, and nobody has seen it. What fails for
+ * another reason is gone on with by the next attempt, with the parts that S3 has then. */
 #include <errno.h>
 #include <stdlib.h>
 

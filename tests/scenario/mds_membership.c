@@ -231,7 +231,7 @@ static void a_hello_that_makes_no_sense(void **state)
         ctl_space space = second.hello.space;
 
         (void)state;
-        second.hello.protocol = 2;
+        second.hello.protocol = CTL_VERSION_NUMBER - 1;
         assert_int_equal(fake_ds_hello(&second, &lab.v, NULL), CTL_VERSION);
         second.hello.protocol = CTL_VERSION_NUMBER;
         second.hello.name = empty;
