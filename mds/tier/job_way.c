@@ -139,9 +139,12 @@ static void walk_on(struct job_run *run)
         if (!is_none && any_name && !job_means(run, inode, ""))
                 return;
         path_of(run, &run->walk, path);
-        if (is_none)
+        if (is_none) {
                 adopt_one(run, inode, path);
-        if (meta_inode(run_mds(run)->meta, e.fileid, &inode) == 0 && job_means(run, inode, path))
+                if (meta_inode(run_mds(run)->meta, e.fileid, &inode) < 0)
+                        return;
+        }
+        if (job_means(run, inode, path))
                 item_take(run, inode, path);
 }
 
