@@ -60,4 +60,19 @@ static inline struct user_attrs look(const struct user_fh *dir, const char *name
         return archive_lab_look(&a, dir, name, ret);
 }
 
+/* NAME is the same in both directories, as far as attributes say; its handles. */
+static inline void expect_same(const struct user_fh *one, const struct user_fh *other, const char *name,
+                               struct user_fh *ret_one, struct user_fh *ret_other)
+{
+        struct user_attrs x = look(one, name, ret_one), y = look(other, name, ret_other);
+
+        assert_int_equal(x.type, y.type);
+        assert_int_equal(x.mode, y.mode);
+        assert_int_equal(x.uid, y.uid);
+        assert_int_equal(x.gid, y.gid);
+        assert_int_equal(x.mtime, y.mtime);
+        if (x.type != NF4DIR)
+                assert_int_equal(x.size, y.size);
+}
+
 #define OBJECT(...) ARCHIVE_LAB_OBJECT(&a, __VA_ARGS__)

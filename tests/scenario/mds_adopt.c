@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A repo that exports from now on sends also what was made before, whatever crashes meanwhile. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "mds/tier/adopt.h"
-#include "tests/lab/archive_lab.h"
-
-static struct archive_lab a;
+#include "tests/scenario/archive.h"
 
 static struct repo *repo(void)
 {
@@ -24,28 +15,20 @@ static void exports(unsigned what)
 }
 
 /* Files, a directory and a symlink of a time when nothing was exported. */
-static int setup(void **state)
+static int setup_without_export(void **state)
 {
         struct user_fh dir;
 
-        (void)state;
-        archive_lab_start(&a, "");
+        setup(state);
         assert_true(repo()->adopted); /* nothing was there */
         exports(0);
         assert_false(repo()->adopted);
-        archive_lab_make(&a, &a.train, "file", 100);
+        make(&a.train, "file", 100);
         assert_int_equal(user_mkdir(&a.u, &a.train, "dir", 0755, &dir), NFS4_OK);
-        archive_lab_make(&a, &dir, "inside", 200);
+        make(&dir, "inside", 200);
         assert_int_equal(user_symlink(&a.u, &dir, "link", "inside"), NFS4_OK);
-        archive_lab_seconds(&a, 20);
+        seconds(20);
         assert_int_equal(a.bucket.puts + a.bucket.uploads, 0);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        archive_lab_stop(&a);
         return 0;
 }
 
@@ -67,12 +50,12 @@ static void what_was_made_before_is_sent(void **state)
         exports(REPO_NEW | REPO_CHANGED | REPO_DELETED);
         assert_true(jobs_has_archive_of(a.lab.mds.tier->jobs, repo()->directory));
         assert_false(repo()->adopted);
-        archive_lab_seconds(&a, 20);
+        seconds(20);
         all_is_there();
         sent = a.bucket.puts + a.bucket.uploads;
         exports(repo()->conf.export); /* as after each start: all was looked at */
         assert_false(jobs_has_archive_of(a.lab.mds.tier->jobs, repo()->directory));
-        archive_lab_seconds(&a, 20);
+        seconds(20);
         assert_int_equal(a.bucket.puts + a.bucket.uploads, sent);
 }
 
@@ -84,7 +67,7 @@ static void whatever_crashes(void **state)
                 mds_lab_run_ms(&a.lab, ms);
                 archive_lab_crash(&a);
         }
-        archive_lab_seconds(&a, 200);
+        seconds(200);
         all_is_there();
 }
 
@@ -102,7 +85,7 @@ static void only_what_is_meant(void **state)
         (void)state;
         repo()->conf.export = REPO_NEW | REPO_CHANGED;
         assert_int_not_equal(jobs_start(a.lab.mds.tier->jobs, &r, &seq, &why), 0);
-        archive_lab_seconds(&a, 20);
+        seconds(20);
         assert_non_null(bucket_find(&a.bucket, "dir/"));
         assert_non_null(bucket_find(&a.bucket, "dir/inside"));
         assert_null(bucket_find(&a.bucket, "file"));
@@ -115,18 +98,18 @@ static void who_pauses_exports_is_asked_again(void **state)
 {
         (void)state;
         exports(REPO_NEW | REPO_CHANGED);
-        archive_lab_seconds(&a, 20);
+        seconds(20);
         exports(0);
-        archive_lab_make(&a, &a.train, "later", 10);
-        archive_lab_seconds(&a, 20);
+        make(&a.train, "later", 10);
+        seconds(20);
         assert_null(bucket_find(&a.bucket, "later"));
         archive_lab_crash(&a); /* links it as it was: it exports */
-        archive_lab_seconds(&a, 200);
+        seconds(200);
         assert_non_null(bucket_find(&a.bucket, "later"));
         all_is_there();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_without_export, teardown)
 
 int main(void)
 {

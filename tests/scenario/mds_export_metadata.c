@@ -177,20 +177,6 @@ static struct user_fh link_again(void)
         return link_prefix("again", "");
 }
 
-static void expect_same(const struct user_fh *one, const struct user_fh *other, const char *name,
-                        struct user_fh *ret_one, struct user_fh *ret_other)
-{
-        struct user_attrs x = look(one, name, ret_one), y = look(other, name, ret_other);
-
-        assert_int_equal(x.type, y.type);
-        assert_int_equal(x.mode, y.mode);
-        assert_int_equal(x.uid, y.uid);
-        assert_int_equal(x.gid, y.gid);
-        assert_int_equal(x.mtime, y.mtime);
-        if (x.type != NF4DIR)
-                assert_int_equal(x.size, y.size);
-}
-
 static void what_was_exported_comes_back(void **state)
 {
         struct user_fh d, f, e, again, x, y;

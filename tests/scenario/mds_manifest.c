@@ -35,20 +35,6 @@ static unsigned pages(void)
         return count;
 }
 
-static void expect_same(const struct user_fh *one, const struct user_fh *other, const char *name,
-                        struct user_fh *ret_one, struct user_fh *ret_other)
-{
-        struct user_attrs x = look(one, name, ret_one), y = look(other, name, ret_other);
-
-        assert_int_equal(x.type, y.type);
-        assert_int_equal(x.mode, y.mode);
-        assert_int_equal(x.uid, y.uid);
-        assert_int_equal(x.gid, y.gid);
-        assert_int_equal(x.mtime, y.mtime);
-        if (x.type != NF4DIR)
-                assert_int_equal(x.size, y.size);
-}
-
 static struct slice xattr_of(const struct user_fh *fh, const char *name)
 {
         struct slice value;
